@@ -1,0 +1,189 @@
+"""Vehicle files: the TOML that describes a booster, validated, every figure tagged with its origin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hil.files import Figure, FileModel, bounded, load_toml
+from hil.signals import MAX_ENGINES
+
+__all__ = [
+    "Aero",
+    "Body",
+    "Engine",
+    "EnginePosition",
+    "Fins",
+    "Guidance",
+    "Legs",
+    "ValveBoard",
+    "Vehicle",
+    "load_vehicle",
+]
+
+
+class Body(FileModel):
+    """Masses and lengths. Heights are measured from the body origin, the centre of the foot plane."""
+
+    dry_kg: Figure = bounded(1e3, 1e6, "kg")
+    propellant_kg: Figure = bounded(1.0, 1e6, "kg")
+    mixture_ratio: Figure = bounded(1.0, 8.0, "kg oxidiser / kg fuel")
+    dry_cm_z_m: Figure = bounded(0.5, 100.0, "m")
+    propellant_cm_z_m: Figure = bounded(0.5, 100.0, "m")
+    propellant_length_m: Figure = bounded(0.0, 50.0, "m")
+    inertia_transverse_kgm2: Figure = bounded(1e3, 1e10, "kg m^2, empty")
+    inertia_axial_kgm2: Figure = bounded(1e2, 1e9, "kg m^2, empty")
+    length_m: Figure = bounded(2.0, 150.0, "m")
+    diameter_m: Figure = bounded(0.5, 20.0, "m")
+    gimbal_plane_z_m: Figure = bounded(0.0, 20.0, "m")
+
+
+class Aero(FileModel):
+    """Aerodynamics engines first, by Mach; the tables are of equal length (2 to 12 points)."""
+
+    mach: Annotated[tuple[float, ...], Field(min_length=2, max_length=12)]
+    axial: Annotated[tuple[float, ...], Field(min_length=2, max_length=12)]
+    normal_slope: Annotated[tuple[float, ...], Field(min_length=2, max_length=12)]
+    origin: Literal["published", "computed", "assumed"]
+    note: str
+    ref_area_m2: Figure = bounded(0.1, 500.0, "m^2")
+    cp_z_m: Figure = bounded(0.0, 100.0, "m")
+    crossflow_drag_area_m2: Figure = bounded(0.0, 2000.0, "m^2")
+    rate_damping: Figure = bounded(0.0, 1e4, "m^4, moment = -q/V * this * rate")
+    plume_factor: Figure = bounded(0.0, 1.0, "1, fraction left behind the plume at full thrust")
+
+    @model_validator(mode="after")
+    def _tables_fit(self) -> Self:
+        if not len(self.mach) == len(self.axial) == len(self.normal_slope):
+            raise ValueError("aero.mach, aero.axial and aero.normal_slope must have the same length")
+        if any(b <= a for a, b in zip(self.mach, self.mach[1:], strict=False)):
+            raise ValueError("aero.mach must increase")
+        return self
+
+
+class Fins(FileModel):
+    """Four grid fins at +x, +y, -x, -y; a positive deflection pushes along z x r."""
+
+    z_m: Figure = bounded(0.0, 120.0, "m")
+    arm_m: Figure = bounded(0.1, 20.0, "m")
+    slope_m2_per_rad: Figure = bounded(0.0, 100.0, "m^2/rad")
+    limit_deg: Figure = bounded(0.0, 60.0, "deg")
+    rate_degps: Figure = bounded(0.1, 500.0, "deg/s")
+    lag_s: Figure = bounded(0.001, 2.0, "s")
+
+
+class Engine(FileModel):
+    """One engine type, with its valves and gimbal."""
+
+    thrust_sl_n: Figure = bounded(1e3, 1e7, "N")
+    isp_sl_s: Figure = bounded(100.0, 500.0, "s")
+    nozzle_exit_area_m2: Figure = bounded(0.0, 10.0, "m^2")
+    chamber_pa: Figure = bounded(1e5, 4e7, "Pa")
+    throttle_floor: Figure = bounded(0.05, 1.0, "1")
+    valve_slew_per_s: Figure = bounded(0.1, 50.0, "1/s")
+    valve_lag_s: Figure = bounded(0.001, 1.0, "s, drive to valve speed")
+    flow_lag_s: Figure = bounded(0.001, 1.0, "s, valve position to flow")
+    chamber_lag_s: Figure = bounded(0.001, 1.0, "s, flow to chamber pressure")
+    tail_off_s: Figure = bounded(0.01, 2.0, "s, decay of the chamber pressure once it no longer burns")
+    igniter_s: Figure = bounded(0.01, 2.0, "s, igniter on to burning chamber, propellants flowing")
+    starts: Annotated[int, Field(ge=0, le=20)]
+    gimbal_limit_deg: Figure = bounded(0.0, 20.0, "deg")
+    gimbal_rate_degps: Figure = bounded(0.1, 200.0, "deg/s")
+    gimbal_lag_s: Figure = bounded(0.001, 1.0, "s, drive to gimbal speed")
+
+
+class EnginePosition(FileModel):
+    """Where an engine sits in the gimbal plane."""
+
+    x_m: float = bounded(-20.0, 20.0, "m")
+    y_m: float = bounded(-20.0, 20.0, "m")
+
+
+class ValveBoard(FileModel):
+    """What the firmware of a valve board is told about its engine: sequences and limits."""
+
+    watchdog_s: Figure = bounded(0.05, 0.05, "s, fixed by the design")
+    valve_gain_per_s: Figure = bounded(0.1, 100.0, "1/s, position loop")
+    gimbal_gain_per_s: Figure = bounded(0.1, 100.0, "1/s, position loop")
+    start_igniter_lead_s: Figure = bounded(0.0, 5.0, "s, igniter on before the first valve opens")
+    start_fuel_lead_s: Figure = bounded(0.0, 5.0, "s, fuel valve opens before the oxidiser valve")
+    start_valve_pos: Figure = bounded(0.05, 1.0, "1, valve opening held during the start")
+    start_light_timeout_s: Figure = bounded(0.1, 10.0, "s, START to FAULT without chamber pressure")
+    mainstage_chamber_fraction: Figure = bounded(0.05, 1.0, "1, of full chamber pressure: START to MAINSTAGE")
+    shutdown_first: Literal["oxidiser", "fuel"]
+    shutdown_gap_s: Figure = bounded(0.0, 2.0, "s, from closing the first valve to closing the second")
+    stroke_time_s: Figure = bounded(0.01, 5.0, "s, full stroke at the shutdown drive, upper bound")
+    closed_pos: Figure = bounded(0.0, 0.05, "1, below this a valve counts as on its stop")
+
+
+class Legs(FileModel):
+    """Landing legs: spring and damper at each foot."""
+
+    count: Annotated[int, Field(ge=3, le=8)]
+    radius_m: Figure = bounded(0.5, 30.0, "m")
+    stiffness_npm: Figure = bounded(1e3, 1e8, "N/m, each leg")
+    damping_nspm: Figure = bounded(1e2, 1e8, "N s/m, each leg")
+    friction: Figure = bounded(0.0, 2.0, "1")
+    crash_speed_mps: Figure = bounded(1.0, 50.0, "m/s, above this the legs collapse")
+
+
+class Guidance(FileModel):
+    """Guidance data: set once for a vehicle, never for a case."""
+
+    throttle_plan_low: Figure = bounded(0.05, 1.0, "1")
+    throttle_plan_high: Figure = bounded(0.05, 1.0, "1")
+    brake_throttle: Figure = bounded(0.05, 1.0, "1, planned while all engines brake")
+    land_throttle: Figure = bounded(0.05, 1.0, "1, planned after the step-down")
+    touchdown_speed_mps: Figure = bounded(0.1, 2.0, "m/s")
+    soft_finish_height_m: Figure = bounded(0.0, 200.0, "m")
+    tilt_limit_deg: Figure = bounded(1.0, 45.0, "deg")
+    keep_out_radius_m: Figure = bounded(0.0, 1000.0, "m")
+
+
+class Requirements(FileModel):
+    """Touchdown limits; a vehicle may tighten the defaults, never widen them."""
+
+    vertical_speed_mps: float = bounded(0.01, 2.0, "m/s", default=2.0)
+    lateral_speed_mps: float = bounded(0.01, 1.0, "m/s", default=1.0)
+    tilt_deg: float = bounded(0.01, 3.0, "deg", default=3.0)
+    rate_degps: float = bounded(0.01, 3.0, "deg/s", default=3.0)
+    miss_m: float = bounded(0.01, 5.0, "m", default=5.0)
+
+
+class Vehicle(FileModel):
+    """A booster as its file describes it."""
+
+    name: str
+    description: str
+    body: Body
+    aero: Aero
+    fins: Fins
+    engine: Engine
+    engine_position: Annotated[tuple[EnginePosition, ...], Field(min_length=1, max_length=MAX_ENGINES)]
+    landing_engines: Annotated[tuple[int, ...], Field(min_length=1, max_length=MAX_ENGINES)]
+    """Numbers (from 1) of the engines that take part in the landing burn, in burn order."""
+    centre_engine: int
+    """Number of the engine that may land the stage by itself."""
+    valve_board: ValveBoard
+    legs: Legs
+    guidance: Guidance
+    requirements: Requirements = Requirements()
+
+    @model_validator(mode="after")
+    def _engines_exist(self) -> Self:
+        count = len(self.engine_position)
+        for number in self.landing_engines:
+            if not 1 <= number <= count:
+                raise ValueError(f"landing_engines: engine {number} has no [[engine_position]] (1 to {count})")
+        if len(set(self.landing_engines)) != len(self.landing_engines):
+            raise ValueError("landing_engines: an engine is named twice")
+        if self.centre_engine not in self.landing_engines:
+            raise ValueError(f"centre_engine: engine {self.centre_engine} is not one of landing_engines")
+        return self
+
+
+def load_vehicle(path: Path) -> Vehicle:
+    """Read a vehicle file; raise FileError with one line when it cannot be used."""
+    return load_toml(path, Vehicle)
