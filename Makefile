@@ -1,0 +1,61 @@
+# Lastbrake. `make` alone lists what there is.
+# Everything happens in .venv; what a target needs is installed the first time, and kept.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+RUN_STAMP := $(VENV)/.run-stamp
+DEV_STAMP := $(VENV)/.dev-stamp
+BUILT_FROM := pyproject.toml $(wildcard setup.py rigs/bus.dbc csrc/*.[ch]) \
+    $(wildcard firmware_stubs/*/*.[ch] hil/kernel/*build*.py hil/boards/*build*.py)
+
+RIG ?= rigs/virtual.toml
+CASE ?= nominal
+JOBS ?= 2
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test nightly check format cov bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(RUN_STAMP) ## Build everything and fly one landing on virtual boards (RIG=, CASE=, ARGS=)
+	$(VENV)/bin/hil run $(RIG) --case $(CASE) $(ARGS)
+
+test: $(DEV_STAMP) ## Run the tests (ARGS= goes to pytest)
+	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not nightly" $(ARGS)
+
+nightly: $(DEV_STAMP) ## Run all tests, those that take long included
+	$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+check: $(DEV_STAMP) ## Lint, types, walls, C rules, format and function sizes (ARGS= names single checks)
+	$(PY) tools/check.py $(ARGS)
+
+format: $(DEV_STAMP) ## Format Python and C in place
+	$(PY) tools/check.py --fix
+
+cov: $(DEV_STAMP) ## Run the tests with coverage; the pages lie in htmlcov/
+	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not nightly" --cov --cov-report=term --cov-report=html $(ARGS)
+
+bench: $(RUN_STAMP) ## Measure frames a second and times real time on each rung
+	$(PY) benchmarks/rungs.py $(ARGS)
+
+clean: ## Remove the environment, build products, caches and runs
+	rm -rf $(VENV) build dist *.egg-info htmlcov runs .coverage .coverage.* .hypothesis .import_linter_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache benchmarks/results
+	find hil csrc firmware_stubs tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find hil -name '*.so' -delete
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	    { echo 'Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12'; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo 'venv is missing: apt-get install python3-venv'; exit 1; }
+
+$(RUN_STAMP): $(PY) $(BUILT_FROM)
+	$(PY) -m pip install --quiet --editable .
+	@touch $@
+
+$(DEV_STAMP): $(RUN_STAMP)
+	$(PY) -m pip install --quiet --editable '.[dev]'
+	@touch $@
