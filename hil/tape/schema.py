@@ -1,0 +1,80 @@
+"""What a tape holds: topics, layouts, and the ROS 1 message definitions that describe them.
+
+A frame has 8-byte fields only and no padding, so its bytes are a valid ROS 1 message as they stand
+(fixed-size arrays carry no length there).  Any MCAP tool that reads `ros1msg` can plot a tape.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from hil.signals import PER_ENGINE, RECORDS, Record
+
+__all__ = [
+    "FRAME_MESSAGE",
+    "FRAME_TOPIC",
+    "STAGES",
+    "TAPE_VERSION",
+    "TIMING_MESSAGE",
+    "TIMING_TOPIC",
+    "frame_definition",
+    "timing_definition",
+    "timing_dtype",
+]
+
+TAPE_VERSION: Final = 1
+"""Raised whenever a record, field or metadata key changes its meaning."""
+
+FRAME_TOPIC: Final = "/frame"
+TIMING_TOPIC: Final = "/timing"
+FRAME_MESSAGE: Final = "lastbrake/Frame"
+TIMING_MESSAGE: Final = "lastbrake/Timing"
+
+STAGES: Final = ("sensors", "boards", "wires", "tape", "plant")
+"""The stages of a frame, in the order in which the loop runs them."""
+
+_KINDS: Final = {"f8": "float64", "i8": "int64"}
+_RULE: Final = "=" * 80
+
+
+def _type_name(record: Record) -> str:
+    return "lastbrake/" + record.name.capitalize()
+
+
+def _record_definition(record: Record, engines: int) -> str:
+    lines = [f"# {record.text}"]
+    for field in record.fields:
+        count = 1
+        for axis in field.shape:
+            count *= engines if axis == PER_ENGINE else axis
+        array = f"[{count}]" if field.shape else ""
+        lines.append(f"{_KINDS[field.kind]}{array} {field.name}  # {field.unit}: {field.text}")
+    return "\n".join(lines)
+
+
+def frame_definition(engines: int) -> str:
+    """Return the message definition of a frame for a burn of `engines` engines."""
+    head = ["int64 t_ns  # ns since the start of the flight", "int64 frame  # number of the frame"]
+    head += [f"{_type_name(record)} {record.name}" for record in RECORDS]
+    parts = ["\n".join(head)]
+    parts += [f"{_RULE}\nMSG: {_type_name(r)}\n{_record_definition(r, engines)}" for r in RECORDS]
+    return "\n".join(parts) + "\n"
+
+
+def timing_dtype() -> np.dtype[np.void]:
+    """Return the layout of the diagnostics of one frame (wall times; not signals)."""
+    times = ["lateness_s"] + [f"{stage}_s" for stage in STAGES]
+    return np.dtype([("t_ns", "<i8"), ("frame", "<i8")] + [(name, "<f8") for name in times])
+
+
+def timing_definition() -> str:
+    """Return the message definition of the diagnostics of one frame."""
+    lines = [
+        "int64 t_ns  # ns since the start of the flight",
+        "int64 frame  # number of the frame",
+        "float64 lateness_s  # s: how late this frame began on the wall clock, 0 in lockstep",
+    ]
+    lines += [f"float64 {stage}_s  # s: wall time of this stage in the frame before" for stage in STAGES]
+    return "\n".join(lines) + "\n"
