@@ -78,7 +78,13 @@ def _own(script: str, *arguments: str) -> list[str]:
 
 DEV = "make check installs it; or: pip install --editable '.[dev]'"
 CHECKS = (
-    Check("lint", "ruff check", "ruff", DEV, lambda: _run_tool("ruff", "check", "--quiet", ".")),
+    Check(
+        "lint",
+        "ruff check",
+        "ruff",
+        DEV,
+        lambda: _run_tool("ruff", "check", "--quiet", "--output-format=concise", "."),
+    ),
     Check(
         "format", "ruff format", "ruff", DEV, lambda: _run_tool("ruff", "format", "--check", "--quiet", ".")
     ),
