@@ -1,0 +1,108 @@
+/* The fixed order of one step; no maths here. */
+#include "fk.h"
+
+#include "fk_math.h"
+#include "fk_parts.h"
+
+#include <assert.h>
+#include <string.h>
+
+static_assert(sizeof(fk_t) <= FK_STATE_BYTES_MAX, "fk_t has outgrown its stated bound");
+
+static int32_t positive(double x)
+{
+    return x > 0.0 && x < 1e12;
+}
+
+static int32_t engine_usable(const fk_if_engine_config_t *e)
+{
+    return positive(e->thrust_sl_n) && e->thrust_vac_n >= e->thrust_sl_n && positive(e->isp_vac_s)
+           && positive(e->chamber_pa) && positive(e->thrust_lag_s) && e->throttle_floor > 0.0
+           && e->throttle_floor <= 1.0 && e->gimbal_limit_rad >= 0.0 && e->gimbal_limit_rad < 1.0
+           && e->start_s >= 0.0 && fk_all_finite(e->pos_body_m, 2);
+}
+
+static int32_t usable(const fk_if_config_t *c)
+{
+    const double must_be_positive[] = {c->frame_s,
+                                       c->dry_mass_kg,
+                                       c->inertia_transverse_kgm2,
+                                       c->inertia_axial_kgm2,
+                                       c->touchdown_speed_mps,
+                                       c->soft_finish_height_m,
+                                       c->brake_throttle,
+                                       c->land_throttle,
+                                       c->tilt_limit_rad,
+                                       c->ref_area_m2};
+    if (c->engine_count < 1 || c->engine_count > FK_ENGINES || c->aero_points < 1
+        || c->aero_points > FK_IF_AERO_POINTS || !(c->mass_kg >= c->dry_mass_kg) || c->tilt_limit_rad > 1.5) {
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof must_be_positive / sizeof must_be_positive[0]; i++) {
+        if (!positive(must_be_positive[i])) {
+            return 0;
+        }
+    }
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        if (!engine_usable(&c->engine[i])) {
+            return 0;
+        }
+    }
+    return fk_all_finite(c->aero_axial, c->aero_points) && fk_all_finite(c->aero_normal_slope, c->aero_points);
+}
+
+int32_t fk_init(fk_t *fk, const fk_if_config_t *config)
+{
+    if (config->version != FK_IF_VERSION) {
+        return 1;
+    }
+    if (config->size != sizeof *config) {
+        return 2;
+    }
+    if (!usable(config)) {
+        return 3;
+    }
+    memset(fk, 0, sizeof *fk);
+    fk->config = *config;
+    fk_nav_init(&fk->nav);
+    fk_stage_init(&fk->stage, config);
+    fk_health_init(fk->engine);
+    fk_guidance_init(&fk->plan, config);
+    fk_control_init(&fk->control);
+    fk_modes_init(&fk->modes);
+    return 0;
+}
+
+static void report(const fk_t *fk, fk_if_telemetry_t *t)
+{
+    const int32_t mode = fk->modes.mode;
+    fk_copy(fk->demand.accel_pad_mps2, t->accel_cmd_pad_mps2);
+    t->time_to_go_s = fk_clamp(fk->plan.time_to_go_s, 0.0, 1e3);
+    t->thrust_cmd_n = fk->demand.thrust_n;
+    t->mass_est_kg = fk->stage.mass_kg;
+    t->ignition_margin_m = fk->nav.known ? fk_clamp(fk->plan.margin_m, -1e5, 1e5) : 0.0;
+    t->plan_age_s = 0.0;
+    t->nav_age_s = fk->nav.age_s;
+    t->mode = mode;
+    t->plan_source = mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
+}
+
+void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out)
+{
+    const fk_if_config_t *c = &fk->config;
+    const int32_t lit = fk->modes.mode == FK_IF_IGNITION || fk->modes.mode == FK_IF_BRAKING
+                        || fk->modes.mode == FK_IF_TERMINAL;
+    int32_t asked_start[FK_ENGINES];
+    for (int32_t i = 0; i < FK_ENGINES; i++) {
+        asked_start[i] = lit && fk->modes.share[i];
+    }
+    memset(out, 0, sizeof *out);
+    fk_nav_update(&fk->nav, fk->stage.cm_z_m, in);
+    fk_stage_update(&fk->stage, c, &fk->nav, in);
+    fk_health_update(fk->engine, c, in, asked_start);
+    fk_modes_update(&fk->modes, fk->engine, c, &fk->nav, &fk->plan, in);
+    fk_guidance_update(&fk->plan, &fk->demand, c, &fk->nav, &fk->stage, fk->engine, &fk->modes);
+    fk_control_update(&fk->control, c, &fk->nav, &fk->stage, &fk->demand, fk->modes.mode);
+    fk_alloc_update(out, c, &fk->stage, fk->engine, &fk->demand, &fk->control, &fk->modes);
+    report(fk, &out->telemetry);
+}

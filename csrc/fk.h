@@ -1,0 +1,115 @@
+/* fk.h - Lastbrake's reference landing-guidance kernel.
+ *
+ * One fk_t, owned by the caller, holds everything.  fk_init brings it to the start of a flight, fk_step
+ * runs one minor frame.  Types of inputs, outputs and configuration are those of fk_interface.h.
+ *
+ * Worst case of one fk_step: every loop is bounded by the constants below; the longest path is three
+ * descent profiles of FK_PROFILE_STEPS steps.  No heap, no globals, no clock, no recursion.
+ */
+#ifndef FK_H
+#define FK_H
+
+#include "fk_interface.h"
+
+#define FK_ENGINES FK_IF_MAX_ENGINES
+#define FK_PROFILE_STEPS 24       /* steps of one predicted phase */
+#define FK_STATE_BYTES_MAX 16384  /* bound of sizeof(fk_t), asserted in fk.c */
+
+/* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
+typedef struct {
+    int64_t valid_t_ns;
+    double age_s;           /* now minus the time of the last accepted solution */
+    int32_t known;          /* 1 once a solution was accepted */
+    int32_t lost;           /* 1 while the solution is too old to fly on */
+    /* at the time of the solution */
+    double held_pos_pad_m[3], held_vel_pad_mps[3], held_q[4], held_omega[3], held_force_body[3];
+    /* now */
+    double pos_pad_m[3];    /* body origin */
+    double vel_pad_mps[3];
+    double vel_cm_pad_mps[3];
+    double pos_cm_pad_m[3]; /* centre of mass, minus its height above the body origin when upright */
+    double q_pad_from_body[4];
+    double omega_body_radps[3];
+    double axis_pad[3];     /* body z */
+    double height_m;        /* body origin above the ground */
+} fk_nav_t;
+
+/* What it believes about the stage: mass, thrust, aerodynamic forces, and what the model misses. */
+typedef struct {
+    double mass_kg;
+    double cm_z_m;
+    double inertia_kgm2;
+    double pressure_ratio;     /* ambient over sea level */
+    double density_kgpm3;
+    double speed_mps;
+    double mach;
+    double dynamic_pressure_pa;
+    double plume;              /* factor on aerodynamic forces */
+    double axial_n;            /* aerodynamic force along the body axis */
+    double normal_n_per_rad;   /* aerodynamic force across it, each radian of incidence */
+    double thrust_n[FK_ENGINES]; /* from chamber pressure */
+    double thrust_total_n;
+    double missed_pad_mps2[3]; /* measured minus modelled specific force, filtered */
+} fk_stage_t;
+
+/* Health of one engine. */
+typedef struct {
+    double expected;    /* chamber pressure due to the measured valves, fraction of full */
+    double efficiency;  /* measured over expected, filtered, 0.5 to 1.1 */
+    double running_s;   /* since MAINSTAGE */
+    double starting_s;  /* since START was asked for */
+    int32_t low_frames; /* consecutive frames with too little pressure */
+    int32_t silent_frames;
+    int32_t running;    /* MAINSTAGE, healthy, not stopped */
+    int32_t stopped;    /* shut down on purpose: never commanded again */
+    int32_t failed;     /* latched */
+} fk_engine_t;
+
+/* The vertical plan: all engines brake down to a speed, then the landing engines finish. */
+typedef struct {
+    double brake_throttle;   /* solved for in every frame */
+    double land_accel_mps2;  /* net deceleration of the finish */
+    double time_to_go_s;
+    double margin_m;         /* height left before ignition */
+    double speed_in_mps;     /* speed at which the finish is joined */
+    double final_mass_kg;
+} fk_plan_t;
+
+/* What guidance asks of control and allocation. */
+typedef struct {
+    double accel_pad_mps2[3]; /* thrust acceleration */
+    double axis_pad[3];       /* where the nose shall point */
+    double thrust_n;
+} fk_demand_t;
+
+typedef struct {
+    double torque_body_nm[3];
+    double integral[2];
+} fk_control_t;
+
+typedef struct {
+    int32_t mode;
+    int32_t stepped_down;     /* 1 once only the landing engines burn */
+    int32_t frames_in_mode;
+    int32_t share[FK_ENGINES]; /* 1: takes part in the plan */
+} fk_modes_t;
+
+typedef struct {
+    fk_if_config_t config;
+    fk_nav_t nav;
+    fk_stage_t stage;
+    fk_engine_t engine[FK_ENGINES];
+    fk_plan_t plan;
+    fk_demand_t demand;
+    fk_control_t control;
+    fk_modes_t modes;
+} fk_t;
+
+/* 0: ready.  Otherwise the configuration was refused: 1 version, 2 size, 3 a value not finite or out of
+ * range; fk is then not to be stepped. */
+int32_t fk_init(fk_t *fk, const fk_if_config_t *config);
+
+/* One minor frame.  The output is finite and in range whatever the input. */
+void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out);
+
+#endif

@@ -1,0 +1,149 @@
+/* Allocation: thrust and torque over the engines that are alive, the rest of the torque to the fins. */
+#include "fk_math.h"
+#include "fk_parts.h"
+
+#define EFFICIENCY_LEAST 0.6
+
+static int32_t is_burning(const fk_engine_t *e, const fk_modes_t *modes, int32_t i)
+{
+    return modes->share[i] && e->running;
+}
+
+/* What each engine is asked to be: armed before the burn, started, run, or shut down for good. */
+static int32_t request_for(const fk_engine_t *e, const fk_modes_t *modes, int32_t i)
+{
+    if (e->failed || e->stopped || modes->mode >= FK_IF_TOUCHDOWN) {
+        return FK_IF_REQUEST_SHUTDOWN;
+    }
+    if (modes->mode == FK_IF_COAST) {
+        return FK_IF_REQUEST_ARM;
+    }
+    return is_burning(e, modes, i) ? FK_IF_REQUEST_RUN : FK_IF_REQUEST_START;
+}
+
+/* Valve position that gives `thrust` (at the ambient pressure) from an engine of this efficiency. */
+static double valve_for(const fk_if_engine_config_t *e, double thrust, double pressure_ratio,
+                        double efficiency)
+{
+    const double pressure_loss = e->thrust_vac_n - e->thrust_sl_n;
+    const double floor = (e->throttle_floor * e->thrust_sl_n + pressure_loss) / e->thrust_vac_n;
+    const double fraction = (thrust + pressure_loss * pressure_ratio) / e->thrust_vac_n;
+    return fk_clamp(fraction / fk_clamp(efficiency, EFFICIENCY_LEAST, 1.1), floor, 1.0);
+}
+
+static double rated_thrust(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],
+                           const fk_modes_t *modes)
+{
+    double sum = 0.0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        sum += is_burning(&engine[i], modes, i) ? c->engine[i].thrust_sl_n * engine[i].efficiency : 0.0;
+    }
+    return sum;
+}
+
+static void set_thrust(fk_if_output_t *out, const fk_if_config_t *c, const fk_stage_t *stage,
+                       const fk_engine_t engine[FK_ENGINES], const fk_demand_t *demand,
+                       const fk_modes_t *modes)
+{
+    const double rated = rated_thrust(c, engine, modes);
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        const fk_engine_t *e = &engine[i];
+        fk_if_engine_command_t *command = &out->engine[i];
+        command->request = request_for(e, modes, i);
+        command->failed = e->failed;
+        command->share = modes->share[i];
+        const double part = rated > 0.0 ? c->engine[i].thrust_sl_n * e->efficiency / rated : 0.0;
+        const double valve
+            = is_burning(e, modes, i)
+                  ? valve_for(&c->engine[i], part * demand->thrust_n, stage->pressure_ratio, e->efficiency)
+                  : 0.0;
+        command->ox_valve_cmd = valve;
+        command->fuel_valve_cmd = valve;
+    }
+}
+
+/* Sums over the burning engines that the gimbal allocation needs. */
+typedef struct {
+    double thrust, moment_x, moment_y, roll;
+} cluster_t;
+
+static cluster_t cluster_of(const fk_if_config_t *c, const fk_stage_t *stage,
+                            const fk_engine_t engine[FK_ENGINES], const fk_modes_t *modes)
+{
+    cluster_t s = {0.0, 0.0, 0.0, 0.0};
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        const double *p = c->engine[i].pos_body_m;
+        const double t = stage->thrust_n[i]; /* one that is shutting down or weak still turns the stage */
+        s.moment_x += t * p[1];
+        s.moment_y -= t * p[0];
+        if (is_burning(&engine[i], modes, i)) {
+            s.thrust += t;
+            s.roll += t * (p[0] * p[0] + p[1] * p[1]);
+        }
+    }
+    return s;
+}
+
+/* How much of a torque the fins take: each effector is weighted by the square of what it can do. */
+static double fin_part(const fk_if_config_t *c, double fin_authority, double gimbal_authority)
+{
+    const double f = fin_authority * c->fin_limit_rad;
+    const double g = gimbal_authority * c->engine[0].gimbal_limit_rad;
+    const double sum = f * f + g * g;
+    return sum > 0.0 ? f * f / sum : 0.0;
+}
+
+static double set_fins(fk_if_output_t *out, const fk_if_config_t *c, const fk_stage_t *stage,
+                       const double torque[3], double gimbal_authority)
+{
+    const double force_per_rad = stage->dynamic_pressure_pa * c->fin_slope_m2_per_rad;
+    const double authority = 2.0 * force_per_rad * (c->fin_z_m - stage->cm_z_m);
+    const double roll_authority = 4.0 * force_per_rad * c->fin_arm_m;
+    const double part = fin_part(c, authority, gimbal_authority);
+    const double useful = c->fin_limit_rad > 0.0 ? 1e4 : 0.0; /* Nm/rad below which fins are left alone */
+    double x_force = 0.0; /* deflection that pushes towards +x: fins 3 and -1 */
+    double y_force = 0.0;
+    double roll = 0.0;
+    if (useful > 0.0 && authority > useful) {
+        x_force = part * torque[1] / authority;
+        y_force = -part * torque[0] / authority;
+        roll = torque[2] / fk_max(roll_authority, useful);
+    }
+    const double lim = c->fin_limit_rad;
+    out->fin_cmd_rad[0] = fk_clamp(y_force + roll, -lim, lim);
+    out->fin_cmd_rad[1] = fk_clamp(-x_force + roll, -lim, lim);
+    out->fin_cmd_rad[2] = fk_clamp(-y_force + roll, -lim, lim);
+    out->fin_cmd_rad[3] = fk_clamp(x_force + roll, -lim, lim);
+    return part;
+}
+
+static void set_gimbals(fk_if_output_t *out, const fk_if_config_t *c, const fk_stage_t *stage,
+                        const fk_engine_t engine[FK_ENGINES], const fk_modes_t *modes, cluster_t s,
+                        const double torque[3])
+{
+    const double arm = stage->cm_z_m - c->gimbal_plane_z_m;
+    const double lever = fk_max(s.thrust * arm, 1e3);
+    const double x = -(torque[1] - s.moment_y) / lever;
+    const double y = (torque[0] - s.moment_x) / lever;
+    const double roll = s.roll > 1e4 ? torque[2] / s.roll : 0.0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        const double lim = c->engine[i].gimbal_limit_rad;
+        const int32_t on = is_burning(&engine[i], modes, i);
+        const double *p = c->engine[i].pos_body_m;
+        out->engine[i].gimbal_x_cmd_rad = on ? fk_clamp(x - roll * p[1], -lim, lim) : 0.0;
+        out->engine[i].gimbal_y_cmd_rad = on ? fk_clamp(y + roll * p[0], -lim, lim) : 0.0;
+    }
+}
+
+void fk_alloc_update(fk_if_output_t *out, const fk_if_config_t *c, const fk_stage_t *stage,
+                     const fk_engine_t engine[FK_ENGINES], const fk_demand_t *demand,
+                     const fk_control_t *control, const fk_modes_t *modes)
+{
+    const double *torque = control->torque_body_nm;
+    const cluster_t s = cluster_of(c, stage, engine, modes);
+    set_thrust(out, c, stage, engine, demand, modes);
+    const double part
+        = set_fins(out, c, stage, torque, s.thrust * (stage->cm_z_m - c->gimbal_plane_z_m));
+    const double rest[3] = {(1.0 - part) * torque[0], (1.0 - part) * torque[1], torque[2]};
+    set_gimbals(out, c, stage, engine, modes, s, rest);
+}

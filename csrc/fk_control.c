@@ -1,0 +1,48 @@
+/* Attitude control: nose to the demanded axis, roll rate to nothing. */
+#include "fk_math.h"
+#include "fk_parts.h"
+
+#define ANGLE_GAIN 1.2        /* 1/s: angle error to turn rate */
+#define RATE_GAIN 2.6         /* 1/s: rate error to angular acceleration */
+#define ROLL_GAIN 1.0         /* 1/s */
+#define INTEGRAL_GAIN 0.25    /* 1/s^2 */
+#define INTEGRAL_LIMIT 0.05   /* rad/s^2 */
+#define TURN_LIMIT_RADPS 0.14
+
+void fk_control_init(fk_control_t *control)
+{
+    control->integral[0] = control->integral[1] = 0.0;
+}
+
+/* Moment of the aerodynamic normal force about the centre of mass, body axes x and y. */
+static void aerodynamic_moment(const fk_if_config_t *c, const fk_nav_t *nav, const fk_stage_t *stage,
+                               double moment[2])
+{
+    double flow_body[3];
+    fk_rotate_back(nav->q_pad_from_body, nav->vel_cm_pad_mps, flow_body);
+    const double across = stage->speed_mps > 1.0 ? stage->normal_n_per_rad / stage->speed_mps : 0.0;
+    const double arm = c->aero_cp_z_m - stage->cm_z_m;
+    moment[0] = arm * across * flow_body[1];
+    moment[1] = -arm * across * flow_body[0];
+}
+
+void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_nav_t *nav,
+                       const fk_stage_t *stage, const fk_demand_t *demand, int32_t mode)
+{
+    double wanted_body[3];
+    double moment[2];
+    fk_rotate_back(nav->q_pad_from_body, demand->axis_pad, wanted_body);
+    aerodynamic_moment(c, nav, stage, moment);
+    /* the turn that brings body z to the wanted axis: z x wanted */
+    const double error[2] = {-wanted_body[1], wanted_body[0]};
+    const int32_t powered = mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
+    for (int32_t i = 0; i < 2; i++) {
+        const double turn = fk_clamp(ANGLE_GAIN * error[i], -TURN_LIMIT_RADPS, TURN_LIMIT_RADPS);
+        const double grown = control->integral[i] + INTEGRAL_GAIN * error[i] * c->frame_s;
+        control->integral[i] = powered ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
+        const double accel = RATE_GAIN * (turn - nav->omega_body_radps[i]) + control->integral[i];
+        control->torque_body_nm[i] = stage->inertia_kgm2 * accel - moment[i];
+    }
+    const double roll = fk_clamp(nav->omega_body_radps[2], -1.0, 1.0);
+    control->torque_body_nm[2] = -c->inertia_axial_kgm2 * ROLL_GAIN * roll;
+}

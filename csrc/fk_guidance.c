@@ -1,0 +1,315 @@
+/* Closed-form guidance: brake to the start of the finish, then finish at a constant deceleration.
+ *
+ * Vertically the plan has two phases, both integrated backwards from the ground in steps of speed: the
+ * finish, on the landing engines at their planned throttle, and before it the braking phase, on all
+ * engines at a throttle that is solved for so that the phases meet the present height (one Newton step a
+ * frame).  Horizontally the command is the quadratic law of the Apollo lunar descent (Klumpp 1974, eq. 10)
+ * with zero final position, velocity and acceleration: a = -12 r / t^2 - 6 v / t. */
+#include "fk_math.h"
+#include "fk_parts.h"
+
+#include <math.h>
+
+#define LEAST_DECEL_MPS2 0.5   /* a profile that brakes less than this never ends */
+#define LATERAL_TIME_MIN_S 5.0 /* keeps the lateral loop slower than the attitude loop */
+#define NEWTON_PROBE 0.02
+#define NEWTON_STEP 0.05
+#define END_HEIGHT_M 0.15      /* the finish aims at the touchdown speed this high */
+#define FREEZE_BELOW_M 12.0    /* the finish's deceleration is no longer solved for */
+#define SPEED_GAIN 1.6         /* 1/s, speed error to acceleration in the finish */
+#define FINISH_ACCEL_MAX 30.0
+#define EXTRA_LAG_S 0.05       /* computer, bus and valve loop, on top of the engine's own lag */
+#define TILT_AT_GROUND_RAD 0.035
+#define TILT_PER_M 0.0022
+#define SLOW_MPS 5.0           /* below this the velocity is no direction to steer by */
+#define LATERAL_LIMIT_PART 0.5 /* of the vertical specific force */
+
+/* Full thrust of a set of engines and what the atmosphere takes of it. */
+typedef struct {
+    double vac_n, loss_n, flow_per_n, lag_s, floor;
+    int32_t count;
+} engines_t;
+
+typedef struct {
+    double height_m, time_s, mass_kg;
+} profile_t;
+
+static engines_t sum_engines(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],
+                             const int32_t member[FK_ENGINES])
+{
+    engines_t s = {0.0, 0.0, 0.0, 0.0, 0.0, 0};
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        if (member[i]) {
+            const fk_if_engine_config_t *e = &c->engine[i];
+            s.vac_n += e->thrust_vac_n * engine[i].efficiency;
+            s.loss_n += e->thrust_vac_n - e->thrust_sl_n;
+            s.flow_per_n = 1.0 / (e->isp_vac_s * FK_G0);
+            s.lag_s = e->thrust_lag_s;
+            s.floor = fk_max(s.floor, e->throttle_floor);
+            s.count++;
+        }
+    }
+    return s;
+}
+
+/* Engines that can finish the landing: the centre one where it runs, else all that are in the plan. */
+static void choose_landing(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],
+                           const int32_t braking[FK_ENGINES], int32_t landing[FK_ENGINES], int32_t in_coast)
+{
+    int32_t centre = 0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        landing[i] = braking[i] && c->engine[i].centre && (in_coast || engine[i].running);
+        centre |= landing[i];
+    }
+    for (int32_t i = 0; i < c->engine_count && !centre; i++) {
+        landing[i] = braking[i];
+    }
+}
+
+/* Engines that brake: in coast all that are healthy, afterwards those that run. */
+static void choose_braking(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],
+                           const fk_modes_t *modes, int32_t braking[FK_ENGINES], int32_t in_coast)
+{
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        braking[i] = modes->share[i] && !engine[i].failed && (in_coast || engine[i].running);
+    }
+}
+
+static double thrust_at(const engines_t *e, double throttle, double pressure_ratio)
+{
+    const double full_sl = e->vac_n - e->loss_n;
+    return throttle * full_sl + e->loss_n * (1.0 - pressure_ratio);
+}
+
+/* Aerodynamic deceleration at speed v and height h. */
+static double drag_at(double drag_area_m2, double v, double h, double mass)
+{
+    const double x = fk_clamp(2.25577e-5 * h, 0.0, 0.30);
+    const double theta2 = (1.0 - x) * (1.0 - x);
+    return 0.5 * 1.225 * theta2 * theta2 * (1.0 - 0.2559 * x) * drag_area_m2 * v * v / mass;
+}
+
+static double pressure_at(double h)
+{
+    const double theta = 1.0 - fk_clamp(2.25577e-5 * h, 0.0, 0.30);
+    const double theta2 = theta * theta;
+    return theta2 * theta2 * theta * (1.0 - 0.2559 * (1.0 - theta));
+}
+
+/* Backwards from `end` (reached at speed v_low): height, time and mass where the speed was v_high. */
+static profile_t climb_back(profile_t end, const engines_t *e, double throttle,
+                            double drag_area, double v_low, double v_high)
+{
+    profile_t p = end;
+    const double dv = (v_high - v_low) / (double)FK_PROFILE_STEPS;
+    if (!(dv > 0.0)) {
+        return p;
+    }
+    for (int32_t i = 0; i < FK_PROFILE_STEPS; i++) {
+        const double v = v_low + ((double)i + 0.5) * dv;
+        const double thrust = thrust_at(e, throttle, pressure_at(p.height_m));
+        const double accel = (thrust / p.mass_kg) + drag_at(drag_area, v, p.height_m, p.mass_kg) - FK_G0;
+        const double dt = dv / fk_max(accel, LEAST_DECEL_MPS2);
+        p.height_m += v * dt;
+        p.time_s += dt;
+        p.mass_kg += thrust * e->flow_per_n * dt;
+    }
+    return p;
+}
+
+/* Drag area for the vertical balance while the engines burn, from the model's force of this moment. */
+static double burning_drag_area(const fk_if_config_t *c, const fk_stage_t *stage)
+{
+    if (stage->dynamic_pressure_pa < 100.0) {
+        return c->ref_area_m2 * c->aero_axial[0] * c->plume_factor;
+    }
+    const double half_plume = 0.5 * (1.0 + c->plume_factor);
+    return stage->axial_n / stage->dynamic_pressure_pa * fk_min(1.0, half_plume / stage->plume);
+}
+
+static double finish_speed(const fk_if_config_t *c, const engines_t *landing, double mass)
+{
+    const double accel = thrust_at(landing, c->land_throttle, 1.0) / mass - FK_G0;
+    const double v0 = c->touchdown_speed_mps;
+    return sqrt(v0 * v0 + 2.0 * fk_max(accel, LEAST_DECEL_MPS2) * c->soft_finish_height_m);
+}
+
+/* The whole descent backwards from the ground to speed v. */
+static profile_t whole_descent(const fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
+                               const engines_t *brake, const engines_t *land, double throttle, double v)
+{
+    const double drag_area = burning_drag_area(c, stage);
+    profile_t p = {END_HEIGHT_M, END_HEIGHT_M / c->touchdown_speed_mps, plan->final_mass_kg};
+    const double joined = fk_min(plan->speed_in_mps, v);
+    p = climb_back(p, land, c->land_throttle, drag_area, c->touchdown_speed_mps, joined);
+    return climb_back(p, brake, throttle, drag_area, joined, v);
+}
+
+void fk_guidance_init(fk_plan_t *plan, const fk_if_config_t *c)
+{
+    plan->brake_throttle = c->brake_throttle;
+    plan->land_accel_mps2 = 1.0;
+    plan->margin_m = 1e5;
+    plan->final_mass_kg = c->dry_mass_kg + 0.3 * (c->mass_kg - c->dry_mass_kg);
+}
+
+static void learn_final_mass(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage, profile_t p)
+{
+    const double wrong = fk_clamp(stage->mass_kg - p.mass_kg, -500.0, 500.0);
+    plan->final_mass_kg = fk_clamp(plan->final_mass_kg + 0.2 * wrong, c->dry_mass_kg, stage->mass_kg);
+}
+
+/* Coast: how much height is left before the planned burn has to start. */
+static void plan_ignition(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
+                          const engines_t *brake, const engines_t *land, double v, double height)
+{
+    plan->speed_in_mps = finish_speed(c, land, plan->final_mass_kg);
+    const profile_t p = whole_descent(plan, c, stage, brake, land, c->brake_throttle, v);
+    plan->margin_m = height - p.height_m - v * c->engine[0].start_s;
+    plan->time_to_go_s = p.time_s;
+    learn_final_mass(plan, c, stage, p);
+}
+
+/* Braking: one Newton step on the throttle so that the planned descent starts at the present height. */
+static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
+                         const engines_t *brake, const engines_t *land, double v, double height)
+{
+    plan->speed_in_mps = finish_speed(c, land, plan->final_mass_kg);
+    const double u = plan->brake_throttle;
+    const profile_t at = whole_descent(plan, c, stage, brake, land, u, v);
+    const profile_t beside = whole_descent(plan, c, stage, brake, land, u + NEWTON_PROBE, v);
+    const double slope = fk_min((beside.height_m - at.height_m) / NEWTON_PROBE, -1.0);
+    const double step = fk_clamp((height - at.height_m) / slope, -NEWTON_STEP, NEWTON_STEP);
+    plan->brake_throttle = fk_clamp(u + step, brake->floor, 1.0);
+    plan->time_to_go_s = at.time_s;
+    plan->margin_m = 0.0;
+    learn_final_mass(plan, c, stage, at);
+}
+
+static double braking_accel(const fk_plan_t *plan, const fk_stage_t *stage, const engines_t *brake)
+{
+    return thrust_at(brake, plan->brake_throttle, stage->pressure_ratio) / stage->mass_kg;
+}
+
+/* The finish: follow v^2 = v0^2 + 2 a h, looked at one thrust lag ahead; a is re-solved until the last metres. */
+static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav_t *nav,
+                           const engines_t *land)
+{
+    double force_pad[3];
+    fk_rotate(nav->q_pad_from_body, nav->held_force_body, force_pad);
+    const double lag = land->lag_s + EXTRA_LAG_S;
+    const double slowing = fk_clamp(force_pad[2] - FK_G0, -15.0, 60.0);
+    const double v0 = c->touchdown_speed_mps;
+    const double v = -nav->vel_pad_mps[2] - slowing * lag;
+    const double h = nav->height_m - END_HEIGHT_M + nav->vel_pad_mps[2] * lag + 0.5 * slowing * lag * lag;
+    if (h > FREEZE_BELOW_M) {
+        plan->land_accel_mps2 = fk_clamp((v * v - v0 * v0) / (2.0 * h), 0.0, FINISH_ACCEL_MAX);
+    }
+    const double wanted = sqrt(v0 * v0 + 2.0 * plan->land_accel_mps2 * fk_max(h, 0.0));
+    const double feed = h > 0.0 && wanted > v0 ? plan->land_accel_mps2 : 0.0;
+    plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(0.5 * (v + v0), 0.5 * v0);
+    plan->margin_m = 0.0;
+    return fk_clamp(feed + SPEED_GAIN * (v - wanted), -FK_G0, FINISH_ACCEL_MAX) + FK_G0;
+}
+
+static void lateral_accel(const fk_nav_t *nav, double time_to_go, double vertical, double accel[3])
+{
+    const double t = fk_max(time_to_go, LATERAL_TIME_MIN_S);
+    const double limit = LATERAL_LIMIT_PART * fk_max(vertical, 1.0);
+    for (int32_t i = 0; i < 2; i++) {
+        accel[i] = -12.0 * nav->pos_cm_pad_m[i] / (t * t) - 6.0 * nav->vel_cm_pad_mps[i] / t;
+    }
+    const double size = sqrt(accel[0] * accel[0] + accel[1] * accel[1]);
+    const double s = size > limit ? limit / size : 1.0;
+    accel[0] *= s;
+    accel[1] *= s;
+}
+
+/* Keeps the tilt of a unit vector below a limit (given by its sine). */
+static void limit_tilt(double axis[3], double sine)
+{
+    const double across = sqrt(axis[0] * axis[0] + axis[1] * axis[1]);
+    if (across <= sine && axis[2] > 0.0) {
+        return;
+    }
+    const double s = across > 1e-9 ? sine / across : 0.0;
+    axis[0] *= s;
+    axis[1] *= s;
+    axis[2] = sqrt(fk_max(1.0 - axis[0] * axis[0] - axis[1] * axis[1], 0.0));
+}
+
+/* Where the nose has to point so that thrust, drag and lift together give `force` (specific, pad axes).
+ * About the direction e against the velocity, a tilt d gives (T + A - N) d / m across it: lift works
+ * against thrust. */
+static void point_nose(fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
+                       const fk_stage_t *stage, const double force[3])
+{
+    double e[3] = {0.0, 0.0, 1.0};
+    if (stage->speed_mps > SLOW_MPS) {
+        fk_scale(-1.0 / stage->speed_mps, nav->vel_cm_pad_mps, e);
+    }
+    const double along = fk_dot(force, e);
+    double across[3];
+    fk_copy(force, across);
+    fk_add_scaled(-along, e, across);
+    const double pushed = fk_max(stage->mass_kg * along, 0.2 * stage->mass_kg * FK_G0);
+    const double stiffness = fk_max(pushed - stage->normal_n_per_rad, 0.3 * pushed);
+    fk_scale(stage->mass_kg / stiffness, across, across);
+    const double size = fk_norm(across);
+    const double limit = fk_sin(c->tilt_limit_rad);
+    fk_copy(e, demand->axis_pad);
+    fk_add_scaled(size > limit ? limit / size : 1.0, across, demand->axis_pad);
+    fk_scale(1.0 / fk_max(fk_norm(demand->axis_pad), 1e-6), demand->axis_pad, demand->axis_pad);
+    limit_tilt(demand->axis_pad,
+               fk_clamp(TILT_AT_GROUND_RAD + TILT_PER_M * fk_max(nav->height_m, 0.0), 0.0, 0.7));
+}
+
+static void demand_force(fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
+                         const fk_stage_t *stage, const fk_plan_t *plan, double vertical)
+{
+    double force[3] = {0.0, 0.0, vertical};
+    lateral_accel(nav, plan->time_to_go_s, vertical, force);
+    fk_add_scaled(-1.0, stage->missed_pad_mps2, force);
+    point_nose(demand, c, nav, stage, force);
+    const double upright = fk_max(nav->axis_pad[2], 0.7);
+    demand->thrust_n = fk_max(stage->mass_kg * force[2] / upright - stage->axial_n, 0.0);
+    fk_scale(demand->thrust_n / stage->mass_kg, demand->axis_pad, demand->accel_pad_mps2);
+}
+
+/* Not under power: engines against the velocity. */
+static void demand_coast(fk_demand_t *demand, const fk_nav_t *nav, const fk_stage_t *stage)
+{
+    const double up[3] = {0.0, 0.0, 1.0};
+    fk_copy(up, demand->axis_pad);
+    if (stage->speed_mps > SLOW_MPS && nav->vel_cm_pad_mps[2] < 0.0) {
+        fk_scale(-1.0 / stage->speed_mps, nav->vel_cm_pad_mps, demand->axis_pad);
+    }
+    demand->thrust_n = 0.0;
+    fk_scale(0.0, up, demand->accel_pad_mps2);
+}
+
+void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
+                        const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES],
+                        const fk_modes_t *modes)
+{
+    int32_t braking[FK_ENGINES] = {0};
+    int32_t landing[FK_ENGINES] = {0};
+    const int32_t in_coast = modes->mode <= FK_IF_IGNITION;
+    choose_braking(c, engine, modes, braking, in_coast);
+    choose_landing(c, engine, braking, landing, in_coast);
+    const engines_t brake = sum_engines(c, engine, braking);
+    const engines_t land = sum_engines(c, engine, landing);
+    const double v = -nav->vel_cm_pad_mps[2];
+    if (!nav->known || brake.count == 0 || modes->mode >= FK_IF_TOUCHDOWN) {
+        demand_coast(demand, nav, stage);
+    } else if (in_coast) {
+        plan_ignition(plan, c, stage, &brake, &land, v, nav->height_m);
+        demand_coast(demand, nav, stage);
+    } else if (modes->mode == FK_IF_BRAKING) {
+        plan_braking(plan, c, stage, &brake, &land, v, nav->height_m);
+        const double drag = stage->axial_n / stage->mass_kg * nav->axis_pad[2];
+        demand_force(demand, c, nav, stage, plan, braking_accel(plan, stage, &brake) * nav->axis_pad[2] + drag);
+    } else {
+        demand_force(demand, c, nav, stage, plan, finish_accel(plan, c, nav, &land));
+    }
+}

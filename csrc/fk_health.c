@@ -1,0 +1,79 @@
+/* Engine health: chamber pressure against what the measured valves should give. */
+#include "fk_math.h"
+#include "fk_parts.h"
+
+#define LOW_PRESSURE 0.70        /* of the expected pressure: the requirement's own threshold */
+#define LOW_FRAMES 3             /* 20 ms and the frame that shows it */
+#define JUDGED_ABOVE 0.25        /* expected pressure below which nothing is concluded */
+#define SETTLE_S 0.30            /* after MAINSTAGE, before the pressure is judged */
+#define SILENT_FRAMES 6          /* without a valid status */
+#define START_GRACE_S 2.5        /* on top of the engine's start time */
+#define EFFICIENCY_FILTER_S 0.5
+
+void fk_health_init(fk_engine_t engine[FK_ENGINES])
+{
+    for (int32_t i = 0; i < FK_ENGINES; i++) {
+        engine[i].efficiency = 1.0;
+    }
+}
+
+static void track_expected(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_if_engine_status_t *s,
+                           double dt)
+{
+    const double valve = fk_clamp(fk_min(s->ox_valve_pos, s->fuel_valve_pos), 0.0, 1.0);
+    e->expected += dt / (c->thrust_lag_s + dt) * (valve - e->expected);
+}
+
+static void judge_pressure(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_if_engine_status_t *s,
+                           double dt)
+{
+    const double measured = s->chamber_pa / c->chamber_pa;
+    const int32_t judged = e->running_s > SETTLE_S && e->expected > JUDGED_ABOVE;
+    if (!judged) {
+        e->low_frames = 0;
+        return;
+    }
+    const double ratio = fk_clamp(measured / e->expected, 0.0, 1.1);
+    e->low_frames = ratio < LOW_PRESSURE ? e->low_frames + 1 : 0;
+    if (ratio >= LOW_PRESSURE) {
+        e->efficiency += dt / EFFICIENCY_FILTER_S * (ratio - e->efficiency);
+    }
+}
+
+static void update_one(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_if_engine_status_t *s,
+                       int32_t asked_start, double dt)
+{
+    e->silent_frames = s->fresh ? 0 : e->silent_frames + 1;
+    if (s->fresh) {
+        track_expected(e, c, s, dt);
+        judge_pressure(e, c, s, dt);
+    }
+    if (!asked_start || e->stopped) {
+        e->running = 0;
+        return;
+    }
+    const int32_t in_mainstage = s->state == FK_IF_ENGINE_MAINSTAGE;
+    const int32_t was_running = e->running;
+    e->starting_s += dt;
+    e->running = in_mainstage && !e->failed;
+    e->running_s = e->running ? e->running_s + dt : 0.0;
+    if (e->low_frames >= LOW_FRAMES || s->state == FK_IF_ENGINE_FAULT || e->silent_frames >= SILENT_FRAMES
+        || (was_running && !in_mainstage)
+        || (!in_mainstage && e->starting_s > c->start_s + START_GRACE_S)) {
+        e->failed = 1;
+        e->running = 0;
+    }
+}
+
+void fk_health_update(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c, const fk_if_input_t *in,
+                      const int32_t asked_start[FK_ENGINES])
+{
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        fk_if_engine_status_t status = in->engine[i];
+        const double values[3] = {status.ox_valve_pos, status.fuel_valve_pos, status.chamber_pa};
+        if (!fk_all_finite(values, 3)) {
+            status.fresh = 0;
+        }
+        update_one(&engine[i], &c->engine[i], &status, asked_start[i], c->frame_s);
+    }
+}

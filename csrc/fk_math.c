@@ -1,0 +1,144 @@
+#include "fk_math.h"
+
+#include <math.h>
+
+double fk_min(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+double fk_max(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+double fk_clamp(double x, double low, double high)
+{
+    if (!(x > low)) {
+        return low;
+    }
+    return x < high ? x : high;
+}
+
+double fk_sin(double x)
+{
+    const double y = x * x;
+    return x * (1.0 - y / 6.0 * (1.0 - y / 20.0 * (1.0 - y / 42.0 * (1.0 - y / 72.0 * (1.0 - y / 110.0
+                * (1.0 - y / 156.0 * (1.0 - y / 210.0)))))));
+}
+
+double fk_cos(double x)
+{
+    const double y = x * x;
+    return 1.0 - y / 2.0 * (1.0 - y / 12.0 * (1.0 - y / 30.0 * (1.0 - y / 56.0 * (1.0 - y / 90.0
+               * (1.0 - y / 132.0 * (1.0 - y / 182.0 * (1.0 - y / 240.0)))))));
+}
+
+/* Abramowitz & Stegun 4.4.49. */
+double fk_atan(double x)
+{
+    const double z = fk_clamp(x, -1.0, 1.0);
+    const double y = z * z;
+    return z * (0.9999993329 + y * (-0.3332985605 + y * (0.1994653599 + y * (-0.1390853351
+                + y * (0.0964200441 + y * (-0.0559098861 + y * (0.0218612288 - y * 0.0040540580)))))));
+}
+
+int32_t fk_all_finite(const double *x, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) {
+        if (!isfinite(x[i])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+double fk_dot(const double a[3], const double b[3])
+{
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+double fk_norm(const double a[3])
+{
+    return sqrt(fk_dot(a, a));
+}
+
+void fk_cross(const double a[3], const double b[3], double out[3])
+{
+    out[0] = a[1] * b[2] - a[2] * b[1];
+    out[1] = a[2] * b[0] - a[0] * b[2];
+    out[2] = a[0] * b[1] - a[1] * b[0];
+}
+
+void fk_copy(const double a[3], double out[3])
+{
+    for (int32_t i = 0; i < 3; i++) {
+        out[i] = a[i];
+    }
+}
+
+void fk_scale(double s, const double a[3], double out[3])
+{
+    for (int32_t i = 0; i < 3; i++) {
+        out[i] = s * a[i];
+    }
+}
+
+void fk_add_scaled(double s, const double a[3], double out[3])
+{
+    for (int32_t i = 0; i < 3; i++) {
+        out[i] += s * a[i];
+    }
+}
+
+void fk_rotate(const double q[4], const double v[3], double out[3])
+{
+    double t[3];
+    double u[3];
+    fk_cross(&q[1], v, t);
+    fk_scale(2.0, t, t);
+    fk_cross(&q[1], t, u);
+    for (int32_t i = 0; i < 3; i++) {
+        out[i] = v[i] + q[0] * t[i] + u[i];
+    }
+}
+
+void fk_rotate_back(const double q[4], const double v[3], double out[3])
+{
+    const double conjugate[4] = {q[0], -q[1], -q[2], -q[3]};
+    fk_rotate(conjugate, v, out);
+}
+
+static void normalise(double q[4])
+{
+    const double n = sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]);
+    if (!(n > 1e-6)) {
+        q[0] = 1.0;
+        q[1] = q[2] = q[3] = 0.0;
+        return;
+    }
+    for (int32_t i = 0; i < 4; i++) {
+        q[i] /= n;
+    }
+}
+
+void fk_turn(double q[4], const double w[3], double dt)
+{
+    const double h = 0.5 * dt;
+    const double p[4] = {q[0], q[1], q[2], q[3]};
+    q[0] += h * (-p[1] * w[0] - p[2] * w[1] - p[3] * w[2]);
+    q[1] += h * (p[0] * w[0] + p[2] * w[2] - p[3] * w[1]);
+    q[2] += h * (p[0] * w[1] + p[3] * w[0] - p[1] * w[2]);
+    q[3] += h * (p[0] * w[2] + p[1] * w[1] - p[2] * w[0]);
+    normalise(q);
+}
+
+void fk_nudge(double q[4], const double measured[4], double gain)
+{
+    const double d = q[0] * measured[0] + q[1] * measured[1] + q[2] * measured[2] + q[3] * measured[3];
+    const double sign = d < 0.0 ? -1.0 : 1.0; /* q and -q are the same attitude */
+    for (int32_t i = 0; i < 4; i++) {
+        q[i] += gain * (sign * measured[i] - q[i]);
+    }
+    normalise(q);
+}

@@ -1,0 +1,33 @@
+/* fk_math.h - vectors, quaternions and the few functions that the kernel needs.
+ *
+ * No function here uses the C library but for sqrt, which IEEE 754 defines to the last bit: results are
+ * the same on every machine that follows it, with -ffp-contract=off. */
+#ifndef FK_MATH_H
+#define FK_MATH_H
+
+#include <stdint.h>
+
+#define FK_G0 9.80665
+#define FK_PI 3.14159265358979323846
+
+double fk_clamp(double x, double low, double high); /* NaN becomes low */
+double fk_min(double a, double b);
+double fk_max(double a, double b);
+double fk_sin(double x);  /* |x| <= pi/2, error < 1e-12 */
+double fk_cos(double x);  /* |x| <= pi/2, error < 1e-11 */
+double fk_atan(double x); /* error < 1e-7 rad for |x| <= 1, clamped beyond */
+int32_t fk_all_finite(const double *x, int32_t n);
+
+double fk_dot(const double a[3], const double b[3]);
+double fk_norm(const double a[3]);
+void fk_cross(const double a[3], const double b[3], double out[3]);
+void fk_copy(const double a[3], double out[3]);
+void fk_scale(double s, const double a[3], double out[3]);
+void fk_add_scaled(double s, const double a[3], double out[3]); /* out += s a */
+
+void fk_rotate(const double q[4], const double v_body[3], double v_pad[3]);
+void fk_rotate_back(const double q[4], const double v_pad[3], double v_body[3]);
+void fk_turn(double q[4], const double omega_body[3], double dt);           /* q advanced by omega dt */
+void fk_nudge(double q[4], const double measured[4], double gain);          /* q drawn towards measured */
+
+#endif

@@ -1,0 +1,155 @@
+/* Flight modes, and which engines take part. */
+#include "fk_math.h"
+#include "fk_parts.h"
+
+#define TOUCH_HEIGHT_M 0.06
+#define STOPPED_MPS 0.15      /* descending slower than this low down: cut, or the stage rises again */
+#define STOPPED_HEIGHT_M 1.0
+#define STEP_DOWN_SPEED_MAX_MPS 120.0
+#define DONE_AFTER_FRAMES 200
+
+void fk_modes_init(fk_modes_t *modes)
+{
+    modes->mode = FK_IF_COAST;
+}
+
+static void enter(fk_modes_t *modes, int32_t mode)
+{
+    modes->mode = mode;
+    modes->frames_in_mode = 0;
+}
+
+static int32_t any_running(const fk_engine_t engine[FK_ENGINES], int32_t count)
+{
+    int32_t any = 0;
+    for (int32_t i = 0; i < count; i++) {
+        any |= engine[i].running;
+    }
+    return any;
+}
+
+static int32_t centre_runs(const fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
+{
+    int32_t runs = 0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        runs |= c->engine[i].centre && engine[i].running;
+    }
+    return runs;
+}
+
+/* Net deceleration of the centre engine at its planned throttle. */
+static double finish_decel(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES], double mass)
+{
+    double thrust = 0.0;
+    const int32_t centre = centre_runs(engine, c);
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        if (engine[i].running && (c->engine[i].centre || !centre)) {
+            thrust += c->land_throttle * c->engine[i].thrust_sl_n * engine[i].efficiency;
+        }
+    }
+    return thrust / mass - FK_G0;
+}
+
+/* The finish can be joined once its planned deceleration stops the stage in the height that is left. */
+static int32_t finish_due(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES], const fk_nav_t *nav,
+                          const fk_plan_t *plan)
+{
+    const double v = -nav->vel_pad_mps[2];
+    const double v0 = c->touchdown_speed_mps;
+    const double height = fk_max(nav->height_m, 0.1);
+    const double needed = (v * v - v0 * v0) / (2.0 * height);
+    return v < STEP_DOWN_SPEED_MAX_MPS && needed <= finish_decel(c, engine, plan->final_mass_kg);
+}
+
+/* Engines that the finish does not use are shut down, for good. */
+static void step_down(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
+{
+    const int32_t centre = centre_runs(engine, c);
+    modes->stepped_down = centre;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        if (centre && !c->engine[i].centre) {
+            engine[i].stopped = 1;
+            engine[i].running = 0;
+        }
+    }
+}
+
+static int32_t touched_down(const fk_nav_t *nav)
+{
+    const double sinking = -nav->vel_pad_mps[2];
+    return nav->height_m < TOUCH_HEIGHT_M || (sinking < STOPPED_MPS && nav->height_m < STOPPED_HEIGHT_M);
+}
+
+static int32_t ignition_due(const fk_if_config_t *c, const fk_plan_t *plan, const fk_nav_t *nav,
+                            const fk_if_input_t *in)
+{
+    if (c->ignition_forced) {
+        return (double)in->t_ns * 1e-9 >= c->ignition_forced_t_s;
+    }
+    return nav->known && plan->margin_m <= 0.0;
+}
+
+static int32_t armed(const fk_if_config_t *c, const fk_if_input_t *in)
+{
+    int32_t all = 1;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        all &= in->engine[i].state != FK_IF_ENGINE_SAFE;
+    }
+    return all;
+}
+
+static void share_engines(fk_modes_t *modes, const fk_engine_t engine[FK_ENGINES], int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        modes->share[i] = !engine[i].failed && !engine[i].stopped && modes->mode < FK_IF_TOUCHDOWN;
+    }
+}
+
+static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                      const fk_nav_t *nav, const fk_plan_t *plan, const fk_if_input_t *in)
+{
+    switch (modes->mode) {
+    case FK_IF_COAST:
+        /* a board that cannot be armed does not hold up the others beyond the last moment */
+        if (ignition_due(c, plan, nav, in) && (armed(c, in) || modes->frames_in_mode > 10)) {
+            enter(modes, FK_IF_IGNITION);
+        }
+        break;
+    case FK_IF_IGNITION:
+        if (any_running(engine, c->engine_count)) {
+            enter(modes, FK_IF_BRAKING);
+        }
+        break;
+    case FK_IF_BRAKING:
+        if (finish_due(c, engine, nav, plan)) {
+            enter(modes, FK_IF_TERMINAL);
+            step_down(modes, engine, c);
+        }
+        break;
+    case FK_IF_TERMINAL:
+        if (touched_down(nav)) {
+            enter(modes, FK_IF_TOUCHDOWN);
+        }
+        break;
+    case FK_IF_TOUCHDOWN:
+        if (modes->frames_in_mode > DONE_AFTER_FRAMES) {
+            enter(modes, FK_IF_SHUTDOWN_DONE);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                     const fk_nav_t *nav, const fk_plan_t *plan, const fk_if_input_t *in)
+{
+    if (modes->frames_in_mode < 1000000) {
+        modes->frames_in_mode++;
+    }
+    if (modes->mode != FK_IF_ABORT && (in->abort || nav->lost)) {
+        enter(modes, FK_IF_ABORT);
+    }
+    next_mode(modes, engine, c, nav, plan, in);
+    share_engines(modes, engine, c->engine_count);
+}

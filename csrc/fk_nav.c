@@ -1,0 +1,137 @@
+/* Navigation: a fixed-gain smoother at the time of each solution, then dead reckoning to now. */
+#include "fk_math.h"
+#include "fk_parts.h"
+
+#define POSITION_GAIN 0.2  /* its error wanders slowly: follow it */
+#define HEIGHT_GAIN 0.1    /* white noise at 100 Hz */
+#define VELOCITY_GAIN 0.05
+#define ATTITUDE_GAIN 0.05
+#define RADAR_HEIGHT_M 100.0
+#define LOST_AFTER_S 2.0
+#define PREDICT_MAX_S 2.5
+#define NS 1e-9
+
+void fk_nav_init(fk_nav_t *nav)
+{
+    nav->held_q[0] = 1.0;
+    nav->q_pad_from_body[0] = 1.0;
+    nav->axis_pad[2] = 1.0;
+}
+
+static int32_t within(const double *x, int32_t n, double bound)
+{
+    for (int32_t i = 0; i < n; i++) {
+        if (!(x[i] >= -bound && x[i] <= bound)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int32_t acceptable(const fk_nav_t *nav, const fk_if_input_t *in)
+{
+    const fk_if_nav_t *s = &in->nav;
+    const double *q = s->q_pad_from_body;
+    if (!s->fresh || !s->valid || s->valid_t_ns > in->t_ns || s->valid_t_ns < in->t_ns - 1000000000LL) {
+        return 0;
+    }
+    if (nav->known && s->valid_t_ns <= nav->valid_t_ns) {
+        return 0; /* repeated or out of order */
+    }
+    if (!within(s->pos_pad_m, 3, 1e5) || !within(s->vel_pad_mps, 3, 3e3) || !within(q, 4, 1.1)
+        || !within(s->omega_body_radps, 3, 20.0) || !within(s->force_body_mps2, 3, 1e3)
+        || !within(&s->height_m, 1, 1e5)) {
+        return 0;
+    }
+    const double n2 = q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3];
+    return n2 > 0.9 && n2 < 1.1;
+}
+
+/* Moves position, velocity and attitude by dt under the held specific force and turn rate. */
+static void advance(const fk_nav_t *nav, double pos[3], double vel[3], double q[4], double dt)
+{
+    double accel[3];
+    fk_rotate(q, nav->held_force_body, accel);
+    accel[2] -= FK_G0;
+    fk_add_scaled(dt, vel, pos);
+    fk_add_scaled(0.5 * dt * dt, accel, pos);
+    fk_add_scaled(dt, accel, vel);
+    fk_turn(q, nav->held_omega, dt);
+}
+
+static void take(fk_nav_t *nav, const fk_if_nav_t *s)
+{
+    for (int32_t i = 0; i < 3; i++) {
+        nav->held_pos_pad_m[i] = s->pos_pad_m[i];
+        nav->held_vel_pad_mps[i] = s->vel_pad_mps[i];
+    }
+    for (int32_t i = 0; i < 4; i++) {
+        nav->held_q[i] = s->q_pad_from_body[i];
+    }
+    nav->known = 1;
+}
+
+static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
+{
+    const int32_t radar = s->height_m < RADAR_HEIGHT_M;
+    const double up_m = radar ? s->height_m : s->pos_pad_m[2];
+    const double up_gain = radar ? HEIGHT_GAIN : POSITION_GAIN;
+    advance(nav, nav->held_pos_pad_m, nav->held_vel_pad_mps, nav->held_q,
+            (double)(s->valid_t_ns - nav->valid_t_ns) * NS);
+    for (int32_t i = 0; i < 2; i++) {
+        nav->held_pos_pad_m[i] += POSITION_GAIN * (s->pos_pad_m[i] - nav->held_pos_pad_m[i]);
+    }
+    nav->held_pos_pad_m[2] += up_gain * (up_m - nav->held_pos_pad_m[2]);
+    for (int32_t i = 0; i < 3; i++) {
+        nav->held_vel_pad_mps[i] += VELOCITY_GAIN * (s->vel_pad_mps[i] - nav->held_vel_pad_mps[i]);
+    }
+    fk_nudge(nav->held_q, s->q_pad_from_body, ATTITUDE_GAIN);
+}
+
+static void accept(fk_nav_t *nav, const fk_if_nav_t *s)
+{
+    if (nav->known) {
+        blend(nav, s);
+    } else {
+        take(nav, s);
+    }
+    nav->valid_t_ns = s->valid_t_ns;
+    fk_copy(s->omega_body_radps, nav->held_omega);
+    fk_copy(s->force_body_mps2, nav->held_force_body);
+}
+
+/* Centre of mass from the body origin and the lever between them. */
+static void find_centre_of_mass(fk_nav_t *nav, double cm_z_m)
+{
+    const double arm_body[3] = {0.0, 0.0, cm_z_m};
+    double arm_rate_body[3];
+    double arm_rate_pad[3];
+    fk_cross(nav->omega_body_radps, arm_body, arm_rate_body);
+    fk_rotate(nav->q_pad_from_body, arm_rate_body, arm_rate_pad);
+    for (int32_t i = 0; i < 3; i++) {
+        nav->vel_cm_pad_mps[i] = nav->vel_pad_mps[i] + arm_rate_pad[i];
+        nav->pos_cm_pad_m[i] = nav->pos_pad_m[i] + cm_z_m * nav->axis_pad[i];
+    }
+    nav->pos_cm_pad_m[2] -= cm_z_m;
+}
+
+void fk_nav_update(fk_nav_t *nav, double cm_z_m, const fk_if_input_t *in)
+{
+    static const double body_z[3] = {0.0, 0.0, 1.0};
+    if (acceptable(nav, in)) {
+        accept(nav, &in->nav);
+    }
+    nav->age_s = nav->known ? (double)(in->t_ns - nav->valid_t_ns) * NS : 0.0;
+    nav->age_s = fk_clamp(nav->age_s, 0.0, 1e3);
+    nav->lost = nav->known && nav->age_s > LOST_AFTER_S;
+    fk_copy(nav->held_pos_pad_m, nav->pos_pad_m);
+    fk_copy(nav->held_vel_pad_mps, nav->vel_pad_mps);
+    for (int32_t i = 0; i < 4; i++) {
+        nav->q_pad_from_body[i] = nav->held_q[i];
+    }
+    advance(nav, nav->pos_pad_m, nav->vel_pad_mps, nav->q_pad_from_body, fk_min(nav->age_s, PREDICT_MAX_S));
+    fk_copy(nav->held_omega, nav->omega_body_radps);
+    fk_rotate(nav->q_pad_from_body, body_z, nav->axis_pad);
+    nav->height_m = nav->pos_pad_m[2];
+    find_centre_of_mass(nav, cm_z_m);
+}

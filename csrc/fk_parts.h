@@ -1,0 +1,43 @@
+/* fk_parts.h - the parts of one step, called by fk.c alone, in this order. Each part has a file of its
+ * own; parts exchange the structs of fk.h and do not call each other. */
+#ifndef FK_PARTS_H
+#define FK_PARTS_H
+
+#include "fk.h"
+
+/* fk_nav.c: accepts or rejects the navigation solution, smooths it, brings it to now. */
+void fk_nav_init(fk_nav_t *nav);
+void fk_nav_update(fk_nav_t *nav, double cm_z_m, const fk_if_input_t *in);
+
+/* fk_health.c: which engines run, which have failed. */
+void fk_health_init(fk_engine_t engine[FK_ENGINES]);
+void fk_health_update(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c, const fk_if_input_t *in,
+                      const int32_t asked_start[FK_ENGINES]);
+
+/* fk_stage.c: mass, thrust from chamber pressure, aerodynamic forces, what the model misses. */
+void fk_stage_init(fk_stage_t *stage, const fk_if_config_t *c);
+void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav,
+                     const fk_if_input_t *in);
+
+/* fk_guidance.c: the vertical plan, the ignition margin, and the commanded acceleration. */
+void fk_guidance_init(fk_plan_t *plan, const fk_if_config_t *c);
+void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
+                        const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES],
+                        const fk_modes_t *modes);
+
+/* fk_modes.c: what phase the flight is in and which engines take part. */
+void fk_modes_init(fk_modes_t *modes);
+void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                     const fk_nav_t *nav, const fk_plan_t *plan, const fk_if_input_t *in);
+
+/* fk_control.c: attitude error to torque. */
+void fk_control_init(fk_control_t *control);
+void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_nav_t *nav,
+                       const fk_stage_t *stage, const fk_demand_t *demand, int32_t mode);
+
+/* fk_alloc.c: thrust and torque over the engines that are alive, and the fins. */
+void fk_alloc_update(fk_if_output_t *out, const fk_if_config_t *c, const fk_stage_t *stage,
+                     const fk_engine_t engine[FK_ENGINES], const fk_demand_t *demand,
+                     const fk_control_t *control, const fk_modes_t *modes);
+
+#endif

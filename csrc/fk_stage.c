@@ -1,0 +1,119 @@
+/* The stage as the kernel models it: mass, thrust, aerodynamic forces; and what that model misses. */
+#include "fk_math.h"
+#include "fk_parts.h"
+
+#include <math.h>
+
+#define MISSED_FILTER_S 0.5
+#define MISSED_LIMIT_MPS2 4.0
+#define CHAMBER_LIT 0.03 /* fraction of full pressure below which an engine gives nothing */
+
+static void find_centre_of_mass(fk_stage_t *stage, const fk_if_config_t *c)
+{
+    const double propellant = stage->mass_kg - c->dry_mass_kg;
+    stage->cm_z_m = (c->dry_mass_kg * c->dry_cm_z_m + propellant * c->propellant_cm_z_m) / stage->mass_kg;
+    stage->inertia_kgm2 = c->inertia_transverse_kgm2 * stage->mass_kg / c->mass_kg;
+}
+
+void fk_stage_init(fk_stage_t *stage, const fk_if_config_t *c)
+{
+    stage->mass_kg = c->mass_kg;
+    stage->plume = 1.0;
+    stage->pressure_ratio = 1.0;
+    find_centre_of_mass(stage, c);
+}
+
+/* Linear interpolation of an aerodynamic table, held at its ends. */
+static double at_mach(const fk_if_config_t *c, const double table[FK_IF_AERO_POINTS], double mach)
+{
+    if (mach <= c->aero_mach[0]) {
+        return table[0];
+    }
+    for (int32_t i = 1; i < c->aero_points; i++) {
+        if (mach < c->aero_mach[i]) {
+            const double part = (mach - c->aero_mach[i - 1]) / (c->aero_mach[i] - c->aero_mach[i - 1]);
+            return table[i - 1] + part * (table[i] - table[i - 1]);
+        }
+    }
+    return table[c->aero_points - 1];
+}
+
+static void find_air(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav)
+{
+    /* US Standard Atmosphere 1976, troposphere: theta = 1 - x, p ~ theta^5.2559, rho ~ theta^4.2559;
+     * the broken power 0.2559 by its series. */
+    const double x = fk_clamp(2.25577e-5 * nav->height_m, 0.0, 0.30);
+    const double theta = 1.0 - x;
+    const double theta4 = theta * theta * theta * theta;
+    const double rest = 1.0 - 0.2559 * x - 0.0952 * x * x - 0.0553 * x * x * x;
+    stage->pressure_ratio = theta4 * theta * rest;
+    stage->density_kgpm3 = 1.225 * theta4 * rest;
+    stage->speed_mps = fk_norm(nav->vel_cm_pad_mps);
+    stage->mach = stage->speed_mps / (340.294 * sqrt(theta));
+    stage->dynamic_pressure_pa = 0.5 * stage->density_kgpm3 * stage->speed_mps * stage->speed_mps;
+    const double force = stage->dynamic_pressure_pa * c->ref_area_m2 * stage->plume;
+    stage->axial_n = force * at_mach(c, c->aero_axial, stage->mach);
+    stage->normal_n_per_rad = force * at_mach(c, c->aero_normal_slope, stage->mach);
+}
+
+/* Thrust of each engine from its chamber pressure, and the propellant that this takes. */
+static void find_thrust(fk_stage_t *stage, const fk_if_config_t *c, const fk_if_input_t *in)
+{
+    double flow = 0.0;
+    double full = 0.0;
+    stage->thrust_total_n = 0.0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        const fk_if_engine_config_t *e = &c->engine[i];
+        const double fraction = fk_clamp(in->engine[i].chamber_pa / e->chamber_pa, 0.0, 1.2);
+        const double pressure_loss = (e->thrust_vac_n - e->thrust_sl_n) * stage->pressure_ratio;
+        const int32_t lit = fraction > CHAMBER_LIT && in->engine[i].fresh;
+        stage->thrust_n[i] = lit ? fk_max(0.0, fraction * e->thrust_vac_n - pressure_loss) : 0.0;
+        stage->thrust_total_n += stage->thrust_n[i];
+        flow += lit ? fraction * e->thrust_vac_n / (e->isp_vac_s * FK_G0) : 0.0;
+        full += e->thrust_sl_n;
+    }
+    stage->plume = 1.0 + (c->plume_factor - 1.0) * fk_clamp(stage->thrust_total_n / full, 0.0, 1.0);
+    stage->mass_kg = fk_max(c->dry_mass_kg, stage->mass_kg - flow * c->frame_s);
+}
+
+/* Specific force that the model expects, in pad axes. */
+static void modelled_force(const fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav,
+                           const fk_if_input_t *in, double force_pad[3])
+{
+    double flow_body[3];
+    fk_rotate_back(nav->q_pad_from_body, nav->vel_cm_pad_mps, flow_body);
+    const double across = stage->speed_mps > 1.0 ? stage->normal_n_per_rad / stage->speed_mps : 0.0;
+    double force_body[3] = {-across * flow_body[0], -across * flow_body[1],
+                            stage->thrust_total_n + (flow_body[2] < 0.0 ? 1.0 : -1.0) * stage->axial_n};
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        force_body[0] += stage->thrust_n[i] * fk_clamp(in->engine[i].gimbal_x_rad, -0.3, 0.3);
+        force_body[1] += stage->thrust_n[i] * fk_clamp(in->engine[i].gimbal_y_rad, -0.3, 0.3);
+    }
+    fk_scale(1.0 / stage->mass_kg, force_body, force_body);
+    fk_rotate(nav->q_pad_from_body, force_body, force_pad);
+}
+
+static void learn_missed(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav,
+                         const fk_if_input_t *in)
+{
+    double model[3];
+    double measured[3];
+    modelled_force(stage, c, nav, in, model);
+    fk_rotate(nav->held_q, nav->held_force_body, measured);
+    for (int32_t i = 0; i < 3; i++) {
+        const double missed = fk_clamp(measured[i] - model[i], -MISSED_LIMIT_MPS2, MISSED_LIMIT_MPS2);
+        stage->missed_pad_mps2[i] += c->frame_s / MISSED_FILTER_S * (missed - stage->missed_pad_mps2[i]);
+    }
+}
+
+void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav,
+                     const fk_if_input_t *in)
+{
+    if (!nav->known) {
+        return;
+    }
+    find_thrust(stage, c, in);
+    find_centre_of_mass(stage, c);
+    find_air(stage, c, nav);
+    learn_missed(stage, c, nav, in);
+}
