@@ -27,7 +27,6 @@ from mcap.records import (
     Footer,
     Header,
     McapRecord,
-    MessageIndex,
     Metadata,
     MetadataIndex,
     Schema,
@@ -201,9 +200,7 @@ class TapeWriter:
         indexes = {}
         for channel, block, base in ((1, self._frames, 0), (2, self._timings, len(frames))):
             indexes[channel] = self._offset
-            step = block.rows.dtype.itemsize
-            entries = [(int(self._t_ns[i]), base + i * step) for i in range(count)]
-            self._put_records(MessageIndex(channel, entries))
+            self._put_index(channel, base, block.rows.dtype.itemsize, count)
         self._chunks.append(
             ChunkIndex(
                 chunk_length=_RECORD_HEAD + len(head) + size,
@@ -217,6 +214,14 @@ class TapeWriter:
                 uncompressed_size=size,
             )
         )
+
+    def _put_index(self, channel: int, base: int, step: int, count: int) -> None:
+        """Write a message index (op 0x07): time and offset in the chunk of each message."""
+        entries = np.empty((count, 2), "<u8")
+        entries[:, 0] = self._t_ns[:count]
+        entries[:, 1] = base + step * np.arange(count)
+        head = struct.pack("<BQHI", Opcode.MESSAGE_INDEX, 2 + 4 + entries.nbytes, channel, entries.nbytes)
+        self._put(head + entries.tobytes())
 
     def _tail(self) -> None:
         if self._failed:

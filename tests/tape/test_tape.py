@@ -99,12 +99,12 @@ def test_other_readers_agree(tmp_path: Path) -> None:
 
 
 def test_cut_anywhere_it_is_readable(tmp_path: Path) -> None:
-    record(tmp_path / "t.mcap", 16, engines=1)
+    record(tmp_path / "t.mcap", 4, engines=1, block=2)
     whole = (tmp_path / "t.mcap").read_bytes()
     full = read_tape(tmp_path / "t.mcap")
     cut_tape = tmp_path / "cut.mcap"
     described, last = False, 0
-    for cut in range(len(whole)):
+    for cut in range(0, len(whole), 3):
         cut_tape.write_bytes(whole[:cut])
         try:
             back = read_tape(cut_tape)
@@ -113,10 +113,10 @@ def test_cut_anywhere_it_is_readable(tmp_path: Path) -> None:
             assert "\n" not in str(error)
             continue
         described = True
-        assert last <= len(back.frames) <= 16
+        assert last <= len(back.frames) <= 4
         last = len(back.frames)
         assert back.frames.tobytes() == full.frames[:last].tobytes()
-    assert described and last == 16
+    assert described and last == 4
 
 
 def test_a_killed_writer_leaves_its_blocks(tmp_path: Path) -> None:
