@@ -14,7 +14,8 @@ from mcap.opcode import Opcode
 
 from hil.files import FileError
 from hil.signals import frame_dtype
-from hil.tape.schema import TAPE_VERSION, timing_dtype
+from hil.signals.timing import timing_dtype
+from hil.tape.schema import TAPE_VERSION
 
 __all__ = ["Recording", "read_tape"]
 

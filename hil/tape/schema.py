@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 from hil.signals import PER_ENGINE, RECORDS, Record
+from hil.signals.timing import STAGES
 
 __all__ = [
     "FRAME_MESSAGE",
     "FRAME_TOPIC",
-    "STAGES",
     "TAPE_VERSION",
     "TIMING_MESSAGE",
     "TIMING_TOPIC",
     "frame_definition",
     "timing_definition",
-    "timing_dtype",
 ]
 
 TAPE_VERSION: Final = 1
@@ -31,9 +28,6 @@ FRAME_TOPIC: Final = "/frame"
 TIMING_TOPIC: Final = "/timing"
 FRAME_MESSAGE: Final = "lastbrake/Frame"
 TIMING_MESSAGE: Final = "lastbrake/Timing"
-
-STAGES: Final = ("sensors", "boards", "wires", "tape", "plant")
-"""The stages of a frame, in the order in which the loop runs them."""
 
 _KINDS: Final = {"f8": "float64", "i8": "int64"}
 _RULE: Final = "=" * 80
@@ -61,12 +55,6 @@ def frame_definition(engines: int) -> str:
     parts = ["\n".join(head)]
     parts += [f"{_RULE}\nMSG: {_type_name(r)}\n{_record_definition(r, engines)}" for r in RECORDS]
     return "\n".join(parts) + "\n"
-
-
-def timing_dtype() -> np.dtype[np.void]:
-    """Return the layout of the diagnostics of one frame (wall times; not signals)."""
-    times = ["lateness_s"] + [f"{stage}_s" for stage in STAGES]
-    return np.dtype([("t_ns", "<i8"), ("frame", "<i8")] + [(name, "<f8") for name in times])
 
 
 def timing_definition() -> str:

@@ -34,6 +34,7 @@ from mcap.records import (
 )
 
 from hil.signals import Frame, RigError
+from hil.signals.timing import timing_dtype
 from hil.tape.schema import (
     FRAME_MESSAGE,
     FRAME_TOPIC,
@@ -42,7 +43,6 @@ from hil.tape.schema import (
     TIMING_TOPIC,
     frame_definition,
     timing_definition,
-    timing_dtype,
 )
 
 __all__ = ["TapeWriter"]
@@ -252,7 +252,7 @@ class TapeWriter:
         builder = RecordBuilder()
         for record in records:
             record.write(builder)
-        self._put(builder.end())
+        self._put(builder.end())  # type: ignore[no-untyped-call]
 
     def _put(self, data: bytes) -> None:
         """Write all of `data`, or fail once and for all: what follows a hole is worth nothing."""

@@ -1,0 +1,22 @@
+"""Diagnostics of the machinery, recorded beside the signals: wall times, never part of a digest."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+__all__ = ["STAGES", "timing_dtype"]
+
+STAGES: Final = ("sensors", "boards", "wires", "tape", "plant")
+"""The stages of a frame, in the order in which the loop runs them."""
+
+
+def timing_dtype() -> np.dtype[np.void]:
+    """Return the layout of one frame's diagnostics.
+
+    `lateness_s` is how late the frame began; `<stage>_s` is the wall time of that stage in the
+    frame *before* (this one is not over when it is recorded).
+    """
+    times = ["lateness_s"] + [f"{stage}_s" for stage in STAGES]
+    return np.dtype([("t_ns", "<i8"), ("frame", "<i8")] + [(name, "<f8") for name in times])
