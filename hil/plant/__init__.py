@@ -1,0 +1,1 @@
+"""The booster as it is: vehicle, air, engines, legs, and the truth they make."""

@@ -1,0 +1,355 @@
+"""The plant's core: one compiled call integrates a frame and writes the truth record.
+
+Within a step the actuators, engines and fins come first (their inputs are held, so their lags are
+exact), then mass and air at the middle of the step, then the rigid body by Runge-Kutta with
+those held, then the ground.  Thrust is the mean over the step, so the whole is of second order.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hil.plant.aero import interpolate, plume_shielding
+from hil.plant.atmosphere import atmosphere, gravity_mps2
+from hil.plant.engine import engine_step, servo_step, thrust_n
+from hil.plant.jit import compiled
+from hil.plant.legs import CRASHED, MOVING, STANDS, TIPPED, hull_on_ground, lowest_foot
+from hil.plant.rigid import derivative, rotation, runge_kutta_step
+
+__all__ = ["advance", "set_mass", "write_truth"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+STILL_S: Final = 0.5
+STILL_MPS: Final = 0.1
+STILL_RADPS: Final = math.radians(1.0)
+STANDING_TILT: Final = math.cos(math.radians(10.0))
+TIPPED_TILT: Final = math.cos(math.radians(45.0))
+"""Beyond this tilt a booster on its legs is past its balance, whatever it does."""
+
+
+@compiled
+def set_mass(c: Any, s: Any) -> None:
+    """Set mass, centre of mass and inertia from what is in the tanks.
+
+    The propellant is a column with a fixed centre; its length goes with its mass, and it does not
+    turn with the tanks about the axis.
+    """
+    propellant = s.ox_kg + s.fuel_kg
+    s.mass_kg = c.dry_kg + propellant
+    s.cm_z_m = (c.dry_kg * c.dry_cm_z_m + propellant * c.propellant_cm_z_m) / s.mass_kg
+    dry_arm = c.dry_cm_z_m - s.cm_z_m
+    propellant_arm = c.propellant_cm_z_m - s.cm_z_m
+    length = c.propellant_length_m * propellant / c.propellant_full_kg
+    s.inertia_transverse_kgm2 = (
+        c.inertia_transverse_kgm2
+        + c.dry_kg * dry_arm * dry_arm
+        + propellant * (propellant_arm * propellant_arm + length * length / 12.0)
+    )
+    s.inertia_axial_kgm2 = c.inertia_axial_kgm2
+
+
+@compiled
+def set_decays(c: Any, s: Any, dt: float) -> None:
+    """Work out how much of each lag's error is left after a step."""
+    s.valve_decay = math.exp(-dt / c.valve_lag_s)
+    s.gimbal_decay = math.exp(-dt / c.gimbal_lag_s)
+    s.flow_decay = math.exp(-dt / c.flow_lag_s)
+    s.chamber_decay = math.exp(-dt / c.chamber_lag_s)
+    s.tail_decay = math.exp(-dt / c.tail_off_s)
+    s.fin_decay = math.exp(-dt / c.fin_lag_s)
+
+
+@compiled
+def add_thrust(c: Any, s: Any, e: Any, thrust: float, gx: float, gy: float) -> float:
+    """Add the thrust of engine `e`, deflected by (gx, gy), to force and moment about the body origin."""
+    along_x = math.sin(gx + e.gimbal_bias_x_rad)
+    along_y = math.sin(gy + e.gimbal_bias_y_rad)
+    fx, fy = thrust * along_x, thrust * along_y
+    fz = thrust * math.sqrt(1.0 - along_x * along_x - along_y * along_y)
+    s.thrust_body_n[0] += fx
+    s.thrust_body_n[1] += fy
+    s.thrust_body_n[2] += fz
+    s.moment_body_nm[0] += e.y_m * fz - c.gimbal_plane_z_m * fy
+    s.moment_body_nm[1] += c.gimbal_plane_z_m * fx - e.x_m * fz
+    s.moment_body_nm[2] += e.x_m * fy - e.y_m * fx
+    return thrust
+
+
+@compiled
+def engines_step(c: Any, s: Any, engines: Any, chambers: Any, act: Floats, dt: float) -> float:
+    """Advance all engines; leave the mean thrust force and moment of the step in `s`."""
+    total = 0.0
+    for i in range(3):
+        s.thrust_body_n[i] = 0.0
+        s.moment_body_nm[i] = 0.0
+    for i in range(c.engines):
+        e, h = engines[i], chambers[2 * i]
+        before_pa, gx, gy = h.pressure_pa, e.gimbal_x_rad, e.gimbal_y_rad
+        engine_step(
+            c, e, h, chambers[2 * i + 1], s, act[c.at_ox_drive + i], act[c.at_fuel_drive + i],
+            act[c.at_gimbal_x_drive + i], act[c.at_gimbal_y_drive + i], act[c.at_igniter + i], dt,
+        )
+        thrust = thrust_n(c, 0.5 * (before_pa + h.pressure_pa), s.ambient_pa)
+        if thrust > 0.0:
+            total += add_thrust(
+                c, s, e, thrust, 0.5 * (gx + e.gimbal_x_rad), 0.5 * (gy + e.gimbal_y_rad)
+            )
+    return total
+
+
+@compiled
+def fins_step(c: Any, s: Any, act: Floats, dt: float) -> None:
+    """Let the fin servos follow their demands."""
+    for i in range(4):
+        s.fin_rad[i] = servo_step(
+            s.fin_rad[i], act[c.at_fin_cmd_rad + i], s.fin_decay, c.fin_limit_rad, c.fin_rate_radps * dt
+        )
+
+
+@compiled
+def air_at(s: Any, altitude_m: float) -> None:
+    """Set the air about the booster."""
+    _, s.ambient_pa, s.density_kgpm3, s.sound_mps = atmosphere(altitude_m)
+
+
+@compiled
+def shift_centre(s: Any, old_cm_z_m: float) -> None:
+    """Move the state to the new centre of mass; the body itself stays where it is."""
+    shift = s.cm_z_m - old_cm_z_m
+    x = s.x
+    _, _, r02, _, _, r12, _, _, r22 = rotation(x[6], x[7], x[8], x[9])
+    vx, vy, vz = turned(x, x[11] * shift, -x[10] * shift, 0.0)
+    x[0], x[1], x[2] = x[0] + r02 * shift, x[1] + r12 * shift, x[2] + r22 * shift
+    x[3], x[4], x[5] = x[3] + vx, x[4] + vy, x[5] + vz
+
+
+@compiled
+def turned(x: Floats, bx: float, by: float, bz: float) -> tuple[float, float, float]:
+    """Return a body vector in pad axes."""
+    r00, r01, r02, r10, r11, r12, r20, r21, r22 = rotation(x[6], x[7], x[8], x[9])
+    return r00 * bx + r01 * by + r02 * bz, r10 * bx + r11 * by + r12 * bz, r20 * bx + r21 * by + r22 * bz
+
+
+@compiled
+def origin(s: Any) -> tuple[float, float, float, float, float, float]:
+    """Return position and velocity of the body origin in pad axes."""
+    x = s.x
+    px, py, pz = turned(x, 0.0, 0.0, -s.cm_z_m)
+    vx, vy, vz = turned(x, -x[11] * s.cm_z_m, x[10] * s.cm_z_m, 0.0)
+    return x[0] + px, x[1] + py, x[2] + pz, x[3] + vx, x[4] + vy, x[5] + vz
+
+
+@compiled
+def first_touch(c: Any, s: Any, t_ns: int, up_z: float) -> None:
+    """Latch the state of the first touch; an impact above the crash speed ends the flight."""
+    px, py, pz, vx, vy, vz = origin(s)
+    s.contact = 1
+    s.contact_t_ns = t_ns
+    s.contact_pos_pad_m[0], s.contact_pos_pad_m[1], s.contact_pos_pad_m[2] = px, py, pz
+    s.contact_vel_pad_mps[0], s.contact_vel_pad_mps[1], s.contact_vel_pad_mps[2] = vx, vy, vz
+    s.contact_tilt_rad = math.acos(min(max(up_z, -1.0), 1.0))
+    s.contact_rate_radps = math.sqrt(s.x[10] * s.x[10] + s.x[11] * s.x[11] + s.x[12] * s.x[12])
+    if math.sqrt(vx * vx + vy * vy + vz * vz) > c.crash_speed_mps:
+        s.at_rest = CRASHED
+
+
+@compiled
+def still(s: Any, up_z: float) -> bool:
+    """Tell whether the booster moves so little, so upright, that it stands."""
+    x = s.x
+    slow = x[3] * x[3] + x[4] * x[4] + x[5] * x[5] < STILL_MPS * STILL_MPS
+    steady = x[10] * x[10] + x[11] * x[11] + x[12] * x[12] < STILL_RADPS * STILL_RADPS
+    return slow and steady and up_z > STANDING_TILT
+
+
+@compiled
+def ground_step(c: Any, s: Any, t_ns: int, dt: float) -> None:
+    """Look for the ground after a step: first touch, feet down, standing, tipped or crashed."""
+    x = s.x
+    _, _, _, _, _, _, r20, r21, up_z = rotation(x[6], x[7], x[8], x[9])
+    height = x[2] - up_z * s.cm_z_m
+    if height > c.length_m + c.leg_radius_m:
+        return
+    lowest, s.legs_down = lowest_foot(c, r20, r21, height)
+    if s.contact == 0 and (lowest <= 0.0 or hull_on_ground(c, height, up_z)):
+        first_touch(c, s, t_ns, up_z)
+        if up_z < TIPPED_TILT:
+            s.at_rest = CRASHED  # came down on its side or its nose
+    if s.contact == 0 or s.at_rest != MOVING:
+        return
+    if up_z < TIPPED_TILT:
+        s.at_rest = TIPPED
+    elif hull_on_ground(c, height, up_z):
+        s.at_rest = CRASHED
+    s.still_s = s.still_s + dt if s.legs_down > 0 and still(s, up_z) else 0.0
+    if s.at_rest == MOVING and s.still_s >= STILL_S:
+        s.at_rest = STANDS
+
+
+@compiled
+def body_step(c: Any, s: Any, t_ns: int, dt: float) -> None:
+    """Advance the rigid body by `dt`, then the ground; a state that is no number ends the flight."""
+    for i in range(13):
+        s.kept[i] = s.x[i]
+    runge_kutta_step(c, s, s.x, s.scratch, dt)
+    total = 0.0
+    for i in range(13):
+        total += abs(s.x[i])
+    if not total < 1e9:
+        for i in range(13):
+            s.x[i] = s.kept[i]
+        s.at_rest = CRASHED
+    if s.at_rest == MOVING or s.at_rest == STANDS:
+        ground_step(c, s, t_ns, dt)
+    if s.at_rest == TIPPED or s.at_rest == CRASHED:
+        stop_body(s)
+
+
+@compiled
+def stop_body(s: Any) -> None:
+    """Leave the body where it came to lie."""
+    for i in range(3, 6):
+        s.x[i] = 0.0
+    for i in range(10, 13):
+        s.x[i] = 0.0
+
+
+@compiled
+def plant_step(c: Any, s: Any, engines: Any, chambers: Any, act: Floats, t_ns: int, dt: float) -> None:
+    """Advance everything by `dt`; `t_ns` is the time at the end of the step."""
+    ox_kg, fuel_kg, old_cm_z_m = s.ox_kg, s.fuel_kg, s.cm_z_m
+    ends = s.at_rest == TIPPED or s.at_rest == CRASHED
+    air_at(s, s.x[2] + 0.5 * dt * s.x[5])
+    thrust = engines_step(c, s, engines, chambers, act, dt)
+    fins_step(c, s, act, dt)
+    if ends:
+        set_mass(c, s)
+        return
+    after_ox_kg, after_fuel_kg = s.ox_kg, s.fuel_kg
+    s.ox_kg, s.fuel_kg = 0.5 * (ox_kg + after_ox_kg), 0.5 * (fuel_kg + after_fuel_kg)
+    set_mass(c, s)
+    shift_centre(s, old_cm_z_m)
+    move_moment(s)
+    s.plume = plume_shielding(thrust, c.full_thrust_n, c.plume_factor)
+    body_step(c, s, t_ns, dt)
+    middle_cm_z_m = s.cm_z_m
+    s.ox_kg, s.fuel_kg = after_ox_kg, after_fuel_kg
+    set_mass(c, s)
+    shift_centre(s, middle_cm_z_m)
+
+
+@compiled
+def move_moment(s: Any) -> None:
+    """Take the thrust's moment from the body origin to the centre of mass."""
+    s.moment_body_nm[0] += s.cm_z_m * s.thrust_body_n[1]
+    s.moment_body_nm[1] -= s.cm_z_m * s.thrust_body_n[0]
+
+
+@compiled
+def advance(
+    constants: Any, body: Any, engines: Any, chambers: Any, act: Floats, truth: Floats, truth_int: Ints,
+    t_ns: int, span_ns: int, steps: int,
+) -> int:
+    """Integrate from `t_ns` over `span_ns` in `steps` equal steps with `act` held; write the truth.
+
+    Returns at_rest.  Steps end on whole nanoseconds of the flight's clock.
+    """
+    c, s = constants[0], body[0]
+    dt = span_ns * 1e-9 / steps
+    set_decays(c, s, dt)
+    for i in range(1, steps + 1):
+        plant_step(c, s, engines, chambers, act, t_ns + span_ns * i // steps, dt)
+    write_truth(constants, body, engines, chambers, truth, truth_int)
+    return int(s.at_rest)
+
+
+@compiled
+def specific_force(c: Any, s: Any) -> None:
+    """Leave in `s` the specific force at this very state, with the thrust of the last step."""
+    x = s.x
+    if s.at_rest == TIPPED or s.at_rest == CRASHED:
+        _, _, _, _, _, _, r20, r21, r22 = rotation(x[6], x[7], x[8], x[9])
+        weight = gravity_mps2(x[2])
+        s.specific_mps2[0], s.specific_mps2[1], s.specific_mps2[2] = r20 * weight, r21 * weight, r22 * weight
+    else:
+        derivative(c, s, x, s.scratch[4])
+
+
+@compiled
+def write_flow_state(c: Any, s: Any, truth: Floats) -> None:
+    """Write Mach number, dynamic pressure, angle of attack and wind."""
+    x = s.x
+    ax, ay, az = x[3] - c.wind_east_mps, x[4] - c.wind_north_mps, x[5]
+    speed = math.sqrt(ax * ax + ay * ay + az * az)
+    _, _, r02, _, _, r12, _, _, r22 = rotation(x[6], x[7], x[8], x[9])
+    along = -(r02 * ax + r12 * ay + r22 * az)
+    truth[c.at_mach] = speed / s.sound_mps
+    truth[c.at_dynamic_pressure_pa] = 0.5 * s.density_kgpm3 * speed * speed
+    across = math.sqrt(max(speed * speed - along * along, 0.0))
+    truth[c.at_angle_of_attack_rad] = math.atan2(across, along) if speed > 0.1 else 0.0
+    truth[c.at_wind_pad_mps] = c.wind_east_mps
+    truth[c.at_wind_pad_mps + 1] = c.wind_north_mps
+    truth[c.at_wind_pad_mps + 2] = 0.0
+
+
+@compiled
+def write_body(c: Any, s: Any, truth: Floats, truth_int: Ints) -> None:
+    """Write motion, mass, fins and contact."""
+    px, py, pz, vx, vy, vz = origin(s)
+    at = c.at_pos_pad_m
+    truth[at], truth[at + 1], truth[at + 2] = px, py, pz
+    at = c.at_vel_pad_mps
+    truth[at], truth[at + 1], truth[at + 2] = vx, vy, vz
+    for i in range(4):
+        truth[c.at_q_pad_from_body + i] = s.x[6 + i]
+        truth[c.at_fin_rad + i] = s.fin_rad[i]
+    for i in range(3):
+        truth[c.at_omega_body_radps + i] = s.x[10 + i]
+        truth[c.at_force_body_mps2 + i] = s.specific_mps2[i]
+        truth[c.at_contact_pos_pad_m + i] = s.contact_pos_pad_m[i]
+        truth[c.at_contact_vel_pad_mps + i] = s.contact_vel_pad_mps[i]
+    truth[c.at_mass_kg] = s.mass_kg
+    truth[c.at_propellant_kg] = s.ox_kg + s.fuel_kg
+    truth[c.at_cm_z_m] = s.cm_z_m
+    truth[c.at_contact_tilt_rad] = s.contact_tilt_rad
+    truth[c.at_contact_rate_radps] = s.contact_rate_radps
+    truth_int[c.at_legs_down] = s.legs_down
+    truth_int[c.at_contact] = s.contact
+    truth_int[c.at_contact_t_ns] = s.contact_t_ns
+    truth_int[c.at_at_rest] = s.at_rest
+
+
+@compiled
+def write_engine(c: Any, s: Any, i: int, e: Any, h: Any, healthy: Any, truth: Floats, truth_int: Ints) -> None:
+    """Write the engine in slot `i`."""
+    truth[c.at_ox_valve_pos + i] = e.ox_pos
+    truth[c.at_fuel_valve_pos + i] = e.fuel_pos
+    truth[c.at_ox_flow_kgps + i] = e.ox_flow * c.ox_full_kgps
+    truth[c.at_fuel_flow_kgps + i] = e.fuel_flow * c.fuel_full_kgps
+    truth[c.at_chamber_pa + i] = h.pressure_pa
+    truth[c.at_chamber_expected_pa + i] = healthy.pressure_pa
+    truth[c.at_thrust_n + i] = thrust_n(c, h.pressure_pa, s.ambient_pa)
+    truth[c.at_gimbal_x_rad + i] = e.gimbal_x_rad
+    truth[c.at_gimbal_y_rad + i] = e.gimbal_y_rad
+    truth_int[c.at_lit + i] = h.lit
+    truth_int[c.at_starts_left + i] = h.starts_left
+
+
+@compiled
+def write_truth(
+    constants: Any, body: Any, engines: Any, chambers: Any, truth: Floats, truth_int: Ints
+) -> None:
+    """Write the truth record of the present state; both views show the same memory."""
+    c, s = constants[0], body[0]
+    air_at(s, s.x[2])
+    specific_force(c, s)
+    write_flow_state(c, s, truth)
+    write_body(c, s, truth, truth_int)
+    for i in range(c.engines):
+        write_engine(c, s, i, engines[i], chambers[2 * i], chambers[2 * i + 1], truth, truth_int)

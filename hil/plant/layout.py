@@ -1,0 +1,107 @@
+"""The memory of the plant: structured arrays that the compiled core and the facade share.
+
+Each array is a contiguous block; an element of it reads and writes its fields as attributes, in
+compiled code as well as in plain Python.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from hil.plant.rigid import STATES
+from hil.signals import FIN_COUNT
+
+__all__ = ["AERO_POINTS", "BODY", "CHAMBER", "CONSTANTS", "ENGINE", "MAX_LEGS", "WHERE", "record_array"]
+
+AERO_POINTS: Final = 12
+MAX_LEGS: Final = 8
+
+WHERE: Final = (
+    *(("truth", name) for name in (
+        "pos_pad_m", "vel_pad_mps", "q_pad_from_body", "omega_body_radps", "force_body_mps2", "mass_kg",
+        "propellant_kg", "cm_z_m", "mach", "dynamic_pressure_pa", "angle_of_attack_rad", "wind_pad_mps",
+        "ox_valve_pos", "fuel_valve_pos", "ox_flow_kgps", "fuel_flow_kgps", "chamber_pa",
+        "chamber_expected_pa", "thrust_n", "gimbal_x_rad", "gimbal_y_rad", "lit", "starts_left", "fin_rad",
+        "legs_down", "contact", "contact_t_ns", "contact_pos_pad_m", "contact_vel_pad_mps",
+        "contact_tilt_rad", "contact_rate_radps", "at_rest",
+    )),
+    *(("actuator", name) for name in (
+        "ox_drive", "fuel_drive", "gimbal_x_drive", "gimbal_y_drive", "igniter", "fin_cmd_rad",
+    )),
+)  # fmt: skip
+"""Fields of the frame that the core reads or writes; their offsets are constants `at_<field>`."""
+
+
+def _floats(*names: str) -> list[Any]:
+    return [(name, "<f8") for name in names]
+
+
+def _ints(*names: str) -> list[Any]:
+    return [(name, "<i8") for name in names]
+
+
+CONSTANTS: Final = np.dtype((np.record, [
+    *_floats(
+        "dry_kg", "dry_cm_z_m", "propellant_cm_z_m", "propellant_full_kg", "propellant_length_m",
+        "inertia_transverse_kgm2", "inertia_axial_kgm2", "length_m", "diameter_m", "gimbal_plane_z_m",
+        "ref_area_m2", "cp_z_m", "crossflow_drag_area_m2", "rate_damping_m4", "plume_factor",
+        "fin_z_m", "fin_arm_m", "fin_slope_m2_per_rad", "fin_limit_rad", "fin_rate_radps", "fin_lag_s",
+        "thrust_vac_n", "full_thrust_n", "exit_area_m2", "chamber_full_pa", "ox_full_kgps", "fuel_full_kgps",
+        "mixture_ratio", "throttle_floor", "valve_slew_per_s", "valve_lag_s", "flow_lag_s", "chamber_lag_s",
+        "tail_off_s", "igniter_s", "gimbal_limit_rad", "gimbal_rate_radps", "gimbal_lag_s",
+        "leg_stiffness_npm", "leg_damping_nspm", "leg_friction", "leg_radius_m", "crash_speed_mps",
+        "wind_east_mps", "wind_north_mps",
+    ),
+    ("mach", "<f8", (AERO_POINTS,)),
+    ("axial", "<f8", (AERO_POINTS,)),
+    ("normal_slope", "<f8", (AERO_POINTS,)),
+    ("foot_x_m", "<f8", (MAX_LEGS,)),
+    ("foot_y_m", "<f8", (MAX_LEGS,)),
+    *_ints("aero_points", "leg_count", "engines", *(f"at_{name}" for _, name in WHERE)),
+]))  # fmt: skip
+"""What does not change in a flight. `full_thrust_n` is that of all landing engines at sea level."""
+
+BODY: Final = np.dtype((np.record, [
+    ("x", "<f8", (STATES,)),
+    ("kept", "<f8", (STATES,)),
+    ("scratch", "<f8", (5, STATES)),
+    ("thrust_body_n", "<f8", (3,)),
+    ("moment_body_nm", "<f8", (3,)),
+    ("specific_mps2", "<f8", (3,)),
+    ("fin_rad", "<f8", (FIN_COUNT,)),
+    ("contact_pos_pad_m", "<f8", (3,)),
+    ("contact_vel_pad_mps", "<f8", (3,)),
+    *_floats(
+        "ox_kg", "fuel_kg", "mass_kg", "cm_z_m", "inertia_transverse_kgm2", "inertia_axial_kgm2",
+        "density_kgpm3", "sound_mps", "ambient_pa", "plume", "still_s", "contact_tilt_rad",
+        "contact_rate_radps", "valve_decay", "gimbal_decay", "flow_decay", "chamber_decay", "tail_decay",
+        "fin_decay",
+    ),
+    *_ints("contact", "contact_t_ns", "at_rest", "legs_down"),
+]))  # fmt: skip
+"""The state of the body, what is held over a step, and the first touch."""
+
+ENGINE: Final = np.dtype((np.record, [
+    *_floats(
+        "x_m", "y_m", "ox_pos", "ox_speed", "fuel_pos", "fuel_speed", "ox_flow", "fuel_flow",
+        "gimbal_x_rad", "gimbal_x_speed", "gimbal_y_rad", "gimbal_y_speed", "thrust_factor_now",
+        # set by faults, see hil.plant.model.Effects
+        "out", "tail_off_s", "ignition_delay_s", "thrust_factor", "thrust_factor_tau_s", "ox_stuck",
+        "fuel_stuck", "ox_slew_factor", "fuel_slew_factor", "gimbal_stuck", "gimbal_rate_factor",
+        "gimbal_bias_x_rad", "gimbal_bias_y_rad",
+    ),
+]))  # fmt: skip
+"""One engine: place, valves, flows (fractions of full), gimbal, and the effects of faults."""
+
+CHAMBER: Final = np.dtype((np.record, [
+    *_floats("pressure_pa", "igniting_s"),
+    *_ints("lit", "established", "starts_left"),
+]))  # fmt: skip
+"""One chamber; each engine has its own and the healthy one that tells what was to be expected."""
+
+
+def record_array(dtype: np.dtype[Any], count: int = 1) -> Any:
+    """Return `count` zeroed elements of `dtype`."""
+    return np.zeros(count, dtype)
