@@ -1,0 +1,1 @@
+"""Truth -> what sensors say, each source with its own noise."""
