@@ -74,7 +74,9 @@ def parse_toml(text: str, name: str, model: type[Model]) -> Model:
 
 def _first_line(error: ValidationError, model: type[BaseModel]) -> str:
     """Say the first error of a file in one line: key, what is wrong, range and unit."""
-    first = error.errors()[0]
+    errors = error.errors()
+    # a misspelt key is reported as such, not as the missing key that it was meant to be
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
     if first["type"] == "extra_forbidden":
         return f"unknown key {key!r}"

@@ -1,0 +1,162 @@
+"""Case files: what goes wrong. A case is small and whole: vehicle, start, weather, faults, seed."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from pydantic import Field, model_validator
+
+from hil.faults.catalogue import CATALOGUE, SIZES, Choice, Size
+from hil.files import FileError, FileModel, bounded, load_toml
+
+__all__ = [
+    "SHIPPED",
+    "Case",
+    "FaultSpec",
+    "Ignition",
+    "Initial",
+    "Navigation",
+    "Wind",
+    "find_case",
+    "load_case",
+    "vehicle_path",
+]
+
+SHIPPED: Final = Path(__file__).resolve().parent.parent.parent / "rigs"
+"""The rigs, cases and vehicles that come with the sources."""
+
+Vector3 = Annotated[tuple[float, float, float], Field(description="east, north, up")]
+
+
+class Initial(FileModel):
+    """The state at time 0. The attitude, when not given, has the engines along the air-relative velocity."""
+
+    pos_pad_m: Vector3
+    vel_pad_mps: Vector3
+    q_pad_from_body: tuple[float, float, float, float] | None = None
+    omega_body_radps: Vector3 = (0.0, 0.0, 0.0)
+    propellant_kg: float | None = bounded(0.0, 1e6, "kg", default=None)
+    """Landing propellant; None takes the vehicle's."""
+
+    @model_validator(mode="after")
+    def _is_an_attitude(self) -> Self:
+        q = self.q_pad_from_body
+        if q is not None and abs(math.hypot(*q) - 1.0) > 0.01:
+            raise ValueError("q_pad_from_body must be a unit quaternion (length 0.99 to 1.01), scalar first")
+        return self
+
+
+class Wind(FileModel):
+    """Steady wind, east and north, everywhere."""
+
+    mean_mps: tuple[float, float] = (0.0, 0.0)
+
+
+class Navigation(FileModel):
+    """One-sigma errors and latency of the navigation solution."""
+
+    pos_m: float = bounded(0.0, 100.0, "m", default=0.2)
+    pos_correlation_s: float = bounded(0.1, 1e4, "s", default=60.0)
+    vel_mps: float = bounded(0.0, 10.0, "m/s", default=0.05)
+    attitude_deg: float = bounded(0.0, 5.0, "deg", default=0.1)
+    height_m: float = bounded(0.0, 10.0, "m", default=0.05)
+    latency_ms: int = bounded(0, 500, "ms", default=50)
+
+
+class Ignition(FileModel):
+    """Lets a case force the moment of the landing ignition; without it the kernel decides."""
+
+    forced_at_s: float | None = bounded(0.0, 600.0, "s", default=None)
+
+
+class FaultSpec(FileModel):
+    """One fault: its kind (see the catalogue), its one trigger, and the sizes that its kind takes."""
+
+    kind: str
+    at_s: float | None = bounded(0.0, 600.0, "s", default=None)
+    """Trigger: time since the start of the flight."""
+    after_ignition_s: float | None = bounded(0.0, 600.0, "s", default=None)
+    """Trigger: time since the first START request on the wire."""
+    below_alt_m: float | None = bounded(0.0, 20_000.0, "m", default=None)
+    """Trigger: the first frame in which the body origin is below this height."""
+    engine: int | None = None
+    board: str | None = None
+    tail_off_s: float | None = None
+    delay_s: float | None = None
+    factor: float | None = None
+    tau_s: float | None = None
+    valve: str | None = None
+
+    @model_validator(mode="after")
+    def _is_in_the_catalogue(self) -> Self:
+        kind = CATALOGUE.get(self.kind)
+        if kind is None:
+            raise ValueError(f"kind = {self.kind!r} is not in the catalogue ({', '.join(CATALOGUE)})")
+        triggers = [t for t in (self.at_s, self.after_ignition_s, self.below_alt_m) if t is not None]
+        if len(triggers) != 1:
+            raise ValueError("a fault has exactly one trigger: at_s, after_ignition_s or below_alt_m")
+        other = "board" if kind.strikes == "engine" else "engine"
+        if getattr(self, kind.strikes) is None:
+            raise ValueError(f"{kind.name} needs the key '{kind.strikes}'")
+        taken = {size.name for size in kind.sizes}
+        for name in (other, *sorted(SIZES - taken)):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{kind.name} does not take the key '{name}'")
+        for size in kind.sizes:
+            _check_size(kind.name, size, getattr(self, size.name))
+        return self
+
+
+def _check_size(kind: str, size: Size | Choice, value: float | str | None) -> None:
+    if value is None:
+        raise ValueError(f"{kind} needs the key '{size.name}' (allowed: {size.allowed})")
+    fits = value in size.words if isinstance(size, Choice) else size.low <= float(value) <= size.high
+    if not fits:
+        raise ValueError(f"key '{size.name}' = {value!r} is out of range (allowed: {size.allowed})")
+
+
+class Case(FileModel):
+    """A case as its file describes it."""
+
+    vehicle: str
+    description: str
+    initial: Initial
+    wind: Wind = Wind()
+    navigation: Navigation = Navigation()
+    ignition: Ignition = Ignition()
+    fault: tuple[FaultSpec, ...] = ()
+    seed: int = bounded(0, 2**63 - 1, "1", default=0)
+    time_limit_s: float = bounded(1.0, 600.0, "s", default=120.0)
+    path: Annotated[Path, Field(exclude=True)] = Path()
+
+
+def find_case(name: str, rig_path: Path) -> Path:
+    """Return the file of a case: a path, or a name under `cases/` of the rig's or the shipped files."""
+    if name.endswith(".toml") or "/" in name:
+        return Path(name)
+    return _find(Path("cases") / f"{name}.toml", (rig_path.parent,))
+
+
+def vehicle_path(case: Case, rig_path: Path) -> Path:
+    """Return the file of the case's vehicle; raise FileError when there is none."""
+    places = (case.path.parent.parent, case.path.parent, rig_path.parent)
+    found = _find(Path("vehicles") / f"{case.vehicle}.toml", places)
+    if not found.is_file():
+        known = sorted({p.stem for place in (*places, SHIPPED) for p in (place / "vehicles").glob("*.toml")})
+        raise FileError(
+            f"{case.path}: key 'vehicle' = {case.vehicle!r}: no such vehicle (known: {', '.join(known)})"
+        )
+    return found
+
+
+def _find(relative: Path, places: tuple[Path, ...]) -> Path:
+    """Return the first existing `relative` in `places` and the shipped rigs, else the first candidate."""
+    candidates = [place / relative for place in (*places, SHIPPED)]
+    return next((c for c in candidates if c.is_file()), candidates[0])
+
+
+def load_case(path: Path) -> Case:
+    """Read a case file; raise FileError with one line when it cannot be used."""
+    return load_toml(path, Case).model_copy(update={"path": path})

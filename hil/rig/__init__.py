@@ -1,0 +1,1 @@
+"""Rigs: load, validate, build. The only room that knows every station."""
