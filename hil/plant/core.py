@@ -34,13 +34,12 @@ TIPPED_TILT: Final = math.cos(math.radians(45.0))
 
 
 @compiled
-def set_mass(c: Any, s: Any) -> None:
-    """Set mass, centre of mass and inertia from what is in the tanks.
+def set_mass(c: Any, s: Any, propellant: float) -> None:
+    """Set mass, centre of mass and inertia for `propellant` kilograms in the tanks.
 
     The propellant is a column with a fixed centre; its length goes with its mass, and it does not
     turn with the tanks about the axis.
     """
-    propellant = s.ox_kg + s.fuel_kg
     s.mass_kg = c.dry_kg + propellant
     s.cm_z_m = (c.dry_kg * c.dry_cm_z_m + propellant * c.propellant_cm_z_m) / s.mass_kg
     dry_arm = c.dry_cm_z_m - s.cm_z_m
@@ -52,6 +51,9 @@ def set_mass(c: Any, s: Any) -> None:
         + propellant * (propellant_arm * propellant_arm + length * length / 12.0)
     )
     s.inertia_axial_kgm2 = c.inertia_axial_kgm2
+    s.per_mass = 1.0 / s.mass_kg
+    s.per_transverse = 1.0 / s.inertia_transverse_kgm2
+    s.per_axial = 1.0 / s.inertia_axial_kgm2
 
 
 @compiled
@@ -61,7 +63,6 @@ def set_decays(c: Any, s: Any, dt: float) -> None:
     s.gimbal_decay = math.exp(-dt / c.gimbal_lag_s)
     s.flow_decay = math.exp(-dt / c.flow_lag_s)
     s.chamber_decay = math.exp(-dt / c.chamber_lag_s)
-    s.tail_decay = math.exp(-dt / c.tail_off_s)
     s.fin_decay = math.exp(-dt / c.fin_lag_s)
 
 
@@ -119,14 +120,19 @@ def air_at(s: Any, altitude_m: float) -> None:
 
 
 @compiled
-def shift_centre(s: Any, old_cm_z_m: float) -> None:
-    """Move the state to the new centre of mass; the body itself stays where it is."""
+def centre_mass(c: Any, s: Any, ox_kg: float, fuel_kg: float) -> None:
+    """Set the mass for these tank contents and move the state to the new centre of mass.
+
+    The body itself stays where it is, and its origin keeps its velocity.
+    """
+    old_cm_z_m = s.cm_z_m
+    set_mass(c, s, ox_kg + fuel_kg)
     shift = s.cm_z_m - old_cm_z_m
     x = s.x
-    _, _, r02, _, _, r12, _, _, r22 = rotation(x[6], x[7], x[8], x[9])
-    vx, vy, vz = turned(x, x[11] * shift, -x[10] * shift, 0.0)
+    r00, r01, r02, r10, r11, r12, r20, r21, r22 = rotation(x[6], x[7], x[8], x[9])
+    bx, by = x[11] * shift, -x[10] * shift
     x[0], x[1], x[2] = x[0] + r02 * shift, x[1] + r12 * shift, x[2] + r22 * shift
-    x[3], x[4], x[5] = x[3] + vx, x[4] + vy, x[5] + vz
+    x[3], x[4], x[5] = x[3] + r00 * bx + r01 * by, x[4] + r10 * bx + r11 * by, x[5] + r20 * bx + r21 * by
 
 
 @compiled
@@ -223,25 +229,16 @@ def stop_body(s: Any) -> None:
 @compiled
 def plant_step(c: Any, s: Any, engines: Any, chambers: Any, act: Floats, t_ns: int, dt: float) -> None:
     """Advance everything by `dt`; `t_ns` is the time at the end of the step."""
-    ox_kg, fuel_kg, old_cm_z_m = s.ox_kg, s.fuel_kg, s.cm_z_m
-    ends = s.at_rest == TIPPED or s.at_rest == CRASHED
+    ox_kg, fuel_kg = s.ox_kg, s.fuel_kg
     air_at(s, s.x[2] + 0.5 * dt * s.x[5])
     thrust = engines_step(c, s, engines, chambers, act, dt)
     fins_step(c, s, act, dt)
-    if ends:
-        set_mass(c, s)
+    if s.at_rest == TIPPED or s.at_rest == CRASHED:
         return
-    after_ox_kg, after_fuel_kg = s.ox_kg, s.fuel_kg
-    s.ox_kg, s.fuel_kg = 0.5 * (ox_kg + after_ox_kg), 0.5 * (fuel_kg + after_fuel_kg)
-    set_mass(c, s)
-    shift_centre(s, old_cm_z_m)
+    centre_mass(c, s, 0.5 * (ox_kg + s.ox_kg), 0.5 * (fuel_kg + s.fuel_kg))
     move_moment(s)
     s.plume = plume_shielding(thrust, c.full_thrust_n, c.plume_factor)
     body_step(c, s, t_ns, dt)
-    middle_cm_z_m = s.cm_z_m
-    s.ox_kg, s.fuel_kg = after_ox_kg, after_fuel_kg
-    set_mass(c, s)
-    shift_centre(s, middle_cm_z_m)
 
 
 @compiled
@@ -265,6 +262,7 @@ def advance(
     set_decays(c, s, dt)
     for i in range(1, steps + 1):
         plant_step(c, s, engines, chambers, act, t_ns + span_ns * i // steps, dt)
+    centre_mass(c, s, s.ox_kg, s.fuel_kg)
     write_truth(constants, body, engines, chambers, truth, truth_int)
     return int(s.at_rest)
 

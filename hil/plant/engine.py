@@ -82,7 +82,7 @@ def burns_on(ox: float, fuel: float, level: float, floor: float, established: in
 @compiled
 def chamber_step(
     c: Any, h: Any, ox: float, fuel: float, igniter: bool, dead: bool, delay_s: float, factor: float,
-    tail_decay: float, decay: float, dt: float,
+    tail_s: float, decay: float, dt: float,
 ) -> None:
     """Advance the chamber `h` (a record with pressure and ignition state) by `dt`.
 
@@ -102,7 +102,8 @@ def chamber_step(
         h.established = 0
         h.starts_left -= 1
     if h.lit == 0:
-        h.pressure_pa *= tail_decay
+        if h.pressure_pa > 0.0:
+            h.pressure_pa *= math.exp(-dt / tail_s)
         return
     if level >= BLOW_OUT * c.throttle_floor:
         h.established = 1
@@ -169,21 +170,20 @@ def chambers_step(c: Any, e: Any, h: Any, healthy: Any, s: Any, igniter: bool, d
         e.thrust_factor_now += (e.thrust_factor - e.thrust_factor_now) * step
     else:
         e.thrust_factor_now = e.thrust_factor
-    tail_s = e.tail_off_s if e.out != 0.0 else c.tail_off_s
-    tail_decay = math.exp(-dt / tail_s) if tail_s > 0.0 and h.pressure_pa > 0.0 else 0.0
+    tail_s = max(e.tail_off_s, 1e-3) if e.out != 0.0 else c.tail_off_s
     chamber_step(
         c, h, e.ox_flow, e.fuel_flow, igniter, e.out != 0.0, e.ignition_delay_s, e.thrust_factor_now,
-        tail_decay, s.chamber_decay, dt,
+        tail_s, s.chamber_decay, dt,
     )
     chamber_step(
-        c, healthy, e.ox_flow, e.fuel_flow, igniter, False, 0.0, 1.0, s.tail_decay, s.chamber_decay, dt
+        c, healthy, e.ox_flow, e.fuel_flow, igniter, False, 0.0, 1.0, c.tail_off_s, s.chamber_decay, dt
     )
 
 
 @compiled
 def thrust_n(c: Any, chamber_pa: float, ambient_pa: float) -> float:
     """Return the thrust at `ambient_pa`: vacuum thrust by chamber pressure, less p A_exit, never negative."""
-    return max(c.thrust_vac_n * (chamber_pa / c.chamber_full_pa) - ambient_pa * c.exit_area_m2, 0.0)
+    return float(max(c.thrust_vac_n * chamber_pa / c.chamber_full_pa - ambient_pa * c.exit_area_m2, 0.0))
 
 
 @compiled

@@ -76,8 +76,8 @@ BODY: Final = np.dtype((np.record, [
     *_floats(
         "ox_kg", "fuel_kg", "mass_kg", "cm_z_m", "inertia_transverse_kgm2", "inertia_axial_kgm2",
         "density_kgpm3", "sound_mps", "ambient_pa", "plume", "still_s", "contact_tilt_rad",
-        "contact_rate_radps", "valve_decay", "gimbal_decay", "flow_decay", "chamber_decay", "tail_decay",
-        "fin_decay",
+        "contact_rate_radps", "valve_decay", "gimbal_decay", "flow_decay", "chamber_decay", "fin_decay",
+        "per_mass", "per_transverse", "per_axial",
     ),
     *_ints("contact", "contact_t_ns", "at_rest", "legs_down"),
 ]))  # fmt: skip

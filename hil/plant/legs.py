@@ -82,4 +82,4 @@ def hull_on_ground(c: Any, origin_height_m: float, up_z: float) -> bool:
     rim = 0.5 * c.diameter_m * math.sqrt(max(1.0 - up_z * up_z, 0.0))
     base = origin_height_m + c.gimbal_plane_z_m * up_z - rim
     nose = origin_height_m + c.length_m * up_z - rim
-    return base <= 0.0 or nose <= 0.0
+    return bool(base <= 0.0 or nose <= 0.0)

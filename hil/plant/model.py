@@ -215,7 +215,7 @@ def _body(vehicle: Vehicle, initial: Initial, wind: Wind, constants: Any) -> Any
     ratio = vehicle.body.mixture_ratio
     s.ox_kg, s.fuel_kg = propellant * ratio / (1.0 + ratio), propellant / (1.0 + ratio)
     s.plume = 1.0
-    set_mass(constants[0], s)
+    set_mass(constants[0], s, propellant)
     q = np.array(_attitude(initial, wind))
     w, v = q[0], q[1:]
     arm = np.array([0.0, 0.0, s.cm_z_m])

@@ -60,9 +60,9 @@ def attitude_rates(x: Floats, s: Any, mx: float, my: float, mz: float, out: Floa
     out[8] = 0.5 * (w * wy + k * wx - i * wz)
     out[9] = 0.5 * (w * wz + i * wy - j * wx)
     twist = (s.inertia_transverse_kgm2 - s.inertia_axial_kgm2) * wz
-    out[10] = (mx + twist * wy) / s.inertia_transverse_kgm2
-    out[11] = (my - twist * wx) / s.inertia_transverse_kgm2
-    out[12] = mz / s.inertia_axial_kgm2
+    out[10] = (mx + twist * wy) * s.per_transverse
+    out[11] = (my - twist * wx) * s.per_transverse
+    out[12] = mz * s.per_axial
 
 
 @compiled
@@ -85,7 +85,7 @@ def derivative(c: Any, s: Any, x: Floats, out: Floats) -> None:
         )
         px, py, pz = px + gx, py + gy, pz + gz
         mx, my, mz = mx + kx, my + ky, mz + kz
-    px, py, pz = px / s.mass_kg, py / s.mass_kg, pz / s.mass_kg
+    px, py, pz = px * s.per_mass, py * s.per_mass, pz * s.per_mass
     s.specific_mps2[0] = r00 * px + r10 * py + r20 * pz
     s.specific_mps2[1] = r01 * px + r11 * py + r21 * pz
     s.specific_mps2[2] = r02 * px + r12 * py + r22 * pz
