@@ -49,7 +49,9 @@ def _copied_lines(block: str, originals: dict[int, str]) -> list[str]:
 def replicated(text: str) -> str:
     """Return the DBC `text` with every ENGINE_1 frame present for all engines."""
     blocks = [b for b in _frames(text) if not (b.startswith("BO_ ") and _COPY.match(b.split()[2]))]
-    originals = {_frame_id(b): b for b in blocks if b.startswith("BO_ ") and b.split()[2].startswith("ENGINE_1_")}
+    originals = {
+        _frame_id(b): b for b in blocks if b.startswith("BO_ ") and b.split()[2].startswith("ENGINE_1_")
+    }
     out: list[str] = []
     for block in blocks:
         if block.startswith("BU_:"):
@@ -69,7 +71,9 @@ def main(arguments: list[str]) -> int:
     wanted = replicated(text)
     if "--check" in arguments:
         if text != wanted:
-            sys.stderr.write(f"{DBC.name}: engines 2 to {ENGINES} differ from engine 1: run tools/bus_dbc.py\n")
+            sys.stderr.write(
+                f"{DBC.name}: engines 2 to {ENGINES} differ from engine 1: run tools/bus_dbc.py\n"
+            )
             return 1
         return 0
     DBC.write_text(wanted, encoding="utf-8")

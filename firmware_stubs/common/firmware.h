@@ -9,12 +9,12 @@
 #include "port.h"
 
 enum { /* what an init returns */
-    FIRMWARE_READY = 0,
-    FIRMWARE_BAD_SIZE = 1,   /* the configuration is not as long as this firmware knows it */
-    FIRMWARE_BAD_VERSION = 2,
-    FIRMWARE_BAD_VALUE = 3,  /* a value out of its range */
-    FIRMWARE_BAD_KERNEL = 4, /* the kernel does not fit the interface */
-    FIRMWARE_REFUSED = 5     /* the kernel refused the configuration */
+       FIRMWARE_READY = 0,
+       FIRMWARE_BAD_SIZE = 1, /* the configuration is not as long as this firmware knows it */
+       FIRMWARE_BAD_VERSION = 2,
+       FIRMWARE_BAD_VALUE = 3,  /* a value out of its range */
+       FIRMWARE_BAD_KERNEL = 4, /* the kernel does not fit the interface */
+       FIRMWARE_REFUSED = 5     /* the kernel refused the configuration */
 };
 
 /* One node: logic with its wires.  All state lives in `state`, aligned to 16. */

@@ -7,16 +7,16 @@
 #include "port.h"
 #include "records.h"
 
-enum {                 /* what is counted */
-    LINK_ACCEPTED = 0,
-    LINK_UNKNOWN_ID,   /* ignored: a frame for somebody else */
-    LINK_LENGTH,       /* rejected: not as long as the table says */
-    LINK_CHECKSUM,     /* rejected: CRC does not fit id and data */
-    LINK_REPEATED,     /* rejected: counter as in the last frame */
-    LINK_JUMPED,       /* accepted: counter skipped, frames were lost before */
-    LINK_RANGE,        /* rejected: a signal out of its range */
-    LINK_FRAMING,      /* rejected: serial bytes that are no COBS frame */
-    LINK_COUNTERS
+enum { /* what is counted */
+       LINK_ACCEPTED = 0,
+       LINK_UNKNOWN_ID, /* ignored: a frame for somebody else */
+       LINK_LENGTH,     /* rejected: not as long as the table says */
+       LINK_CHECKSUM,   /* rejected: CRC does not fit id and data */
+       LINK_REPEATED,   /* rejected: counter as in the last frame */
+       LINK_JUMPED,     /* accepted: counter skipped, frames were lost before */
+       LINK_RANGE,      /* rejected: a signal out of its range */
+       LINK_FRAMING,    /* rejected: serial bytes that are no COBS frame */
+       LINK_COUNTERS
 };
 
 typedef struct {

@@ -20,12 +20,12 @@ typedef struct {
 } port_can_frame_t;
 
 enum { /* engine_valve: actuator channels, and the sensors of the same place */
-    PORT_OX = 0,
-    PORT_FUEL = 1,
-    PORT_GIMBAL_X = 2,
-    PORT_GIMBAL_Y = 3,
-    PORT_IGNITER = 4, /* out: 1 while the igniter is driven */
-    PORT_CHAMBER = 4  /* in: Pa */
+       PORT_OX = 0,
+       PORT_FUEL = 1,
+       PORT_GIMBAL_X = 2,
+       PORT_GIMBAL_Y = 3,
+       PORT_IGNITER = 4, /* out: 1 while the igniter is driven */
+       PORT_CHAMBER = 4  /* in: Pa */
 };
 
 typedef struct {

@@ -11,7 +11,8 @@ _Static_assert(BUS_ENGINE_1_COMMAND_FRAME_ID == RECORDS_COMMAND_ID + 1u, "comman
 _Static_assert(BUS_ENGINE_1_STATUS_FRAME_ID == RECORDS_STATUS_ID + 1u, "status id");
 _Static_assert(BUS_ENGINE_1_GIMBAL_FRAME_ID == RECORDS_GIMBAL_ID + 1u, "gimbal id");
 _Static_assert(BUS_TELEMETRY_MODE_FRAME_ID == RECORDS_TELEMETRY_ID, "telemetry id");
-_Static_assert(BUS_TELEMETRY_MASS_FRAME_ID == RECORDS_TELEMETRY_ID + RECORDS_TELEMETRY_FRAMES - 1u, "telemetry");
+_Static_assert(BUS_TELEMETRY_MASS_FRAME_ID == RECORDS_TELEMETRY_ID + RECORDS_TELEMETRY_FRAMES - 1u,
+               "telemetry");
 _Static_assert(BUS_NAV_SOLUTION_LENGTH == RECORDS_NAV_BYTES, "navigation payload");
 
 /* Counts of size `lsb` nearest to x, halves up, kept within low..high; 0 for a NaN. */
@@ -28,7 +29,7 @@ static int64_t counts(double x, double lsb, int64_t low, int64_t high)
 }
 
 #define COUNTS(name, x) counts((x), name##_LSB, name##_LOW, name##_HIGH)
-#define VALUE(name, n) ((double)(n) * name##_LSB)
+#define VALUE(name, n) ((double)(n)*name##_LSB)
 
 void records_pack_command(uint8_t data[8], const record_command_t *record)
 {

@@ -18,26 +18,26 @@
 #define RECORDS_NAV_BYTES 64
 
 enum { /* record_command_t.request */
-    REQUEST_SAFE = 0,
-    REQUEST_ARM = 1,
-    REQUEST_START = 2,
-    REQUEST_RUN = 3,
-    REQUEST_SHUTDOWN = 4
+       REQUEST_SAFE = 0,
+       REQUEST_ARM = 1,
+       REQUEST_START = 2,
+       REQUEST_RUN = 3,
+       REQUEST_SHUTDOWN = 4
 };
 
 enum { /* record_status_t.state */
-    ENGINE_SAFE = 0,
-    ENGINE_ARMED = 1,
-    ENGINE_START = 2,
-    ENGINE_MAINSTAGE = 3,
-    ENGINE_SHUTDOWN = 4,
-    ENGINE_FAULT = 5
+       ENGINE_SAFE = 0,
+       ENGINE_ARMED = 1,
+       ENGINE_START = 2,
+       ENGINE_MAINSTAGE = 3,
+       ENGINE_SHUTDOWN = 4,
+       ENGINE_FAULT = 5
 };
 
-enum { /* bits of record_status_t.fault, latched until the board is initialised */
-    FAULT_WATCHDOG = 1, /* no valid command for the watchdog time */
-    FAULT_NOT_LIT = 2,  /* no chamber pressure within the light timeout */
-    FAULT_SENSOR = 4    /* a sensor had no valid reading */
+enum {                     /* bits of record_status_t.fault, latched until the board is initialised */
+       FAULT_WATCHDOG = 1, /* no valid command for the watchdog time */
+       FAULT_NOT_LIT = 2,  /* no chamber pressure within the light timeout */
+       FAULT_SENSOR = 4    /* a sensor had no valid reading */
 };
 
 typedef struct {

@@ -45,10 +45,10 @@ typedef struct {
 } ev_config_t;
 
 enum { /* why the board last entered SHUTDOWN or FAULT */
-    EV_CAUSE_NONE = 0,
-    EV_CAUSE_COMMAND,
-    EV_CAUSE_WATCHDOG,
-    EV_CAUSE_NOT_LIT
+       EV_CAUSE_NONE = 0,
+       EV_CAUSE_COMMAND,
+       EV_CAUSE_WATCHDOG,
+       EV_CAUSE_NOT_LIT
 };
 
 typedef struct {
@@ -71,12 +71,12 @@ typedef struct {
     ev_config_t config;
     record_command_t command; /* the newest that was valid */
     int64_t t_ns;
-    int64_t heard_t_ns;           /* when the newest valid command came */
-    int64_t entered_t_ns;         /* when this state was entered */
+    int64_t heard_t_ns;            /* when the newest valid command came */
+    int64_t entered_t_ns;          /* when this state was entered */
     int64_t close_t_ns[EV_VALVES]; /* when the sequence starts to close a valve */
-    double held_pos[EV_VALVES];   /* newest valid reading of each sensor */
-    int32_t closed[EV_VALVES];    /* 1: on its stop, or given its time to get there */
-    int32_t closed_frames;        /* frames in a row with both closed */
+    double held_pos[EV_VALVES];    /* newest valid reading of each sensor */
+    int32_t closed[EV_VALVES];     /* 1: on its stop, or given its time to get there */
+    int32_t closed_frames;         /* frames in a row with both closed */
     int32_t state;
     int32_t cause;
     int32_t fault;

@@ -23,8 +23,8 @@ typedef struct { /* the three functions of a kernel */
 } fc_kernel_t;
 
 typedef struct {
-    uint32_t version; /* FC_CONFIG_VERSION */
-    uint32_t size;    /* sizeof(fc_config_t) */
+    uint32_t version;                /* FC_CONFIG_VERSION */
+    uint32_t size;                   /* sizeof(fc_config_t) */
     int32_t node[FK_IF_MAX_ENGINES]; /* number, from 1, of each engine of the burn */
     fk_if_config_t kernel;
 } fc_config_t;
@@ -43,9 +43,9 @@ typedef struct {
 } fc_output_t;
 
 typedef struct {
-    uint32_t not_finite;  /* kernel outputs that were not used */
+    uint32_t not_finite;   /* kernel outputs that were not used */
     uint32_t not_in_range; /* values that were moved into their range */
-    uint32_t too_fast;    /* values that were held to their rate */
+    uint32_t too_fast;     /* values that were held to their rate */
 } fc_counters_t;
 
 typedef struct {

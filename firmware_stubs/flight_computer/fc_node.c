@@ -57,8 +57,8 @@ static void take_status(fc_node_t *node, const port_can_frame_t *frame, int32_t 
     if (!link_check(&node->counters, memory, frame)) {
         return;
     }
-    const int32_t good
-        = gimbal ? records_unpack_gimbal(status, frame->data) : records_unpack_status(status, frame->data);
+    const int32_t good =
+        gimbal ? records_unpack_gimbal(status, frame->data) : records_unpack_status(status, frame->data);
     if (!good) {
         ++node->counters.count[LINK_RANGE];
         return;

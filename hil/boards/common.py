@@ -1,0 +1,58 @@
+"""What all forms of a board share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hil.boards._firmware import ffi, lib
+from hil.kernel import Kernel
+from hil.signals import RigError
+
+__all__ = ["REFUSALS", "BoardFaults", "aligned", "kernel_table", "refuse"]
+
+REFUSALS: Final = {
+    1: "its configuration has another size than the firmware's",
+    2: "its configuration has another version than the firmware's",
+    3: "a value of its configuration is out of range",
+    4: "the kernel does not fit the interface",
+    5: "the kernel refused the configuration",
+}
+"""What a firmware's init returns, in words (firmware.h)."""
+
+
+@dataclass
+class BoardFaults:
+    """What can go wrong with a board, set from outside before a frame; the same on every rung.
+
+    `silent`: the board is dead as if without power. It does not run, sends nothing and drives nothing
+    (valves and gimbals stay where they are, igniter off, fins keep their last demand); what the bus brings
+    it is lost. Cleared again, it goes on with the state it had.
+    """
+
+    silent: bool = False
+
+
+def aligned(size: int) -> tuple[Any, Any]:
+    """Return (owner, pointer): `size` zeroed bytes aligned to 16, and what keeps them alive."""
+    owner = ffi.new("unsigned char[]", size + 16)
+    at = int(ffi.cast("uintptr_t", owner))
+    return owner, ffi.cast("void *", (at + 15) & ~15)
+
+
+def kernel_table(kernel: Kernel) -> Any:
+    """Return the `fc_kernel_t *` of a kernel."""
+    table = ffi.new("fc_kernel_t *")
+    table.describe = ffi.cast("void (*)(fk_if_info_t *)", kernel.describe)
+    table.init = ffi.cast("int32_t (*)(void *, const fk_if_config_t *)", kernel.init)
+    table.step = ffi.cast("void (*)(void *, const fk_if_input_t *, fk_if_output_t *)", kernel.step)
+    return table
+
+
+def refuse(board: str, code: int) -> None:
+    """Raise RigError when a firmware's init did not return ready."""
+    if code != 0:
+        raise RigError(f"board {board}: {REFUSALS.get(code, f'init failed with {code}')}")
+
+
+assert lib.FK_IF_MAX_ENGINES == lib.RECORDS_MAX_ENGINES

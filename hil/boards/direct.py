@@ -1,0 +1,106 @@
+"""Rung `kernel`: the firmware's logic in process, records handed over, no wires."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from hil.boards._firmware import ffi, lib
+from hil.boards.common import BoardFaults, aligned, kernel_table, refuse
+from hil.boards.view import frame_view
+from hil.kernel import Kernel
+from hil.signals import Frame, Reality
+
+__all__ = ["DirectFlightComputer", "DirectValveBoard", "DirectWires"]
+
+
+class DirectWires:
+    """Hands over what was sent in one frame to the next, rounded as the wires would round it."""
+
+    def __init__(self, frame: Frame, nodes: tuple[int, ...]) -> None:
+        """`nodes` are the numbers of the engines in the burn, by slot."""
+        self.view: Any = frame_view(frame)
+        self.memory: Any = ffi.new("direct_wires_t *")
+        self._frame = frame
+        lib.direct_wires_init(self.memory, len(nodes), ffi.new("int32_t[]", list(nodes)))
+
+    def exchange(self, t_ns: int) -> None:  # noqa: ARG002 - the hand-over does not look at the time
+        """Hand over what was sent in this frame and show it in the frame's records."""
+        lib.direct_exchange(self.memory, self.view)
+
+    def pump(self, until_s: float) -> None:
+        """Nothing moves between frames."""
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Return nothing: without wires nothing is rejected."""
+        return {}
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class DirectFlightComputer:
+    """The flight computer's logic around a kernel."""
+
+    role: Literal["flight_computer"] = "flight_computer"
+    backend = "kernel"
+    reality: Reality = "virtual"
+    safe = True
+
+    def __init__(self, name: str, wires: DirectWires, kernel: Kernel, config: bytes) -> None:
+        self.name = name
+        self.faults = BoardFaults()
+        self._wires = wires
+        self._kernel = kernel
+        self._memory, state = aligned(lib.fc_state_size(kernel_table(kernel)))
+        self._state = ffi.cast("fc_t *", state)
+        blob = ffi.new("fc_config_t *")
+        ffi.memmove(blob, config, len(config))
+        refuse(name, lib.fc_init(self._state, kernel_table(kernel), blob))
+
+    def start_frame(self, t_ns: int) -> None:
+        """Run the frame: navigation and statuses in, commands and fins out."""
+        if not self.faults.silent:
+            lib.direct_flight_computer(self._state, self._wires.memory, self._wires.view, t_ns)
+
+    def finish_frame(self) -> None:
+        """Nothing to wait for."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class DirectValveBoard:
+    """A valve board's logic; `slot` None is a board whose engine is not in the burn."""
+
+    role: Literal["engine_valve"] = "engine_valve"
+    backend = "kernel"
+    reality: Reality = "virtual"
+
+    def __init__(self, name: str, wires: DirectWires, slot: int | None, config: bytes) -> None:
+        self.name = name
+        self.faults = BoardFaults()
+        self._wires = wires
+        self._slot = -1 if slot is None else slot
+        self._state = ffi.new("ev_t *")
+        blob = ffi.new("ev_config_t *")
+        ffi.memmove(blob, config, len(config))
+        refuse(name, lib.ev_init(self._state, blob))
+
+    def start_frame(self, t_ns: int) -> None:
+        """Run the frame: command and sensors in, status and drives out."""
+        wires = self._wires
+        if not self.faults.silent:
+            lib.direct_valve_board(self._state, wires.memory, wires.view, self._slot, t_ns)
+        elif self._slot >= 0:
+            lib.direct_no_drive(wires.view, self._slot)
+
+    def finish_frame(self) -> None:
+        """Nothing to wait for."""
+
+    @property
+    def safe(self) -> bool:
+        """True in SAFE with both valves on their stops (of a silent board: as it last knew)."""
+        return bool(lib.ev_safe(self._state))
+
+    def close(self) -> None:
+        """Nothing to close."""

@@ -1,0 +1,145 @@
+"""Any guidance kernel that implements csrc/fk_interface.h, reached through cffi."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cffi import FFI
+
+from hil.files import FileError
+from hil.kernel.native_build import declarations
+from hil.kernel.places import source_root
+from hil.kernel.toolchain import CompileError, Product, build
+
+__all__ = ["Kernel", "KernelRun", "interface", "load_library", "load_sources", "reference_kernel"]
+
+FUNCTIONS: Final = ("fk_if_describe", "fk_if_init", "fk_if_step")
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A kernel ready to fly: its three functions by address, and what a firmware build links.
+
+    `name` is what the rig calls it, `label` what the kernel calls itself; `state_size` in bytes.
+    """
+
+    name: str
+    label: str
+    state_size: int
+    describe: int
+    init: int
+    step: int
+    sources: tuple[Path, ...]
+    includes: tuple[Path, ...]
+    library: Path | None
+    keep: Any
+    """Holds the loaded library, which must outlive the addresses."""
+
+
+@functools.cache
+def interface() -> Any:
+    """Return the cffi view of fk_interface.h: its structs and constants."""
+    ffi = FFI()
+    ffi.cdef(declarations((source_root() / "csrc" / "fk_interface.h").read_text(encoding="utf-8")))
+    return ffi
+
+
+def _describe(name: str, address: int) -> tuple[str, int]:
+    """Return the kernel's label and state size; raise FileError when it does not fit this bench."""
+    ffi = interface()
+    info = ffi.new("fk_if_info_t *")
+    ffi.cast("void (*)(fk_if_info_t *)", address)(info)
+    version = ffi.dlopen(None).FK_IF_VERSION
+    if info.version != version:
+        raise FileError(f"kernel {name}: interface version {info.version}, this bench speaks {version}")
+    for what, size in (
+        ("fk_if_input_t", info.input_size),
+        ("fk_if_output_t", info.output_size),
+        ("fk_if_config_t", info.config_size),
+    ):
+        if size != ffi.sizeof(what):
+            raise FileError(f"kernel {name}: its {what} has {size} bytes, this bench's {ffi.sizeof(what)}")
+    label = ffi.string(info.name).decode(errors="replace") if info.name != ffi.NULL else name
+    return label, int(info.state_size)
+
+
+def load_library(
+    name: str, library: Path, *, sources: tuple[Path, ...] = (), includes: tuple[Path, ...] = ()
+) -> Kernel:
+    """Load a shared library as kernel `name`; raise FileError when it does not fit."""
+    ffi = interface()
+    if not library.is_file():
+        raise FileError(f"kernel {name}: {library}: no such file")
+    try:
+        lib = ffi.dlopen(str(library.resolve()), ffi.RTLD_NOW | ffi.RTLD_LOCAL)
+    except OSError as error:
+        raise FileError(f"kernel {name}: cannot be loaded: {error}") from None
+    addresses = []
+    for function in FUNCTIONS:
+        try:
+            addresses.append(int(ffi.cast("uintptr_t", getattr(lib, function))))
+        except AttributeError:
+            raise FileError(f"kernel {name}: does not define {function}") from None
+    label, size = _describe(name, addresses[0])
+    used = None if sources else library.resolve()
+    return Kernel(name, label, size, *addresses, sources, includes, used, lib)
+
+
+def load_sources(name: str, sources: tuple[Path, ...], includes: tuple[Path, ...] = ()) -> Kernel:
+    """Compile C sources as kernel `name` and load them; raise FileError when they do not fit."""
+    for path in sources:
+        if not path.is_file():
+            raise FileError(f"kernel {name}: {path}: no such file")
+    for path in includes:
+        if not path.is_dir():
+            raise FileError(f"kernel {name}: {path}: no such folder")
+    everything = (*includes, source_root() / "csrc")
+    try:
+        library = build(Product("kernel", sources, everything, shared=True))
+    except CompileError as error:
+        raise FileError(f"kernel {name}: does not compile: {error}") from None
+    return load_library(name, library, sources=sources, includes=includes)
+
+
+@functools.cache
+def reference_kernel() -> Kernel:
+    """Return the project's own kernel, built with the package."""
+    from hil.kernel import _kernel  # built by setup.py: absent until then
+
+    ffi, lib = _kernel.ffi, _kernel.lib
+    addresses = [int(ffi.cast("uintptr_t", ffi.addressof(lib, function))) for function in FUNCTIONS]
+    label, size = _describe("reference", addresses[0])
+    sources = tuple(sorted((source_root() / "csrc").glob("*.c")))
+    return Kernel("reference", label, size, *addresses, sources, (), None, lib)
+
+
+class KernelRun:
+    """A kernel by itself, without boards: for tests of its laws.
+
+    Fill `input`, call `step()`, read `output`; both are cffi structs of fk_interface.h.  `config` is
+    a cffi `fk_if_config_t *` or its bytes.  Raises ValueError when the kernel refuses it.
+    """
+
+    def __init__(self, kernel: Kernel, config: Any) -> None:
+        ffi = interface()
+        self._kernel = kernel
+        self._memory = ffi.new("unsigned char[]", kernel.state_size + 16)
+        at = int(ffi.cast("uintptr_t", self._memory))
+        self._state = ffi.cast("void *", (at + 15) & ~15)
+        self.config = ffi.new("fk_if_config_t *")
+        raw = config if isinstance(config, bytes) else bytes(ffi.buffer(config))
+        ffi.memmove(self.config, raw, ffi.sizeof("fk_if_config_t"))
+        self.input = ffi.new("fk_if_input_t *")
+        self.output = ffi.new("fk_if_output_t *")
+        self._step = ffi.cast("void (*)(void *, const fk_if_input_t *, fk_if_output_t *)", kernel.step)
+        start = ffi.cast("int32_t (*)(void *, const fk_if_config_t *)", kernel.init)
+        refused = start(self._state, self.config)
+        if refused:
+            raise ValueError(f"kernel {kernel.name}: refused its configuration ({refused})")
+
+    def step(self) -> None:
+        """Run one minor frame."""
+        self._step(self._state, self.input, self.output)

@@ -1,0 +1,96 @@
+"""Builds the C parts as cffi API-mode extension modules; what Python knows of them is their headers.
+
+Run by setuptools (setup.py) before anything is installed, so it imports nothing but cffi.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from cffi import FFI
+
+__all__ = ["FLAGS", "declarations", "firmware", "firmware_sources", "kernel", "kernel_sources"]
+
+FLAGS: Final = ("-std=c11", "-O2", "-ffp-contract=off")
+"""How every C file of the project is compiled; no contraction, so that all rungs give the same bits."""
+
+_FIRMWARE_HEADERS: Final = (
+    "firmware_stubs/common/port.h",
+    "firmware_stubs/common/records.h",
+    "firmware_stubs/common/checks.h",
+    "firmware_stubs/common/link.h",
+    "firmware_stubs/engine_valve/ev_logic.h",
+    "csrc/fk_interface.h",
+    "firmware_stubs/flight_computer/fc_logic.h",
+    "firmware_stubs/flight_computer/fc_node.h",
+    "firmware_stubs/port_host/port_memory.h",
+    "firmware_stubs/port_host/in_process.h",
+    "firmware_stubs/port_host/direct.h",
+)
+INCLUDES: Final = (
+    "csrc",
+    "firmware_stubs/common",
+    "firmware_stubs/engine_valve",
+    "firmware_stubs/flight_computer",
+    "firmware_stubs/port_host",
+)
+
+
+def declarations(header: str) -> str:
+    """Return what cffi reads of a C header: no comments, no directives but numeric constants."""
+    text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
+    lines = []
+    for line in text.splitlines():
+        constant = re.match(r"\s*#\s*define\s+(\w+)\s+(0x[0-9a-fA-F]+|\d+)u?\s*$", line)
+        if constant:
+            lines.append(f"#define {constant[1]} {constant[2]}")
+        elif not line.lstrip().startswith("#"):
+            lines.append(line)
+    text = "\n".join(lines)
+    return re.sub(r"extern const firmware_t \w+;", "", text)
+
+
+def kernel_sources(root: Path) -> list[str]:
+    """Return the sources of the reference kernel, relative to `root`."""
+    return sorted(str(p.relative_to(root)) for p in (root / "csrc").glob("*.c"))
+
+
+def firmware_sources(root: Path) -> list[str]:
+    """Return the sources of the firmware that runs in process, relative to `root`."""
+    stubs = root / "firmware_stubs"
+    found = [*stubs.glob("common/*.c"), *stubs.glob("common/generated/*.c"), *stubs.glob("engine_valve/*.c")]
+    found += [p for p in stubs.glob("flight_computer/*.c") if p.name != "fc_firmware.c"]
+    found += [
+        p for p in stubs.glob("port_host/*.c") if p.name in ("direct.c", "in_process.c", "port_memory.c")
+    ]
+    return sorted(str(p.relative_to(root)) for p in found)
+
+
+def _module(name: str, headers: tuple[str, ...], sources: list[str], absent: str = "") -> Any:
+    """Build a module from headers; functions whose name begins with `absent` are not in its sources."""
+    ffi = FFI()
+    for header in headers:
+        text = declarations(Path(header).read_text(encoding="utf-8"))
+        ffi.cdef(re.sub(rf"^\w+ {absent}\w+\([^;]*;", "", text, flags=re.MULTILINE) if absent else text)
+    includes = "\n".join(f'#include "{Path(header).name}"' for header in headers)
+    ffi.set_source(
+        name,
+        includes,
+        sources=sources,
+        include_dirs=list(INCLUDES),
+        extra_compile_args=list(FLAGS),
+        libraries=["m"],
+    )
+    return ffi
+
+
+def kernel() -> Any:
+    """Return the builder of hil.kernel._kernel; the working directory is the project's."""
+    return _module("hil.kernel._kernel", ("csrc/fk_interface.h",), kernel_sources(Path.cwd()))
+
+
+def firmware() -> Any:
+    """Return the builder of hil.boards._firmware; the working directory is the project's."""
+    return _module("hil.boards._firmware", _FIRMWARE_HEADERS, firmware_sources(Path.cwd()), absent="fk_if_")
