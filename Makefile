@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 RUN_STAMP := $(VENV)/.run-stamp
 DEV_STAMP := $(VENV)/.dev-stamp
 BUILT_FROM := pyproject.toml $(wildcard setup.py rigs/bus.dbc csrc/*.[ch]) \
-    $(wildcard firmware_stubs/*/*.[ch] hil/kernel/*build*.py hil/boards/*build*.py)
+    $(wildcard firmware_stubs/*/*.[ch] firmware_stubs/*/*/*.[ch] hil/kernel/*build*.py hil/boards/*build*.py)
 
 RIG ?= rigs/virtual.toml
 CASE ?= nominal
