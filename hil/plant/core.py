@@ -106,11 +106,13 @@ def engines_step(c: Any, s: Any, engines: Any, chambers: Any, act: Floats, dt: f
 
 @compiled
 def fins_step(c: Any, s: Any, act: Floats, dt: float) -> None:
-    """Let the fin servos follow their demands."""
+    """Let the fin servos follow their demands; leave the mean angles of the step in `s`."""
     for i in range(4):
+        before = s.fin_rad[i]
         s.fin_rad[i] = servo_step(
-            s.fin_rad[i], act[c.at_fin_cmd_rad + i], s.fin_decay, c.fin_limit_rad, c.fin_rate_radps * dt
+            before, act[c.at_fin_cmd_rad + i], s.fin_decay, c.fin_limit_rad, c.fin_rate_radps * dt
         )
+        s.fin_mean_rad[i] = 0.5 * (before + s.fin_rad[i])
 
 
 @compiled

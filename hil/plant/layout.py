@@ -71,6 +71,7 @@ BODY: Final = np.dtype((np.record, [
     ("moment_body_nm", "<f8", (3,)),
     ("specific_mps2", "<f8", (3,)),
     ("fin_rad", "<f8", (FIN_COUNT,)),
+    ("fin_mean_rad", "<f8", (FIN_COUNT,)),
     ("contact_pos_pad_m", "<f8", (3,)),
     ("contact_vel_pad_mps", "<f8", (3,)),
     *_floats(

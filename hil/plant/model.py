@@ -238,8 +238,6 @@ def _attitude(initial: Initial, wind: Wind) -> tuple[float, float, float, float]
     if initial.q_pad_from_body is not None:
         w, x, y, z = initial.q_pad_from_body
         norm = math.sqrt(w * w + x * x + y * y + z * z)
-        if norm < 1e-6:
-            raise ValueError("initial.q_pad_from_body has no length")
         return w / norm, x / norm, y / norm, z / norm
     east, north, up = initial.vel_pad_mps
     east, north = east - wind.mean_mps[0], north - wind.mean_mps[1]

@@ -45,7 +45,7 @@ def aero_loads(c: Any, s: Any, rot: Matrix9, x: Floats) -> tuple[float, float, f
     uz = r02 * ax + r12 * ay + r22 * az
     speed = math.sqrt(ux * ux + uy * uy + uz * uz)
     fx, fy, fz, mx, my, mz = body_forces(c, ux, uy, uz, s.density_kgpm3, s.sound_mps, s.plume, s.cm_z_m)
-    px, py, pz, kx, ky, kz = fin_forces(c, s.fin_rad, -0.5 * s.density_kgpm3 * speed * uz, s.cm_z_m)
+    px, py, pz, kx, ky, kz = fin_forces(c, s.fin_mean_rad, -0.5 * s.density_kgpm3 * speed * uz, s.cm_z_m)
     dx, dy, dz = damping_moment(c, speed, s.density_kgpm3, x[10], x[11], x[12])
     return fx + px, fy + py, fz + pz, mx + kx + dx, my + ky + dy, mz + kz + dz
 
