@@ -27,7 +27,7 @@ FLAGS = (
 
 KERNEL_HEADERS = {"fk.h", "fk_parts.h", "fk_math.h", "fk_interface.h"}
 """What any file of the kernel may include, besides the header of its own name."""
-FREE_HEADERS = {"float.h", "limits.h", "math.h", "stdbool.h", "stddef.h", "stdint.h", "string.h"}
+FREE_HEADERS = {"assert.h", "float.h", "limits.h", "math.h", "stdbool.h", "stddef.h", "stdint.h", "string.h"}
 """Headers that exist without an operating system and hide no state."""
 SHARED_PARTS = {"if", "math"}
 """fk_<part>_ functions that every part may call; only fk.c calls the rest."""
@@ -35,15 +35,16 @@ SIDEWAYS: dict[str, set[str]] = {}
 """Parts of the kernel that are built from others: file stem -> parts it may call."""
 
 POISON = (
-    "malloc calloc realloc free alloca printf fprintf sprintf snprintf vprintf puts putchar scanf fopen time "
-    "clock gettimeofday clock_gettime nanosleep sleep usleep rand srand random abort exit system getenv "
-    "setjmp longjmp signal strtok asctime localtime"
+    "assert malloc calloc realloc free alloca printf fprintf sprintf snprintf vprintf puts putchar "
+    "scanf fopen time clock gettimeofday clock_gettime nanosleep sleep usleep rand srand random abort "
+    "exit system getenv setjmp longjmp signal strtok asctime localtime"
 ).split()
 """Functions that nothing but the host port may call."""
 
 COMMENT_OR_TEXT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
-CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
+CALL = re.compile(r"(?<![\w.>])([A-Za-z_]\w*)\s*\(")
+"""A call by name; one through a struct's pointer is a seam and not followed."""
 ENDLESS = re.compile(r"\bfor\s*\(\s*;\s*;|\bwhile\s*\(\s*(?:1|true)\s*\)")
 KEYWORDS = {
     "if",
@@ -98,14 +99,19 @@ def _closing(code: str, at: int) -> int:
     return len(code) - 1
 
 
-def _functions(code: str) -> dict[str, set[str]]:
-    """Return each function that the code defines, with the names it calls."""
-    found = {}
+def _functions(code: str, stem: str) -> dict[str, set[str]]:
+    """Return each function that the code defines, with what it calls; static ones are named file:function."""
+    found, static = {}, set()
     for _, head, body in top_level(code):
         names = CALL.findall(head)
         if body and names and "=" not in head:
             found[names[0]] = set(CALL.findall(body)) - KEYWORDS
-    return found
+            static |= {names[0]} if re.search(r"\bstatic\b", head) else set()
+
+    def full(name: str) -> str:
+        return f"{stem}:{name}" if name in static else name
+
+    return {full(name): {full(called) for called in calls} for name, calls in found.items()}
 
 
 def _include_errors(path: Path, text: str) -> Iterator[tuple[int, str]]:
@@ -196,7 +202,7 @@ def rule_violations() -> list[str]:
         text = path.read_text(encoding="utf-8")
         bare = COMMENT_OR_TEXT.sub(_blank, text)
         code = _without_directives(bare)
-        functions = _functions(code)
+        functions = _functions(code, path.stem)
         calls.update(functions)
         errors = [
             *_include_errors(path, text),

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from hil.files import FileError
 from hil.tape import Recording
+from hil.verdict.requirements import REQUIREMENTS
 
 __all__ = ["Facts", "Figure", "Node", "Requirement", "load_facts"]
 
@@ -138,8 +139,14 @@ class Facts:
     @property
     def requirements(self) -> list[Requirement]:
         """Every requirement with its text and how it fared."""
-        texts = self._table("requirement_texts")
+        texts = {r.id: r.text for r in REQUIREMENTS} | self._table("requirement_texts")
         return [Requirement(k, str(texts.get(k, "")), str(v)) for k, v in self._table("requirements").items()]
+
+    @property
+    def findings(self) -> list[str]:
+        """What the verdict found, one sentence each."""
+        value = self.run.get("findings")
+        return [str(sentence) for sentence in value] if isinstance(value, list) else []
 
     @property
     def nodes(self) -> list[Node]:

@@ -50,6 +50,7 @@ def _page(facts: Facts, tape: Recording, story: list[Event]) -> str:
         _touchdown(facts),
         _requirements(facts),
         _nodes(facts),
+        _findings(facts),
         _happenings(story, ignition_t_s(tape.frames)),
         "</div>",
         '<p class="hint">Drag to zoom: all plots over time follow. Double-click to see the whole flight.</p>',
@@ -88,8 +89,8 @@ def _header(facts: Facts, tape: Recording) -> str:
     )
 
 
-def _card(title: str, body: str, *, wide: bool = False) -> str:
-    return f'<section class="card{" wide" if wide else ""}"><h2>{_text(title)}</h2>{body}</section>'
+def _card(title: str, body: str) -> str:
+    return f'<section class="card"><h2>{_text(title)}</h2>{body}</section>'
 
 
 def _touchdown(facts: Facts) -> str:
@@ -140,11 +141,15 @@ def _happenings(story: list[Event], ignition_s: float | None) -> str:
             f"{_text(event.text)}</td></tr>"
         )
     head = '<tr><th class="n">t, s</th><th class="n">after ignition, s</th><th>what happened</th></tr>'
-    faults = sum(event.kind == "fault" for event in story)
-    title = "What happened" + (
-        f": {faults} fault{'s' if faults > 1 else ''}" if faults else ": no faults seen"
-    )
-    return _card(title, f"<table>{head}{''.join(rows)}</table>" if rows else "<p>No frames.</p>", wide=True)
+    return _card("Events on the tape", f"<table>{head}{''.join(rows)}</table>" if rows else "<p>None.</p>")
+
+
+def _findings(facts: Facts) -> str:
+    """List what the verdict found: what failed, when it was noticed, what was done."""
+    if not facts.findings:
+        return ""
+    rows = "".join(f"<li>{_text(sentence)}</li>" for sentence in facts.findings)
+    return _card("Findings", f'<ol class="findings">{rows}</ol>')
 
 
 # ---- plots

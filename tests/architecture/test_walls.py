@@ -130,6 +130,12 @@ VIOLATIONS = {
         "int fk_a(int n)\n{\n    return fk_b(n);\n}\nint fk_b(int n)\n{\n    return fk_a(n - 1);\n}\n",
         "recursion: fk_a -> fk_b -> fk_a",
     ),
+    "recursion of static functions": Plant(
+        "c",
+        "csrc/fk_planted.c",
+        "static int go(int n);\nstatic int go(int n)\n{\n    return n > 0 ? go(n - 1) : 0;\n}\n",
+        "recursion: fk_planted:go -> fk_planted:go",
+    ),
     "endless loop": Plant(
         "c",
         "csrc/fk_planted.c",

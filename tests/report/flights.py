@@ -36,6 +36,7 @@ def run_object(**changes: Any) -> dict[str, Any]:
         "touchdown": {"t_s": 23.0, "miss_m": 1.25, "vertical_speed_mps": 2.5, "lateral_speed_mps": 0.1},
         "requirements": {"TD-MISS": "pass", "TD-VERTICAL": "fail", "KEEP-OUT": "not exercised"},
         "requirement_texts": {"TD-MISS": "miss at most 5 m", "TD-VERTICAL": "at most 2 m/s"},
+        "findings": ["t = 9.01 s: engine 4 fails"],
         "versions": {"lastbrake": "0.1.0"},
         "signals_sha256": "ab" * 32,
         **changes,
@@ -61,30 +62,35 @@ def _state(frame: Frame, k: int) -> None:
     frame["telemetry"]["mass_est_kg"][()] = truth["mass_kg"] * 1.01
 
 
-def _engines(frame: Frame, k: int) -> None:
-    """Fill commands, valves and chambers; engine 4 (slot 1) fails, the outer ones are stopped at STEP."""
-    for slot in range(len(ENGINES)):
-        on = k >= IGNITION and k < CONTACT and (slot == 0 or k < STEP) and not (slot == 1 and k >= NOTICED)
-        request = "RUN" if on and k >= LIT else "START" if on else "SHUTDOWN" if k > LIT else "ARM"
-        burns = on and k >= LIT and not (slot == 1 and k >= FAILS)
-        frame["command"]["request"][slot] = REQUESTS.index(request)
-        frame["command"]["ox_valve_cmd"][slot] = 0.6 + 0.1 * np.sin(k / 90.0) if on else 0.0
-        frame["command"]["fuel_valve_cmd"][slot] = 0.6 if on else 0.0
-        frame["command"]["gimbal_x_cmd_rad"][slot] = 0.03 * np.sin(k / 25.0)
-        frame["truth"]["gimbal_x_rad"][slot] = 0.03 * np.sin(k / 25.0 - 0.2)
-        frame["truth"]["ox_valve_pos"][slot] = frame["command"]["ox_valve_cmd"][slot] * (
-            0.98 if burns else 1.0
-        )
-        frame["truth"]["fuel_valve_pos"][slot] = frame["command"]["fuel_valve_cmd"][slot]
-        frame["truth"]["chamber_expected_pa"][slot] = 7.0e6 * frame["truth"]["ox_valve_pos"][slot]
-        frame["truth"]["chamber_pa"][slot] = 6.9e6 * frame["truth"]["ox_valve_pos"][slot] if burns else 0.0
-        frame["truth"]["thrust_n"][slot] = 6.0e5 if burns else 0.0
-        frame["truth"]["lit"][slot] = burns
-        frame["status"]["chamber_pa"][slot] = frame["truth"]["chamber_pa"][slot]
-        frame["status"]["state"][slot] = 3 if on and k >= LIT else 2 if on else 4 if k > LIT else 1
-        frame["status"]["fresh"][slot] = not (slot == 1 and k >= NOTICED + 30)
-        frame["telemetry"]["engine_share"][slot] = on
-        frame["telemetry"]["engine_failed"][slot] = slot == 1 and k >= NOTICED
+def _commands(frame: Frame, k: int, slot: int) -> bool:
+    """Fill what is commanded to one engine: engine 4 (slot 1) is stopped at NOTICED, 7 at STEP."""
+    end = (CONTACT, NOTICED, STEP)[slot]
+    on, command = IGNITION <= k < end, frame["command"]
+    request = "ARM" if k < IGNITION else "START" if k < LIT else "RUN" if on else "SHUTDOWN"
+    command["request"][slot] = REQUESTS.index(request)
+    command["ox_valve_cmd"][slot] = on * (0.6 + 0.1 * np.sin(k / 90.0))
+    command["fuel_valve_cmd"][slot] = on * 0.6
+    command["gimbal_x_cmd_rad"][slot] = 0.03 * np.sin(k / 25.0)
+    return on
+
+
+def _engine(frame: Frame, k: int, slot: int) -> None:
+    """Fill one engine: its chamber burns from LIT on; that of engine 4 until FAILS."""
+    truth, status, telemetry = frame["truth"], frame["status"], frame["telemetry"]
+    on = _commands(frame, k, slot)
+    burns = on and k >= LIT and not (slot == 1 and k >= FAILS)
+    truth["gimbal_x_rad"][slot] = 0.03 * np.sin(k / 25.0 - 0.2)
+    truth["ox_valve_pos"][slot] = 0.98 * frame["command"]["ox_valve_cmd"][slot]
+    truth["fuel_valve_pos"][slot] = frame["command"]["fuel_valve_cmd"][slot]
+    truth["chamber_expected_pa"][slot] = 7.0e6 * truth["ox_valve_pos"][slot]
+    truth["chamber_pa"][slot] = burns * 6.9e6 * truth["ox_valve_pos"][slot]
+    truth["thrust_n"][slot] = burns * 6.0e5
+    truth["lit"][slot] = burns
+    status["chamber_pa"][slot] = truth["chamber_pa"][slot]
+    status["state"][slot] = 1 if k < IGNITION else 2 if k < LIT else 3 if on else 4
+    status["fresh"][slot] = slot != 1 or k < NOTICED + 30
+    telemetry["engine_share"][slot] = on
+    telemetry["engine_failed"][slot] = slot == 1 and k >= NOTICED
 
 
 def _mode(frame: Frame, k: int) -> None:
@@ -113,7 +119,8 @@ def write_flight(run_dir: Path, frames: int = FRAMES, **changes: Any) -> Path:
         frame.array["t_ns"], frame.array["frame"] = t_ns, k
         timing["t_ns"], timing["plant_s"], timing["boards_s"] = t_ns, 8e-6 + 1e-6 * (k % 7), 3e-4
         _state(frame, k)
-        _engines(frame, k)
+        for slot in range(len(ENGINES)):
+            _engine(frame, k, slot)
         _mode(frame, k)
         writer.write(t_ns)
     writer.close()
