@@ -60,7 +60,9 @@ def body_forces(
 
 
 @compiled
-def damping_moment(c: Any, speed: float, density: float, wx: float, wy: float, wz: float) -> tuple[float, float, float]:
+def damping_moment(
+    c: Any, speed: float, density: float, wx: float, wy: float, wz: float
+) -> tuple[float, float, float]:
     """Return the moment (N m) against the turn rate: -q/V * rate_damping; in roll that of the fins."""
     q_over_speed = 0.5 * density * speed
     transverse = -q_over_speed * c.rate_damping_m4

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hil.plant.aero import interpolate, plume_shielding
+from hil.plant.aero import plume_shielding
 from hil.plant.atmosphere import atmosphere, gravity_mps2
 from hil.plant.engine import engine_step, servo_step, thrust_n
 from hil.plant.jit import compiled
@@ -93,14 +93,21 @@ def engines_step(c: Any, s: Any, engines: Any, chambers: Any, act: Floats, dt: f
         e, h = engines[i], chambers[2 * i]
         before_pa, gx, gy = h.pressure_pa, e.gimbal_x_rad, e.gimbal_y_rad
         engine_step(
-            c, e, h, chambers[2 * i + 1], s, act[c.at_ox_drive + i], act[c.at_fuel_drive + i],
-            act[c.at_gimbal_x_drive + i], act[c.at_gimbal_y_drive + i], act[c.at_igniter + i], dt,
+            c,
+            e,
+            h,
+            chambers[2 * i + 1],
+            s,
+            act[c.at_ox_drive + i],
+            act[c.at_fuel_drive + i],
+            act[c.at_gimbal_x_drive + i],
+            act[c.at_gimbal_y_drive + i],
+            act[c.at_igniter + i],
+            dt,
         )
         thrust = thrust_n(c, 0.5 * (before_pa + h.pressure_pa), s.ambient_pa)
         if thrust > 0.0:
-            total += add_thrust(
-                c, s, e, thrust, 0.5 * (gx + e.gimbal_x_rad), 0.5 * (gy + e.gimbal_y_rad)
-            )
+            total += add_thrust(c, s, e, thrust, 0.5 * (gx + e.gimbal_x_rad), 0.5 * (gy + e.gimbal_y_rad))
     return total
 
 
@@ -252,8 +259,16 @@ def move_moment(s: Any) -> None:
 
 @compiled
 def advance(
-    constants: Any, body: Any, engines: Any, chambers: Any, act: Floats, truth: Floats, truth_int: Ints,
-    t_ns: int, span_ns: int, steps: int,
+    constants: Any,
+    body: Any,
+    engines: Any,
+    chambers: Any,
+    act: Floats,
+    truth: Floats,
+    truth_int: Ints,
+    t_ns: int,
+    span_ns: int,
+    steps: int,
 ) -> int:
     """Integrate from `t_ns` over `span_ns` in `steps` equal steps with `act` held; write the truth.
 
@@ -326,7 +341,9 @@ def write_body(c: Any, s: Any, truth: Floats, truth_int: Ints) -> None:
 
 
 @compiled
-def write_engine(c: Any, s: Any, i: int, e: Any, h: Any, healthy: Any, truth: Floats, truth_int: Ints) -> None:
+def write_engine(
+    c: Any, s: Any, i: int, e: Any, h: Any, healthy: Any, truth: Floats, truth_int: Ints
+) -> None:
     """Write the engine in slot `i`."""
     truth[c.at_ox_valve_pos + i] = e.ox_pos
     truth[c.at_fuel_valve_pos + i] = e.fuel_pos

@@ -37,8 +37,15 @@ def clipped(value: float, limit: float) -> float:
 
 @compiled
 def actuator_step(
-    pos: float, speed: float, drive: float, full_speed: float, lag_s: float, decay: float, dt: float,
-    low: float, high: float,
+    pos: float,
+    speed: float,
+    drive: float,
+    full_speed: float,
+    lag_s: float,
+    decay: float,
+    dt: float,
+    low: float,
+    high: float,
 ) -> tuple[float, float]:
     """Return position and speed of a rate-driven actuator after `dt`; `decay` is exp(-dt / lag_s).
 
@@ -81,8 +88,17 @@ def burns_on(ox: float, fuel: float, level: float, floor: float, established: in
 
 @compiled
 def chamber_step(
-    c: Any, h: Any, ox: float, fuel: float, igniter: bool, dead: bool, delay_s: float, factor: float,
-    tail_s: float, decay: float, dt: float,
+    c: Any,
+    h: Any,
+    ox: float,
+    fuel: float,
+    igniter: bool,
+    dead: bool,
+    delay_s: float,
+    factor: float,
+    tail_s: float,
+    decay: float,
+    dt: float,
 ) -> None:
     """Advance the chamber `h` (a record with pressure and ignition state) by `dt`.
 
@@ -117,14 +133,29 @@ def valves_step(c: Any, e: Any, s: Any, ox_drive: float, fuel_drive: float, dt: 
     slew = c.valve_slew_per_s
     if e.ox_stuck == 0.0:
         e.ox_pos, e.ox_speed = actuator_step(
-            e.ox_pos, e.ox_speed, ox_drive, slew * e.ox_slew_factor, c.valve_lag_s, s.valve_decay, dt, 0.0, 1.0
+            e.ox_pos,
+            e.ox_speed,
+            ox_drive,
+            slew * e.ox_slew_factor,
+            c.valve_lag_s,
+            s.valve_decay,
+            dt,
+            0.0,
+            1.0,
         )
     else:
         e.ox_speed = 0.0
     if e.fuel_stuck == 0.0:
         e.fuel_pos, e.fuel_speed = actuator_step(
-            e.fuel_pos, e.fuel_speed, fuel_drive, slew * e.fuel_slew_factor, c.valve_lag_s, s.valve_decay, dt,
-            0.0, 1.0,
+            e.fuel_pos,
+            e.fuel_speed,
+            fuel_drive,
+            slew * e.fuel_slew_factor,
+            c.valve_lag_s,
+            s.valve_decay,
+            dt,
+            0.0,
+            1.0,
         )
     else:
         e.fuel_speed = 0.0
@@ -172,8 +203,17 @@ def chambers_step(c: Any, e: Any, h: Any, healthy: Any, s: Any, igniter: bool, d
         e.thrust_factor_now = e.thrust_factor
     tail_s = max(e.tail_off_s, 1e-3) if e.out != 0.0 else c.tail_off_s
     chamber_step(
-        c, h, e.ox_flow, e.fuel_flow, igniter, e.out != 0.0, e.ignition_delay_s, e.thrust_factor_now,
-        tail_s, s.chamber_decay, dt,
+        c,
+        h,
+        e.ox_flow,
+        e.fuel_flow,
+        igniter,
+        e.out != 0.0,
+        e.ignition_delay_s,
+        e.thrust_factor_now,
+        tail_s,
+        s.chamber_decay,
+        dt,
     )
     chamber_step(
         c, healthy, e.ox_flow, e.fuel_flow, igniter, False, 0.0, 1.0, c.tail_off_s, s.chamber_decay, dt
@@ -188,8 +228,17 @@ def thrust_n(c: Any, chamber_pa: float, ambient_pa: float) -> float:
 
 @compiled
 def engine_step(
-    c: Any, e: Any, h: Any, healthy: Any, s: Any, ox_drive: float, fuel_drive: float, x_drive: float,
-    y_drive: float, igniter: float, dt: float,
+    c: Any,
+    e: Any,
+    h: Any,
+    healthy: Any,
+    s: Any,
+    ox_drive: float,
+    fuel_drive: float,
+    x_drive: float,
+    y_drive: float,
+    igniter: float,
+    dt: float,
 ) -> None:
     """Advance one engine by `dt` with its drives held."""
     ox_before, fuel_before = e.ox_pos, e.fuel_pos

@@ -33,8 +33,16 @@ def foot_force(c: Any, depth: float, vx: float, vy: float, vz: float) -> tuple[f
 
 @compiled
 def feet_forces(
-    c: Any, rot: Matrix9, cm_height_m: float, cm_z_m: float, vx: float, vy: float, vz: float,
-    wx: float, wy: float, wz: float,
+    c: Any,
+    rot: Matrix9,
+    cm_height_m: float,
+    cm_z_m: float,
+    vx: float,
+    vy: float,
+    vz: float,
+    wx: float,
+    wy: float,
+    wz: float,
 ) -> Vector6:
     """Return force (N, pad axes) and moment about the centre of mass (N m, body axes) of all feet.
 
@@ -50,7 +58,8 @@ def feet_forces(
         if depth > 0.0:
             sx, sy, sz = wy * bz - wz * by, wz * bx - wx * bz, wx * by - wy * bx
             px, py, pz = foot_force(
-                c, depth,
+                c,
+                depth,
                 vx + r00 * sx + r01 * sy + r02 * sz,
                 vy + r10 * sx + r11 * sy + r12 * sz,
                 vz + r20 * sx + r21 * sy + r22 * sz,

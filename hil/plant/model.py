@@ -200,7 +200,13 @@ def _engines(vehicle: Vehicle) -> tuple[Any, Any]:
     places = [vehicle.engine_position[number - 1] for number in vehicle.landing_engines]
     engines["x_m"] = [place.x_m for place in places]
     engines["y_m"] = [place.y_m for place in places]
-    for name in ("thrust_factor", "thrust_factor_now", "ox_slew_factor", "fuel_slew_factor", "gimbal_rate_factor"):
+    for name in (
+        "thrust_factor",
+        "thrust_factor_now",
+        "ox_slew_factor",
+        "fuel_slew_factor",
+        "gimbal_rate_factor",
+    ):
         engines[name] = 1.0
     engines["tail_off_s"] = vehicle.engine.tail_off_s
     chambers["starts_left"] = vehicle.engine.starts

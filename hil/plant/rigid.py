@@ -80,9 +80,7 @@ def derivative(c: Any, s: Any, x: Floats, out: Floats) -> None:
     py = r10 * fx + r11 * fy + r12 * fz
     pz = r20 * fx + r21 * fy + r22 * fz
     if s.contact == 1:
-        gx, gy, gz, kx, ky, kz = feet_forces(
-            c, rot, x[2], s.cm_z_m, x[3], x[4], x[5], x[10], x[11], x[12]
-        )
+        gx, gy, gz, kx, ky, kz = feet_forces(c, rot, x[2], s.cm_z_m, x[3], x[4], x[5], x[10], x[11], x[12])
         px, py, pz = px + gx, py + gy, pz + gz
         mx, my, mz = mx + kx, my + ky, mz + kz
     px, py, pz = px * s.per_mass, py * s.per_mass, pz * s.per_mass

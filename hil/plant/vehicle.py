@@ -176,7 +176,7 @@ class Vehicle(FileModel):
         count = len(self.engine_position)
         for number in self.landing_engines:
             if not 1 <= number <= count:
-                raise ValueError(f"landing_engines: engine {number} has no [[engine_position]] (1 to {count})")
+                raise ValueError(f"landing_engines: engine {number} has no position (1 to {count})")
         if len(set(self.landing_engines)) != len(self.landing_engines):
             raise ValueError("landing_engines: an engine is named twice")
         if self.centre_engine not in self.landing_engines:

@@ -73,7 +73,9 @@ def test_some_tilt_and_side_speed_are_survived(bench: Make) -> None:
 
 def test_lying_down_is_a_crash(bench: Make) -> None:
     half = math.radians(80.0) / 2.0
-    b = bench(pos=(0.0, 0.0, 12.0), vel=(0.0, 0.0, -1.0), q_pad_from_body=(math.cos(half), 0.0, math.sin(half), 0.0))
+    b = bench(
+        pos=(0.0, 0.0, 12.0), vel=(0.0, 0.0, -1.0), q_pad_from_body=(math.cos(half), 0.0, math.sin(half), 0.0)
+    )
     b.tick(300)
     assert int(b.truth["at_rest"]) == 3
 

@@ -17,7 +17,7 @@ Make = Callable[..., Any]
 
 
 def chamber_fraction(b: Any, slot: int = 0) -> float:
-    return float(b.truth["chamber_pa"][slot]) / b.vehicle.engine.chamber_pa
+    return float(b.truth["chamber_pa"][slot] / b.vehicle.engine.chamber_pa)
 
 
 def test_actuator_is_exact_for_a_held_drive() -> None:

@@ -65,7 +65,9 @@ def fly(compiled: bool) -> Any:
 
 
 def test_compiled_and_interpreted_give_the_same_numbers() -> None:
-    for (fast, fast_contact, fast_lit), (slow, slow_contact, slow_lit) in zip(fly(True), fly(False), strict=True):
+    for (fast, fast_contact, fast_lit), (slow, slow_contact, slow_lit) in zip(
+        fly(True), fly(False), strict=True
+    ):
         assert fast_contact == slow_contact
         assert fast_lit == slow_lit
         # what is zero but for rounding is compared with an absolute bound

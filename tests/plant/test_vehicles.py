@@ -69,7 +69,13 @@ def test_falcon9_drag_area_over_mass(falcon9: Vehicle) -> None:
 
 # CRS-12, webcast telemetry (public domain), linear fits over 4 s: seconds from landing ignition,
 # altitude (m, shown in steps of 100 m), speed (m/s); the engine is off.
-CRS12 = [(-16, 10348.0, 535.0), (-12, 8590.0, 446.0), (-8, 7127.0, 384.0), (-4, 5837.0, 343.0), (0, 4654.0, 318.0)]
+CRS12 = [
+    (-16, 10348.0, 535.0),
+    (-12, 8590.0, 446.0),
+    (-8, 7127.0, 384.0),
+    (-4, 5837.0, 343.0),
+    (0, 4654.0, 318.0),
+]
 
 
 def test_falcon9_falls_like_crs12(bench: Make, falcon9: Vehicle) -> None:

@@ -151,7 +151,10 @@ def test_no_two_sources_share_their_noise(zq3: Vehicle) -> None:
     for field in ("ox_valve_pos", "fuel_valve_pos"):
         b.truth[field][:] = 0.5
     signals = [("nav", "vel_pad_mps"), ("nav", "omega_body_radps"), ("nav", "force_body_mps2")]
-    signals += [("sensor", f) for f in ("ox_valve_pos", "fuel_valve_pos", "chamber_pa", "gimbal_x_rad", "gimbal_y_rad")]
+    signals += [
+        ("sensor", f)
+        for f in ("ox_valve_pos", "fuel_valve_pos", "chamber_pa", "gimbal_x_rad", "gimbal_y_rad")
+    ]
     columns = np.hstack(b.record(4000, *signals))
     assert columns.shape[1] == 9 + 15
     correlation = np.corrcoef(columns.T) - np.eye(columns.shape[1])

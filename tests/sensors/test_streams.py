@@ -22,7 +22,14 @@ FIRST = [10995905297021609261, 10303651679041811473]
 
 
 def test_seed_run_and_source_each_matter() -> None:
-    names = [(1, "a", "bc"), (1, "ab", "c"), (2, "a", "bc"), (1, "a", "c"), (1, "a", "b|1:c"), (1, "a|1:b", "c")]
+    names = [
+        (1, "a", "bc"),
+        (1, "ab", "c"),
+        (2, "a", "bc"),
+        (1, "a", "c"),
+        (1, "a", "b|1:c"),
+        (1, "a|1:b", "c"),
+    ]
     first = {float(stream(*name).standard_normal()) for name in names}
     assert len(first) == len(names)
 
