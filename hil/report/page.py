@@ -47,12 +47,10 @@ def _page(facts: Facts, tape: Recording, story: list[Event]) -> str:
         "</head>\n<body>",
         _header(facts, tape),
         '<div class="cards">',
-        _touchdown(facts),
+        f"<div>{_touchdown(facts)}{_findings(facts)}{_nodes(facts)}</div>",
         _requirements(facts),
-        _nodes(facts),
-        _findings(facts),
-        _happenings(story, ignition_t_s(tape.frames)),
         "</div>",
+        _happenings(story, ignition_t_s(tape.frames), opened=not facts.findings),
         '<p class="hint">Drag to zoom: all plots over time follow. Double-click to see the whole flight.</p>',
         _places(panels),
         f"<footer>{_text(_NOTICE)}<br>{_text(facts.provenance)}</footer>",
@@ -129,7 +127,7 @@ def _nodes(facts: Facts) -> str:
     return _card("Nodes of the rig", f"<table>{head}{''.join(rows)}</table>")
 
 
-def _happenings(story: list[Event], ignition_s: float | None) -> str:
+def _happenings(story: list[Event], ignition_s: float | None, *, opened: bool) -> str:
     """List the events: since the start, since the ignition command, and what happened."""
     rows = []
     for event in story:
@@ -141,7 +139,9 @@ def _happenings(story: list[Event], ignition_s: float | None) -> str:
             f"{_text(event.text)}</td></tr>"
         )
     head = '<tr><th class="n">t, s</th><th class="n">after ignition, s</th><th>what happened</th></tr>'
-    return _card("Events on the tape", f"<table>{head}{''.join(rows)}</table>" if rows else "<p>None.</p>")
+    summary = f"<summary>Events on the tape ({len(rows)})</summary>"
+    state = " open" if opened else ""
+    return f'<details class="card"{state}>{summary}<table>{head}{"".join(rows)}</table></details>'
 
 
 def _findings(facts: Facts) -> str:
