@@ -48,7 +48,8 @@ static int32_t usable(const fk_if_config_t *c)
             return 0;
         }
     }
-    return fk_all_finite(c->aero_axial, c->aero_points) && fk_all_finite(c->aero_normal_slope, c->aero_points);
+    return fk_all_finite(c->aero_axial, c->aero_points)
+           && fk_all_finite(c->aero_normal_slope, c->aero_points);
 }
 
 int32_t fk_init(fk_t *fk, const fk_if_config_t *config)

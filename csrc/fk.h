@@ -12,26 +12,26 @@
 #include "fk_interface.h"
 
 #define FK_ENGINES FK_IF_MAX_ENGINES
-#define FK_PROFILE_STEPS 24       /* steps of one predicted phase */
-#define FK_STATE_BYTES_MAX 16384  /* bound of sizeof(fk_t), asserted in fk.c */
+#define FK_PROFILE_STEPS 24      /* steps of one predicted phase */
+#define FK_STATE_BYTES_MAX 16384 /* bound of sizeof(fk_t), asserted in fk.c */
 
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
     int64_t valid_t_ns;
-    double age_s;           /* now minus the time of the last accepted solution */
-    int32_t known;          /* 1 once a solution was accepted */
-    int32_t lost;           /* 1 while the solution is too old to fly on */
+    double age_s;  /* now minus the time of the last accepted solution */
+    int32_t known; /* 1 once a solution was accepted */
+    int32_t lost;  /* 1 while the solution is too old to fly on */
     /* at the time of the solution */
     double held_pos_pad_m[3], held_vel_pad_mps[3], held_q[4], held_omega[3], held_force_body[3];
     /* now */
-    double pos_pad_m[3];    /* body origin */
+    double pos_pad_m[3]; /* body origin */
     double vel_pad_mps[3];
     double vel_cm_pad_mps[3];
     double pos_cm_pad_m[3]; /* centre of mass, minus its height above the body origin when upright */
     double q_pad_from_body[4];
     double omega_body_radps[3];
-    double axis_pad[3];     /* body z */
-    double height_m;        /* body origin above the ground */
+    double axis_pad[3]; /* body z */
+    double height_m;    /* body origin above the ground */
 } fk_nav_t;
 
 /* What it believes about the stage: mass, thrust, aerodynamic forces, and what the model misses. */
@@ -39,14 +39,14 @@ typedef struct {
     double mass_kg;
     double cm_z_m;
     double inertia_kgm2;
-    double pressure_ratio;     /* ambient over sea level */
+    double pressure_ratio; /* ambient over sea level */
     double density_kgpm3;
     double speed_mps;
     double mach;
     double dynamic_pressure_pa;
-    double plume;              /* factor on aerodynamic forces */
-    double axial_n;            /* aerodynamic force along the body axis */
-    double normal_n_per_rad;   /* aerodynamic force across it, each radian of incidence */
+    double plume;                /* factor on aerodynamic forces */
+    double axial_n;              /* aerodynamic force along the body axis */
+    double normal_n_per_rad;     /* aerodynamic force across it, each radian of incidence */
     double thrust_n[FK_ENGINES]; /* from chamber pressure */
     double thrust_total_n;
     double missed_pad_mps2[3]; /* measured minus modelled specific force, filtered */
@@ -60,18 +60,21 @@ typedef struct {
     double starting_s;  /* since START was asked for */
     int32_t low_frames; /* consecutive frames with too little pressure */
     int32_t silent_frames;
-    int32_t running;    /* MAINSTAGE, healthy, not stopped */
-    int32_t stopped;    /* shut down on purpose: never commanded again */
-    int32_t failed;     /* latched */
+    int32_t running; /* MAINSTAGE, healthy, not stopped */
+    int32_t stopped; /* shut down on purpose: never commanded again */
+    int32_t failed;  /* latched */
 } fk_engine_t;
 
 /* The vertical plan: all engines brake down to a speed, then the landing engines finish. */
 typedef struct {
-    double brake_throttle;   /* solved for in every frame */
-    double land_accel_mps2;  /* net deceleration of the finish */
+    double brake_throttle;    /* solved for in every frame */
+    double land_throttle;     /* planned for the finish */
+    double finish_decel_mps2; /* net deceleration that this gives */
+    double land_accel_mps2;   /* net deceleration flown in the finish */
     double time_to_go_s;
-    double margin_m;         /* height left before ignition */
-    double speed_in_mps;     /* speed at which the finish is joined */
+    double margin_m;     /* height left before ignition */
+    double end_height_m; /* where the finish reaches the touchdown speed */
+    double speed_in_mps; /* speed at which the finish is joined */
     double final_mass_kg;
 } fk_plan_t;
 
@@ -84,12 +87,13 @@ typedef struct {
 
 typedef struct {
     double torque_body_nm[3];
-    double integral[2];
+    double integral[2]; /* rad/s^2 */
+    double turning[2];  /* angular acceleration that acts by now, rad/s^2 */
 } fk_control_t;
 
 typedef struct {
     int32_t mode;
-    int32_t stepped_down;     /* 1 once only the landing engines burn */
+    int32_t stepped_down; /* 1 once only the landing engines burn */
     int32_t frames_in_mode;
     int32_t share[FK_ENGINES]; /* 1: takes part in the plan */
 } fk_modes_t;

@@ -53,10 +53,9 @@ static void set_thrust(fk_if_output_t *out, const fk_if_config_t *c, const fk_st
         command->failed = e->failed;
         command->share = modes->share[i];
         const double part = rated > 0.0 ? c->engine[i].thrust_sl_n * e->efficiency / rated : 0.0;
-        const double valve
-            = is_burning(e, modes, i)
-                  ? valve_for(&c->engine[i], part * demand->thrust_n, stage->pressure_ratio, e->efficiency)
-                  : 0.0;
+        const double valve = is_burning(e, modes, i) ? valve_for(&c->engine[i], part * demand->thrust_n,
+                                                                 stage->pressure_ratio, e->efficiency)
+                                                     : 0.0;
         command->ox_valve_cmd = valve;
         command->fuel_valve_cmd = valve;
     }
@@ -142,8 +141,7 @@ void fk_alloc_update(fk_if_output_t *out, const fk_if_config_t *c, const fk_stag
     const double *torque = control->torque_body_nm;
     const cluster_t s = cluster_of(c, stage, engine, modes);
     set_thrust(out, c, stage, engine, demand, modes);
-    const double part
-        = set_fins(out, c, stage, torque, s.thrust * (stage->cm_z_m - c->gimbal_plane_z_m));
+    const double part = set_fins(out, c, stage, torque, s.thrust * (stage->cm_z_m - c->gimbal_plane_z_m));
     const double rest[3] = {(1.0 - part) * torque[0], (1.0 - part) * torque[1], torque[2]};
     set_gimbals(out, c, stage, engine, modes, s, rest);
 }

@@ -2,16 +2,19 @@
 #include "fk_math.h"
 #include "fk_parts.h"
 
-#define ANGLE_GAIN 1.2        /* 1/s: angle error to turn rate */
-#define RATE_GAIN 2.6         /* 1/s: rate error to angular acceleration */
-#define ROLL_GAIN 1.0         /* 1/s */
-#define INTEGRAL_GAIN 0.25    /* 1/s^2 */
-#define INTEGRAL_LIMIT 0.05   /* rad/s^2 */
-#define TURN_LIMIT_RADPS 0.14
+#define ANGLE_GAIN 1.0      /* 1/s: angle error to turn rate */
+#define RATE_GAIN 2.5       /* 1/s: rate error to angular acceleration */
+#define ROLL_GAIN 1.0       /* 1/s */
+#define INTEGRAL_GAIN 0.1   /* 1/s^2 */
+#define INTEGRAL_LIMIT 0.05 /* rad/s^2 */
+#define ACTUATION_S 0.15    /* command to torque: what was asked for this long ago acts now */
+#define TURN_LIMIT_RADPS 0.1
 
 void fk_control_init(fk_control_t *control)
 {
-    control->integral[0] = control->integral[1] = 0.0;
+    for (int32_t i = 0; i < 2; i++) {
+        control->integral[i] = control->turning[i] = 0.0;
+    }
 }
 
 /* Moment of the aerodynamic normal force about the centre of mass, body axes x and y. */
@@ -40,7 +43,9 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
         const double turn = fk_clamp(ANGLE_GAIN * error[i], -TURN_LIMIT_RADPS, TURN_LIMIT_RADPS);
         const double grown = control->integral[i] + INTEGRAL_GAIN * error[i] * c->frame_s;
         control->integral[i] = powered ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
-        const double accel = RATE_GAIN * (turn - nav->omega_body_radps[i]) + control->integral[i];
+        const double rate = nav->omega_body_radps[i] + control->turning[i] * fk_min(nav->age_s, 0.2);
+        const double accel = RATE_GAIN * (turn - rate) + control->integral[i];
+        control->turning[i] += c->frame_s / ACTUATION_S * (accel - control->turning[i]);
         control->torque_body_nm[i] = stage->inertia_kgm2 * accel - moment[i];
     }
     const double roll = fk_clamp(nav->omega_body_radps[2], -1.0, 1.0);

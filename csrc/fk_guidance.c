@@ -10,18 +10,25 @@
 
 #include <math.h>
 
-#define LEAST_DECEL_MPS2 0.5   /* a profile that brakes less than this never ends */
-#define LATERAL_TIME_MIN_S 5.0 /* keeps the lateral loop slower than the attitude loop */
+#define LEAST_DECEL_MPS2 0.5 /* a profile that brakes less than this never ends */
+/* The lateral loop stays slower than the attitude loop: least time it works with, at this specific force; with more
+ * thrust the gimbals turn the stage faster. */
+#define LATERAL_TIME_MIN_S 7.5
+#define LATERAL_FORCE_MPS2 14.0
+#define ATTITUDE_LEAD_S 0.8 /* commanded to flown attitude */
 #define NEWTON_PROBE 0.02
 #define NEWTON_STEP 0.05
-#define END_HEIGHT_M 0.15      /* the finish aims at the touchdown speed this high */
-#define FREEZE_BELOW_M 12.0    /* the finish's deceleration is no longer solved for */
-#define SPEED_GAIN 1.6         /* 1/s, speed error to acceleration in the finish */
+#define END_HEIGHT_M 0.15   /* the finish aims at the touchdown speed this high */
+#define FREEZE_BELOW_M 12.0 /* the finish's deceleration is no longer solved for */
+#define SPEED_GAIN 1.6      /* 1/s, speed error to acceleration in the finish */
+#define FINISH_DECEL_LEAST 3.5
+#define FINISH_THROTTLE_MAX 0.92 /* leaves something to correct with */
 #define FINISH_ACCEL_MAX 30.0
-#define EXTRA_LAG_S 0.05       /* computer, bus and valve loop, on top of the engine's own lag */
+#define EXTRA_LAG_S 0.05 /* computer, bus and valve loop, on top of the engine's own lag */
 #define TILT_AT_GROUND_RAD 0.035
 #define TILT_PER_M 0.0022
 #define SLOW_MPS 5.0           /* below this the velocity is no direction to steer by */
+#define STIFFNESS_LEAST 0.3    /* of the larger of the two opposing forces */
 #define LATERAL_LIMIT_PART 0.5 /* of the vertical specific force */
 
 /* Full thrust of a set of engines and what the atmosphere takes of it. */
@@ -97,8 +104,8 @@ static double pressure_at(double h)
 }
 
 /* Backwards from `end` (reached at speed v_low): height, time and mass where the speed was v_high. */
-static profile_t climb_back(profile_t end, const engines_t *e, double throttle,
-                            double drag_area, double v_low, double v_high)
+static profile_t climb_back(profile_t end, const engines_t *e, double throttle, double drag_area,
+                            double v_low, double v_high)
 {
     profile_t p = end;
     const double dv = (v_high - v_low) / (double)FK_PROFILE_STEPS;
@@ -127,11 +134,19 @@ static double burning_drag_area(const fk_if_config_t *c, const fk_stage_t *stage
     return stage->axial_n / stage->dynamic_pressure_pa * fk_min(1.0, half_plume / stage->plume);
 }
 
-static double finish_speed(const fk_if_config_t *c, const engines_t *landing, double mass)
+/* Plans the finish: its throttle, raised where weak engines need it, its deceleration and its first speed. */
+static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_t *land)
 {
-    const double accel = thrust_at(landing, c->land_throttle, 1.0) / mass - FK_G0;
+    const double mass = plan->final_mass_kg;
+    const double full = fk_max(thrust_at(land, 1.0, 1.0), 1.0);
+    const double least = mass * (FK_G0 + FINISH_DECEL_LEAST) / full;
     const double v0 = c->touchdown_speed_mps;
-    return sqrt(v0 * v0 + 2.0 * fk_max(accel, LEAST_DECEL_MPS2) * c->soft_finish_height_m);
+    plan->land_throttle = fk_clamp(fk_max(c->land_throttle, least), land->floor, FINISH_THROTTLE_MAX);
+    /* engines that cannot hover would lift the stage off again from there: they aim at the ground itself */
+    plan->end_height_m = thrust_at(land, land->floor, 1.0) < mass * FK_G0 ? END_HEIGHT_M : 0.0;
+    plan->finish_decel_mps2 = plan->land_throttle * full / mass - FK_G0;
+    plan->speed_in_mps =
+        sqrt(v0 * v0 + 2.0 * fk_max(plan->finish_decel_mps2, LEAST_DECEL_MPS2) * c->soft_finish_height_m);
 }
 
 /* The whole descent backwards from the ground to speed v. */
@@ -139,9 +154,9 @@ static profile_t whole_descent(const fk_plan_t *plan, const fk_if_config_t *c, c
                                const engines_t *brake, const engines_t *land, double throttle, double v)
 {
     const double drag_area = burning_drag_area(c, stage);
-    profile_t p = {END_HEIGHT_M, END_HEIGHT_M / c->touchdown_speed_mps, plan->final_mass_kg};
+    profile_t p = {plan->end_height_m, plan->end_height_m / c->touchdown_speed_mps, plan->final_mass_kg};
     const double joined = fk_min(plan->speed_in_mps, v);
-    p = climb_back(p, land, c->land_throttle, drag_area, c->touchdown_speed_mps, joined);
+    p = climb_back(p, land, plan->land_throttle, drag_area, c->touchdown_speed_mps, joined);
     return climb_back(p, brake, throttle, drag_area, joined, v);
 }
 
@@ -163,7 +178,7 @@ static void learn_final_mass(fk_plan_t *plan, const fk_if_config_t *c, const fk_
 static void plan_ignition(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
                           const engines_t *brake, const engines_t *land, double v, double height)
 {
-    plan->speed_in_mps = finish_speed(c, land, plan->final_mass_kg);
+    plan_finish(plan, c, land);
     const profile_t p = whole_descent(plan, c, stage, brake, land, c->brake_throttle, v);
     plan->margin_m = height - p.height_m - v * c->engine[0].start_s;
     plan->time_to_go_s = p.time_s;
@@ -174,7 +189,7 @@ static void plan_ignition(fk_plan_t *plan, const fk_if_config_t *c, const fk_sta
 static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
                          const engines_t *brake, const engines_t *land, double v, double height)
 {
-    plan->speed_in_mps = finish_speed(c, land, plan->final_mass_kg);
+    plan_finish(plan, c, land);
     const double u = plan->brake_throttle;
     const profile_t at = whole_descent(plan, c, stage, brake, land, u, v);
     const profile_t beside = whole_descent(plan, c, stage, brake, land, u + NEWTON_PROBE, v);
@@ -201,7 +216,8 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
     const double slowing = fk_clamp(force_pad[2] - FK_G0, -15.0, 60.0);
     const double v0 = c->touchdown_speed_mps;
     const double v = -nav->vel_pad_mps[2] - slowing * lag;
-    const double h = nav->height_m - END_HEIGHT_M + nav->vel_pad_mps[2] * lag + 0.5 * slowing * lag * lag;
+    const double h =
+        nav->height_m - plan->end_height_m + nav->vel_pad_mps[2] * lag + 0.5 * slowing * lag * lag;
     if (h > FREEZE_BELOW_M) {
         plan->land_accel_mps2 = fk_clamp((v * v - v0 * v0) / (2.0 * h), 0.0, FINISH_ACCEL_MAX);
     }
@@ -212,12 +228,22 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
     return fk_clamp(feed + SPEED_GAIN * (v - wanted), -FK_G0, FINISH_ACCEL_MAX) + FK_G0;
 }
 
+/* The horizontal command, for the state that the stage will have once its attitude has followed. */
 static void lateral_accel(const fk_nav_t *nav, double time_to_go, double vertical, double accel[3])
 {
-    const double t = fk_max(time_to_go, LATERAL_TIME_MIN_S);
+    const double lead = ATTITUDE_LEAD_S;
+    const double push = fk_max(nav->held_force_body[2], 1.0);
+    const double slowest = LATERAL_TIME_MIN_S * sqrt(fk_clamp(LATERAL_FORCE_MPS2 / push, 0.4, 1.0));
+    const double t = fk_max(time_to_go - lead, slowest);
     const double limit = LATERAL_LIMIT_PART * fk_max(vertical, 1.0);
+    const double swing_body[3] = {nav->omega_body_radps[1], -nav->omega_body_radps[0], 0.0};
+    double swing[3];
+    fk_rotate(nav->q_pad_from_body, swing_body, swing);
     for (int32_t i = 0; i < 2; i++) {
-        accel[i] = -12.0 * nav->pos_cm_pad_m[i] / (t * t) - 6.0 * nav->vel_cm_pad_mps[i] / t;
+        const double now = push * (nav->axis_pad[i] + lead / 3.0 * swing[i]);
+        const double pos = nav->pos_cm_pad_m[i] + lead * nav->vel_cm_pad_mps[i] + 0.5 * lead * lead * now;
+        const double vel = nav->vel_cm_pad_mps[i] + lead * (now + lead / 6.0 * push * swing[i]);
+        accel[i] = -12.0 * pos / (t * t) - 6.0 * vel / t;
     }
     const double size = sqrt(accel[0] * accel[0] + accel[1] * accel[1]);
     const double s = size > limit ? limit / size : 1.0;
@@ -238,27 +264,37 @@ static void limit_tilt(double axis[3], double sine)
     axis[2] = sqrt(fk_max(1.0 - axis[0] * axis[0] - axis[1] * axis[1], 0.0));
 }
 
-/* Where the nose has to point so that thrust, drag and lift together give `force` (specific, pad axes).
- * About the direction e against the velocity, a tilt d gives (T + A - N) d / m across it: lift works
- * against thrust. */
+/* Tilt that gives a specific force `wanted` across the flow.  About the direction against the velocity a
+ * tilt d pushes with (T + A - N) d / m: lift works against thrust, and alone it works the other way. */
+static double tilt_for(const fk_stage_t *stage, double thrust_n, double wanted)
+{
+    const double pushed = thrust_n + stage->axial_n;
+    const double stiffness = pushed - stage->normal_n_per_rad;
+    const double least = STIFFNESS_LEAST * fk_max(pushed, stage->normal_n_per_rad);
+    if (thrust_n > 0.0) {
+        return stage->mass_kg * wanted / fk_max(stiffness, fk_max(least, 0.1 * stage->mass_kg * FK_G0));
+    }
+    return stage->normal_n_per_rad > 0.2 * stage->mass_kg
+               ? stage->mass_kg * wanted / fk_min(stiffness, -least)
+               : 0.0;
+}
+
+/* Where the nose has to point so that thrust, drag and lift together give `force` (specific, pad axes). */
 static void point_nose(fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
-                       const fk_stage_t *stage, const double force[3])
+                       const fk_stage_t *stage, double thrust_n, const double force[3])
 {
     double e[3] = {0.0, 0.0, 1.0};
+    double across[3];
     if (stage->speed_mps > SLOW_MPS) {
         fk_scale(-1.0 / stage->speed_mps, nav->vel_cm_pad_mps, e);
     }
-    const double along = fk_dot(force, e);
-    double across[3];
     fk_copy(force, across);
-    fk_add_scaled(-along, e, across);
-    const double pushed = fk_max(stage->mass_kg * along, 0.2 * stage->mass_kg * FK_G0);
-    const double stiffness = fk_max(pushed - stage->normal_n_per_rad, 0.3 * pushed);
-    fk_scale(stage->mass_kg / stiffness, across, across);
-    const double size = fk_norm(across);
+    fk_add_scaled(-fk_dot(force, e), e, across);
+    const double wanted = fk_norm(across);
     const double limit = fk_sin(c->tilt_limit_rad);
+    const double tilt = fk_clamp(tilt_for(stage, thrust_n, wanted), -limit, limit);
     fk_copy(e, demand->axis_pad);
-    fk_add_scaled(size > limit ? limit / size : 1.0, across, demand->axis_pad);
+    fk_add_scaled(wanted > 1e-9 ? tilt / wanted : 0.0, across, demand->axis_pad);
     fk_scale(1.0 / fk_max(fk_norm(demand->axis_pad), 1e-6), demand->axis_pad, demand->axis_pad);
     limit_tilt(demand->axis_pad,
                fk_clamp(TILT_AT_GROUND_RAD + TILT_PER_M * fk_max(nav->height_m, 0.0), 0.0, 0.7));
@@ -270,19 +306,24 @@ static void demand_force(fk_demand_t *demand, const fk_if_config_t *c, const fk_
     double force[3] = {0.0, 0.0, vertical};
     lateral_accel(nav, plan->time_to_go_s, vertical, force);
     fk_add_scaled(-1.0, stage->missed_pad_mps2, force);
-    point_nose(demand, c, nav, stage, force);
+    point_nose(demand, c, nav, stage, fk_max(stage->mass_kg * vertical - stage->axial_n, 1.0), force);
     const double upright = fk_max(nav->axis_pad[2], 0.7);
     demand->thrust_n = fk_max(stage->mass_kg * force[2] / upright - stage->axial_n, 0.0);
     fk_scale(demand->thrust_n / stage->mass_kg, demand->axis_pad, demand->accel_pad_mps2);
 }
 
-/* Not under power: engines against the velocity. */
-static void demand_coast(fk_demand_t *demand, const fk_nav_t *nav, const fk_stage_t *stage)
+/* Not under power: nothing to steer with but lift, when the stage still flies towards the pad. */
+static void demand_coast(fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
+                         const fk_stage_t *stage, const fk_plan_t *plan)
 {
     const double up[3] = {0.0, 0.0, 1.0};
+    double force[3] = {0.0, 0.0, 0.0};
     fk_copy(up, demand->axis_pad);
-    if (stage->speed_mps > SLOW_MPS && nav->vel_cm_pad_mps[2] < 0.0) {
-        fk_scale(-1.0 / stage->speed_mps, nav->vel_cm_pad_mps, demand->axis_pad);
+    if (nav->known && nav->vel_cm_pad_mps[2] < -SLOW_MPS) {
+        const double coast_s = fk_max(plan->margin_m, 0.0) / -nav->vel_cm_pad_mps[2];
+        lateral_accel(nav, plan->time_to_go_s + coast_s, FK_G0, force);
+        force[2] = stage->axial_n / stage->mass_kg;
+        point_nose(demand, c, nav, stage, 0.0, force);
     }
     demand->thrust_n = 0.0;
     fk_scale(0.0, up, demand->accel_pad_mps2);
@@ -301,14 +342,15 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
     const engines_t land = sum_engines(c, engine, landing);
     const double v = -nav->vel_cm_pad_mps[2];
     if (!nav->known || brake.count == 0 || modes->mode >= FK_IF_TOUCHDOWN) {
-        demand_coast(demand, nav, stage);
+        demand_coast(demand, c, nav, stage, plan);
     } else if (in_coast) {
         plan_ignition(plan, c, stage, &brake, &land, v, nav->height_m);
-        demand_coast(demand, nav, stage);
+        demand_coast(demand, c, nav, stage, plan);
     } else if (modes->mode == FK_IF_BRAKING) {
         plan_braking(plan, c, stage, &brake, &land, v, nav->height_m);
         const double drag = stage->axial_n / stage->mass_kg * nav->axis_pad[2];
-        demand_force(demand, c, nav, stage, plan, braking_accel(plan, stage, &brake) * nav->axis_pad[2] + drag);
+        demand_force(demand, c, nav, stage, plan,
+                     braking_accel(plan, stage, &brake) * nav->axis_pad[2] + drag);
     } else {
         demand_force(demand, c, nav, stage, plan, finish_accel(plan, c, nav, &land));
     }

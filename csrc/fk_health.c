@@ -2,12 +2,12 @@
 #include "fk_math.h"
 #include "fk_parts.h"
 
-#define LOW_PRESSURE 0.70        /* of the expected pressure: the requirement's own threshold */
-#define LOW_FRAMES 3             /* 20 ms and the frame that shows it */
-#define JUDGED_ABOVE 0.25        /* expected pressure below which nothing is concluded */
-#define SETTLE_S 0.30            /* after MAINSTAGE, before the pressure is judged */
-#define SILENT_FRAMES 6          /* without a valid status */
-#define START_GRACE_S 2.5        /* on top of the engine's start time */
+#define LOW_PRESSURE 0.70 /* of the expected pressure: the requirement's own threshold */
+#define LOW_FRAMES 3      /* 20 ms and the frame that shows it */
+#define JUDGED_ABOVE 0.25 /* expected pressure below which nothing is concluded */
+#define SETTLE_S 0.30     /* after MAINSTAGE, before the pressure is judged */
+#define SILENT_FRAMES 6   /* without a valid status */
+#define START_GRACE_S 2.5 /* on top of the engine's start time */
 #define EFFICIENCY_FILTER_S 0.5
 
 void fk_health_init(fk_engine_t engine[FK_ENGINES])
@@ -58,8 +58,7 @@ static void update_one(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_
     e->running = in_mainstage && !e->failed;
     e->running_s = e->running ? e->running_s + dt : 0.0;
     if (e->low_frames >= LOW_FRAMES || s->state == FK_IF_ENGINE_FAULT || e->silent_frames >= SILENT_FRAMES
-        || (was_running && !in_mainstage)
-        || (!in_mainstage && e->starting_s > c->start_s + START_GRACE_S)) {
+        || (was_running && !in_mainstage) || (!in_mainstage && e->starting_s > c->start_s + START_GRACE_S)) {
         e->failed = 1;
         e->running = 0;
     }

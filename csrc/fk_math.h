@@ -27,7 +27,7 @@ void fk_add_scaled(double s, const double a[3], double out[3]); /* out += s a */
 
 void fk_rotate(const double q[4], const double v_body[3], double v_pad[3]);
 void fk_rotate_back(const double q[4], const double v_pad[3], double v_body[3]);
-void fk_turn(double q[4], const double omega_body[3], double dt);           /* q advanced by omega dt */
-void fk_nudge(double q[4], const double measured[4], double gain);          /* q drawn towards measured */
+void fk_turn(double q[4], const double omega_body[3], double dt);  /* q advanced by omega dt */
+void fk_nudge(double q[4], const double measured[4], double gain); /* q drawn towards measured */
 
 #endif

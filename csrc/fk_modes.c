@@ -3,7 +3,7 @@
 #include "fk_parts.h"
 
 #define TOUCH_HEIGHT_M 0.06
-#define STOPPED_MPS 0.15      /* descending slower than this low down: cut, or the stage rises again */
+#define STOPPED_MPS 0.15 /* descending slower than this low down: cut, or the stage rises again */
 #define STOPPED_HEIGHT_M 1.0
 #define STEP_DOWN_SPEED_MAX_MPS 120.0
 #define DONE_AFTER_FRAMES 200
@@ -37,28 +37,14 @@ static int32_t centre_runs(const fk_engine_t engine[FK_ENGINES], const fk_if_con
     return runs;
 }
 
-/* Net deceleration of the centre engine at its planned throttle. */
-static double finish_decel(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES], double mass)
-{
-    double thrust = 0.0;
-    const int32_t centre = centre_runs(engine, c);
-    for (int32_t i = 0; i < c->engine_count; i++) {
-        if (engine[i].running && (c->engine[i].centre || !centre)) {
-            thrust += c->land_throttle * c->engine[i].thrust_sl_n * engine[i].efficiency;
-        }
-    }
-    return thrust / mass - FK_G0;
-}
-
 /* The finish can be joined once its planned deceleration stops the stage in the height that is left. */
-static int32_t finish_due(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES], const fk_nav_t *nav,
-                          const fk_plan_t *plan)
+static int32_t finish_due(const fk_if_config_t *c, const fk_nav_t *nav, const fk_plan_t *plan)
 {
     const double v = -nav->vel_pad_mps[2];
     const double v0 = c->touchdown_speed_mps;
     const double height = fk_max(nav->height_m, 0.1);
     const double needed = (v * v - v0 * v0) / (2.0 * height);
-    return v < STEP_DOWN_SPEED_MAX_MPS && needed <= finish_decel(c, engine, plan->final_mass_kg);
+    return v < STEP_DOWN_SPEED_MAX_MPS && needed <= plan->finish_decel_mps2;
 }
 
 /* Engines that the finish does not use are shut down, for good. */
@@ -121,7 +107,7 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
         }
         break;
     case FK_IF_BRAKING:
-        if (finish_due(c, engine, nav, plan)) {
+        if (finish_due(c, nav, plan)) {
             enter(modes, FK_IF_TERMINAL);
             step_down(modes, engine, c);
         }

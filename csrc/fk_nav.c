@@ -2,8 +2,8 @@
 #include "fk_math.h"
 #include "fk_parts.h"
 
-#define POSITION_GAIN 0.2  /* its error wanders slowly: follow it */
-#define HEIGHT_GAIN 0.1    /* white noise at 100 Hz */
+#define POSITION_GAIN 0.2 /* its error wanders slowly: follow it */
+#define HEIGHT_GAIN 0.1   /* white noise at 100 Hz */
 #define VELOCITY_GAIN 0.05
 #define ATTITUDE_GAIN 0.05
 #define RADAR_HEIGHT_M 100.0

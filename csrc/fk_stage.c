@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#define MISSED_FILTER_S 0.5
+#define MISSED_FILTER_S 2.0
 #define MISSED_LIMIT_MPS2 4.0
 #define CHAMBER_LIT 0.03 /* fraction of full pressure below which an engine gives nothing */
 
@@ -106,8 +106,7 @@ static void learn_missed(fk_stage_t *stage, const fk_if_config_t *c, const fk_na
     }
 }
 
-void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav,
-                     const fk_if_input_t *in)
+void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav, const fk_if_input_t *in)
 {
     if (!nav->known) {
         return;

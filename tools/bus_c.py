@@ -6,31 +6,32 @@ are generated: the id is the base plus the engine's number less one.
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 from pathlib import Path
 from typing import Any, Final
 
-import cantools
-from cantools.database.can import c_source
+from cantools.database.can import Database, c_source
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from hil.wire.layout import fingerprint, load_database, raw_range  # noqa: E402
 
 __all__ = ["generated", "main"]
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 OUT: Final = ROOT / "firmware_stubs" / "common" / "generated"
 _COPY: Final = re.compile(r"ENGINE_(?!1_)\d+_")
 
 
 def _scaling(message: Any) -> list[str]:
-    """Return the constants of a frame's signals: size of one count, least and greatest count."""
-    lines = []
+    """Return a frame's constants: fingerprint; of each signal size of one count, least and greatest count."""
+    lines = [f"#define BUS_{message.name}_LAYOUT {fingerprint(message)}"]
     for signal in message.signals:
         if signal.offset != 0:
             raise ValueError(f"{message.name}.{signal.name}: offsets are not used on this bus")
         name = f"BUS_{message.name}_{signal.name}".upper()
-        low = math.ceil(signal.minimum / signal.scale - 1e-6)
-        high = math.floor(signal.maximum / signal.scale + 1e-6)
+        low, high = raw_range(signal)
         lines += [
             f"#define {name}_LSB {float(signal.scale)!r}",
             f"#define {name}_LOW ({low})",
@@ -48,11 +49,11 @@ def _protected(message: Any) -> None:
 
 def generated() -> dict[str, str]:
     """Return the text of each generated file by name."""
-    full = cantools.database.load_file(str(ROOT / "rigs" / "bus.dbc"), strict=True)
+    full = load_database(ROOT / "rigs" / "bus.dbc")
     messages = [m for m in full.messages if not _COPY.match(m.name)]
     for message in messages:
         _protected(message)
-    database: Any = cantools.database.can.Database(messages=messages, version=full.version)
+    database: Any = Database(messages=messages, version=full.version)
     header, source, _, _ = c_source.generate(
         database, "bus", "bus.h", "bus.c", "fuzz.c", floating_point_numbers=False
     )
