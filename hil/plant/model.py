@@ -24,11 +24,12 @@ MAX_STEPS: Final = 1_000_000
 Array = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Effects:
     """What faults do to the engines: one array for each effect, one value for each slot.
 
-    Flags are 0 (healthy) or 1.  Write into the arrays; they are views of the plant's memory.
+    Flags are 0 (healthy) or 1.  Write into the arrays, never replace them:
+    they are views of the plant's memory.
     """
 
     out: Array
