@@ -88,7 +88,7 @@ _KINDS: Final = (
         "board",
         (),
         silent=True,
-        text="The board sends nothing any more; it goes on hearing and acting.",
+        text="The board dies: it sends nothing and drives nothing; its valves stay where they stand.",
     ),
 )
 

@@ -16,14 +16,29 @@ __all__ = ["BoardFaults", "FaultyBoard", "FaultyPlant", "add_faults", "check_fau
 class EngineEffects(Protocol):
     """What the plant lets faults do to its engines: arrays with one value for each slot."""
 
-    out: Any
-    tail_off_s: Any
-    ignition_delay_s: Any
-    thrust_factor: Any
-    thrust_factor_tau_s: Any
-    ox_stuck: Any
-    fuel_stuck: Any
-    gimbal_stuck: Any
+    @property
+    def out(self) -> Any: ...
+
+    @property
+    def tail_off_s(self) -> Any: ...
+
+    @property
+    def ignition_delay_s(self) -> Any: ...
+
+    @property
+    def thrust_factor(self) -> Any: ...
+
+    @property
+    def thrust_factor_tau_s(self) -> Any: ...
+
+    @property
+    def ox_stuck(self) -> Any: ...
+
+    @property
+    def fuel_stuck(self) -> Any: ...
+
+    @property
+    def gimbal_stuck(self) -> Any: ...
 
 
 class PlantWithEffects(Plant, Protocol):

@@ -75,8 +75,8 @@ class Rig(FileModel):
     name: str
     description: str = ""
     timing: TimingSpec = TimingSpec()
-    can: dict[str, CanSpec] = {}
-    serial: dict[str, SerialSpec] = {}
+    can: dict[str, CanSpec] = Field(default_factory=dict)
+    serial: dict[str, SerialSpec] = Field(default_factory=dict)
     board: dict[str, BoardSpec]
     kernel: KernelSpec | None = None
     path: Annotated[Path, Field(exclude=True)] = Path()

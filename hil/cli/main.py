@@ -1,0 +1,122 @@
+"""Arguments and exit statuses of the command `hil`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from hil import __version__
+from hil.files import FileError
+from hil.signals import RigError
+
+__all__ = ["main"]
+
+_STATUSES: Final = """\
+exit status: 0 PASS, 1 FAIL (a requirement broken), 2 bad usage or bad file, 3 ERROR (the rig broke),
+4 INVALID (timing degraded, so nothing is proven), 130 interrupted after the rig was made safe"""
+
+_BAD_FILE: Final = 2
+_RIG_ERROR: Final = 3
+_INTERRUPTED: Final = 130
+
+
+def _seeds(text: str) -> range:
+    """Read `A:B`, B excluded."""
+    first, colon, end = text.partition(":")
+    try:
+        seeds = range(int(first), int(end))
+    except ValueError:
+        seeds = range(0)
+    if not colon or len(seeds) == 0 or seeds.start < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not A:B with 0 <= A < B (B is excluded)")
+    return seeds
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^63 - 1")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hil",
+        description="Fly booster landings on a bench of simulated or real boards.",
+        epilog=_STATUSES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lastbrake {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="fly a case on a rig", epilog=_STATUSES)
+    run.add_argument("rig", type=Path, metavar="RIG", help="rig file, say rigs/virtual.toml")
+    run.add_argument("--case", default="nominal", help="a name under cases/, or a path (default: nominal)")
+    seeds = run.add_mutually_exclusive_group()
+    seeds.add_argument("--seed", type=_seed, metavar="N", help="master seed (default: the case's)")
+    seeds.add_argument(
+        "--seeds", type=_seeds, metavar="A:B", help="fly seeds A to B - 1, one JSON object a line"
+    )
+    run.add_argument(
+        "--pace",
+        choices=("lockstep", "wall"),
+        default="lockstep",
+        help="as fast as it goes, or real time (default: lockstep)",
+    )
+    run.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="run folder (default: runs/<rig>-<case>-<seed>, never overwritten)",
+    )
+    run.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+    check = commands.add_parser("check", help="open what a rig names; tell the first thing missing")
+    check.add_argument("rig", type=Path, metavar="RIG")
+
+    report = commands.add_parser("report", help="write the report of a run again")
+    report.add_argument("run", type=Path, metavar="RUN", help="run folder")
+    return parser
+
+
+def _dispatch(arguments: argparse.Namespace) -> int:
+    # imported where needed: `hil --help` and bad arguments answer at once
+    if arguments.command == "run":
+        from hil.cli.run import run_command
+
+        return run_command(arguments)
+    if arguments.command == "check":
+        from hil.cli.check import check_command
+
+        return check_command(arguments.rig)
+    from hil.cli.report import report_command
+
+    return report_command(arguments.run)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status. Never shows a traceback (unless HIL_DEBUG is set)."""
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as leave:
+        return int(leave.code or 0)
+    try:
+        return _dispatch(arguments)
+    except FileError as error:
+        status, text = _BAD_FILE, str(error)
+    except RigError as error:
+        status, text = _RIG_ERROR, str(error)
+    except KeyboardInterrupt:
+        status, text = _INTERRUPTED, "interrupted"
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads any more: leave quietly
+        status, text = _RIG_ERROR, "standard output was closed"
+    except Exception as error:
+        if os.environ.get("HIL_DEBUG"):
+            raise
+        status, text = _RIG_ERROR, f"internal error: {type(error).__name__}: {error}"
+    print(f"hil: {' '.join(text.split())}", file=sys.stderr)
+    return status

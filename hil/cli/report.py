@@ -1,0 +1,19 @@
+"""`hil report`: write a run's page again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hil.files import FileError
+
+__all__ = ["report_command"]
+
+
+def report_command(run_dir: Path) -> int:
+    """Write the report of a run and say where it lies; raise FileError for what is not a run."""
+    if not run_dir.is_dir():
+        raise FileError(f"{run_dir}: no such run folder")
+    from hil.report import write_report
+
+    print(write_report(run_dir))
+    return 0

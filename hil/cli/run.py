@@ -1,0 +1,158 @@
+"""`hil run`: fly, and say how it went."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+from hil.cli.summary import progress_line, summary
+from hil.executive import Stop
+from hil.files import FileError
+from hil.rig.check import refuse_live
+from hil.rig.plan import Plan, load_plan
+
+if TYPE_CHECKING:
+    from hil.rig.run import Run
+
+__all__ = ["run_command"]
+
+_WORST_FIRST: Final = (130, 3, 4, 1, 0)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PROGRESS_EVERY_S: Final = 2.0
+
+
+def run_command(arguments: argparse.Namespace) -> int:
+    """Fly what the arguments ask for; return the exit status."""
+    plan = load_plan(arguments.rig, arguments.case)
+    if plan.rig.live:
+        refuse_live(plan.rig)
+    if arguments.seeds is not None:
+        return _many(plan, arguments)
+    seed = plan.case.seed if arguments.seed is None else arguments.seed
+    run = _one(plan, seed, arguments, _run_dir(plan, seed, arguments.out))
+    page = _report(run)
+    if arguments.json:
+        _print_object(run.result)
+    print(summary(run, page), file=sys.stderr if arguments.json else sys.stdout)
+    return _status(run)
+
+
+def _many(plan: Plan, arguments: argparse.Namespace) -> int:
+    """Fly one seed after the other, one JSON object a line; return the worst status."""
+    statuses = set()
+    for seed in arguments.seeds:
+        out = None if arguments.out is None else arguments.out / f"seed-{seed}"
+        run = _one(plan, seed, arguments, _run_dir(plan, seed, out))
+        _print_object(run.result)
+        statuses.add(_status(run))
+        if run.exit_status == 130:
+            break
+    return next(status for status in _WORST_FIRST if status in statuses)
+
+
+def _one(plan: Plan, seed: int, arguments: argparse.Namespace, run_dir: Path) -> Run:
+    # imported late: compiling the plant takes a moment that a bad file should not cost
+    from hil.rig.run import run_flight
+
+    stop = Stop()
+    with _signals_ask(stop), _progress(plan, seed, quiet=arguments.seeds is not None):
+        return run_flight(plan, seed=seed, pace=arguments.pace, run_dir=run_dir, stop=stop)
+
+
+def _status(run: Run) -> int:
+    """Return the exit status; say on standard error why a rig broke."""
+    if run.exit_status in (3, 130):
+        print(f"hil: {run.cause}", file=sys.stderr)
+    return run.exit_status
+
+
+def _print_object(result: dict[str, Any]) -> None:
+    print(json.dumps(result, allow_nan=False), flush=True)
+
+
+def _report(run: Run) -> Path | None:
+    """Write the page of a run; a page that cannot be written does not change the verdict."""
+    if run.judgement is None:
+        return None
+    from hil.report import write_report
+
+    try:
+        return write_report(run.run_dir)
+    except (FileError, OSError) as error:
+        print(f"hil: no report: {error}", file=sys.stderr)
+        return None
+
+
+def _run_dir(plan: Plan, seed: int, out: Path | None) -> Path:
+    """Make and return the run folder; an earlier run is never overwritten."""
+    try:
+        if out is not None:
+            if any((out / name).exists() for name in ("run.json", "tape.mcap")):
+                raise FileError(f"--out {out}: holds a run already; name another folder")
+            out.mkdir(parents=True, exist_ok=True)
+            return out
+        name = f"{plan.rig.name}-{plan.case_name}-{seed}"
+        count = 1
+        while True:
+            folder = Path("runs") / (name if count == 1 else f"{name}.{count}")
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                count += 1
+            else:
+                return folder
+    except OSError as error:
+        raise FileError(f"run folder {error.filename}: {error.strerror}") from None
+
+
+@contextmanager
+def _signals_ask(stop: Stop) -> Iterator[None]:
+    """Let Ctrl-C and its like ask for a safe end instead of breaking into the middle of a frame.
+
+    Asking again changes nothing: making safe is bounded, and must not be cut short.
+    """
+
+    def ask(number: int, _: FrameType | None) -> None:
+        stop.request(signal.Signals(number).name)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, ask) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(plan: Plan, seed: int, *, quiet: bool) -> Iterator[None]:
+    """Tell on standard error now and then that a flight goes on."""
+    if quiet:
+        yield
+        return
+    print(f"hil: flying {plan.case_name} on {plan.rig.name}, seed {seed}", file=sys.stderr)
+    done = threading.Event()
+
+    def tell() -> None:
+        waited = 0.0
+        while not done.wait(_PROGRESS_EVERY_S):
+            waited += _PROGRESS_EVERY_S
+            print(progress_line(waited), file=sys.stderr)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()

@@ -1,0 +1,126 @@
+"""Building a flight from its files: everything that the loop turns."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from hil import __version__
+from hil.boards.stations import build_stations, rig_kernel
+from hil.executive import Crew, Flight, Lockstep, Pace, RateTable, WallClock
+from hil.faults.case import vehicle_path
+from hil.faults.triggers import TriggerBook
+from hil.faults.wrappers import BoardWithFaults, add_faults
+from hil.plant.model import BoosterPlant
+from hil.rig.model import Rig
+from hil.rig.plan import Plan
+from hil.sensors.model import BoosterSensors
+from hil.signals import Board, Frame
+from hil.tape import TapeWriter
+
+__all__ = ["BuiltFlight", "PaceName", "build_flight", "describe"]
+
+PaceName = Literal["lockstep", "wall"]
+
+
+@dataclass
+class BuiltFlight:
+    """A flight ready to be turned; `close` ends every board and closes wires and tape."""
+
+    flight: Flight
+    tape: TapeWriter
+    book: TriggerBook
+    boards: list[Board]
+    info: dict[str, Any]
+    _stack: ExitStack
+
+    def close(self) -> None:
+        """End every board and close wires and tape; safe to call twice."""
+        self._stack.close()
+
+
+def _rates(rig: Rig) -> RateTable:
+    return RateTable(rig.timing.frame_ms * 1_000_000, rig.timing.plant_step_us * 1_000)
+
+
+def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> BuiltFlight:
+    """Build every station of a flight and open its tape in `run_dir`.
+
+    Random streams depend on the seed and the case's name alone, so that every rung flies the same
+    flight.  Raises FileError for what the files get wrong and RigError for what the machine lacks;
+    what was opened until then is closed again.
+    """
+    rig, case, vehicle = plan.rig, plan.case, plan.vehicle
+    rates = _rates(rig)
+    frame = Frame(len(vehicle.landing_engines))
+    initial = case.initial
+    propellant = vehicle.body.propellant_kg if initial.propellant_kg is None else initial.propellant_kg
+    with ExitStack() as stack:
+        plant = BoosterPlant(frame, vehicle, initial, case.wind, rates.plant_step_ns)
+        sensors = BoosterSensors(frame, vehicle, case.navigation, seed, plan.case_name)
+        bare, wires = build_stations(
+            frame,
+            rig,
+            vehicle,
+            ignition_forced_at_s=case.ignition.forced_at_s,
+            initial_propellant_kg=propellant,
+            pace=pace,
+            run_dir=run_dir,
+        )
+        stack.callback(wires.close)
+        for board in bare:
+            stack.callback(board.close)
+        book = TriggerBook(frame, case.fault, rates.frame_ns)
+        slots = {number: slot for slot, number in enumerate(vehicle.landing_engines)}
+        acted_on, boards = add_faults(case, book, plant, cast("list[BoardWithFaults]", bare), slots)
+        clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
+        info = describe(plan, seed=seed, pace=pace)
+        tape = TapeWriter(run_dir / "tape.mcap", frame, clock.timing, info)
+        stack.callback(tape.close)
+        flight = Flight(
+            frame=frame,
+            rates=rates,
+            pace=clock,
+            sensors=sensors,
+            crew=Crew(boards),
+            wires=wires,
+            tape=tape,
+            plant=acted_on,
+            time_limit_s=case.time_limit_s,
+        )
+        return BuiltFlight(flight, tape, book, boards, info, stack.pop_all())
+    raise AssertionError("unreachable")
+
+
+def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:
+    """Return what is flown, as JSON values: the inputs word for word, and the versions."""
+    rig, case, vehicle = plan.rig, plan.case, plan.vehicle
+    return {
+        "rig": rig.name,
+        "case": plan.case_name,
+        "description": case.description,
+        "vehicle": vehicle.name,
+        "seed": seed,
+        "pace": pace,
+        "live": rig.live,
+        "rungs": rig.rungs,
+        "landing_engines": list(vehicle.landing_engines),
+        "frame_ns": rig.timing.frame_ms * 1_000_000,
+        "time_limit_s": case.time_limit_s,
+        "versions": {
+            "lastbrake": __version__,
+            "kernel": rig_kernel(rig).label,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "numba": metadata.version("numba"),
+        },
+        "rig_toml": rig.path.read_text(encoding="utf-8"),
+        "case_toml": case.path.read_text(encoding="utf-8"),
+        "vehicle_toml": vehicle_path(case, rig.path).read_text(encoding="utf-8"),
+    }

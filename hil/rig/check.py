@@ -1,0 +1,34 @@
+"""Looking at a rig before anything flies: is everything there that its file names?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hil.rig.model import Rig
+from hil.signals import RigError
+from hil.wire.probe import probe_can, probe_serial
+
+__all__ = ["open_everything", "refuse_live"]
+
+
+def open_everything(rig: Rig) -> Iterator[str]:
+    """Open and close what the rig names, telling one line for each part that is there.
+
+    Raises RigError naming the first part that is missing.
+    """
+    for name, can in rig.can.items():
+        probe_can(f"can.{name}", can.interface, can.channel, can.bitrate)
+        yield f"can.{name}: {can.interface} {can.channel}: opens"
+    for name, link in rig.serial.items():
+        probe_serial(f"serial.{name}", link.port, link.baudrate)
+        yield f"serial.{name}: {link.port}: opens"
+
+
+def refuse_live(rig: Rig) -> None:
+    """Raise RigError: the first thing that a live rig misses, or that live rigs do not fly yet."""
+    for _ in open_everything(rig):
+        pass
+    raise RigError(
+        f"rig {rig.name}: every interface opens, but flying real hardware needs the bench's enable frames, "
+        "which this version does not send"
+    )

@@ -1,0 +1,42 @@
+"""What a user asks to be flown: rig, case and vehicle, loaded and fitting each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hil.faults.case import Case, find_case, load_case, vehicle_path
+from hil.faults.wrappers import check_faults
+from hil.files import FileError
+from hil.plant.vehicle import Vehicle, load_vehicle
+from hil.rig.model import Rig, load_rig
+
+__all__ = ["Plan", "load_plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A rig, a case and the case's vehicle."""
+
+    rig: Rig
+    case: Case
+    vehicle: Vehicle
+
+    @property
+    def case_name(self) -> str:
+        """The case as it is called: its file's name."""
+        return self.case.path.stem
+
+
+def load_plan(rig_path: Path, case: str) -> Plan:
+    """Load a rig and a case (a name or a path); raise FileError with one line for what does not fit."""
+    rig = load_rig(rig_path)
+    loaded = load_case(find_case(case, rig_path))
+    vehicle = load_vehicle(vehicle_path(loaded, rig_path))
+    if rig.timing.frame_ms * 1000 % rig.timing.plant_step_us != 0:
+        raise FileError(
+            f"{rig.path}: key 'timing.plant_step_us' = {rig.timing.plant_step_us}: "
+            f"the frame of {rig.timing.frame_ms} ms is not a whole number of such steps"
+        )
+    check_faults(loaded, list(rig.board), vehicle.landing_engines)
+    return Plan(rig, loaded, vehicle)

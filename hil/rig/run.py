@@ -1,0 +1,188 @@
+"""One run: build, fly, judge, and leave a run folder that says everything."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from hil.executive import Ending, Stop, fly
+from hil.files import FileError
+from hil.rig.build import BuiltFlight, PaceName, build_flight, describe
+from hil.rig.plan import Plan
+from hil.signals import RigError
+from hil.tape import read_tape
+from hil.verdict import REQUIREMENTS, TOUCHDOWN_KEYS, Judgement, judge
+
+__all__ = ["EXIT_STATUS", "INTERRUPTED", "Run", "run_flight"]
+
+EXIT_STATUS: Final = {"PASS": 0, "FAIL": 1, "ERROR": 3, "INVALID": 4}
+INTERRUPTED: Final = 130
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is over.
+
+    `result` is the object that `--json` prints; `details` is what run.json holds besides it.
+    """
+
+    result: dict[str, Any]
+    details: dict[str, Any]
+    exit_status: int
+    run_dir: Path
+    judgement: Judgement | None = None
+
+    @property
+    def cause(self) -> str | None:
+        """The first failure of the rig, in one line; None without one."""
+        cause: str | None = self.details["cause"]
+        return cause
+
+
+@dataclass
+class _Outcome:
+    """What is known of a flight before it is judged."""
+
+    cause: str | None = None
+    interrupted: bool = False
+    ending: Ending | None = None
+    setup_s: float = 0.0
+    sha256: str | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+    timing: dict[str, Any] = field(default_factory=dict)
+
+
+def run_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path, stop: Stop | None = None) -> Run:
+    """Fly a plan once into `run_dir`, which exists; `stop` lets others end it early and safely.
+
+    A rig that breaks is a result (verdict ERROR), not an exception; raises FileError for what the
+    files get wrong.  However it ends, every board is ended and run.json is written.
+    """
+    outcome = _Outcome()
+    begin = time.perf_counter()
+    try:
+        built = build_flight(plan, seed=seed, pace=pace, run_dir=run_dir)
+    except RigError as error:
+        outcome.cause = str(error)
+    else:
+        _fly(built, outcome, stop, begin)
+    return _judged(plan, outcome, seed=seed, pace=pace, run_dir=run_dir)
+
+
+def _fly(built: BuiltFlight, outcome: _Outcome, stop: Stop | None, begin: float) -> None:
+    flight = built.flight
+    if stop is not None:
+        flight.stop = stop
+    try:
+        outcome.setup_s = time.perf_counter() - begin
+        ending = fly(flight)
+        outcome.ending = ending
+        outcome.cause = ending.cause
+        outcome.interrupted = ending.reason == "interrupted"
+        outcome.timing = _timing(built, ending)
+        outcome.notes = {
+            "reason": ending.reason,
+            "cause": ending.cause,
+            "later_failures": list(ending.later),
+            "boards_not_safe": list(ending.unsafe_boards),
+            "wires": flight.wires.counters(),
+            "faults": built.book.onsets(),
+        }
+        with contextlib.suppress(RigError):  # a full disk has been latched as the cause already
+            built.tape.annotate("outcome", outcome.notes)
+    finally:
+        try:
+            built.close()
+        except RigError as error:
+            outcome.cause = outcome.cause or str(error)
+        outcome.sha256 = built.tape.signals_sha256
+
+
+def _timing(built: BuiltFlight, ending: Ending) -> dict[str, Any]:
+    """Return what the machinery cost; `executive_us` is the loop's own share of a mean frame."""
+    pace = built.flight.pace
+    stages = pace.mean_s()
+    frames = max(ending.frames, 1)
+    waited = built.info["pace"] == "wall"
+    own = None if waited else 1e6 * (ending.wall_s / frames - sum(stages.values()))
+    return {
+        "pace": built.info["pace"],
+        "frames": ending.frames,
+        "frame_ms": built.info["frame_ns"] / 1e6,
+        "times_real_time": ending.sim_s / ending.wall_s if ending.wall_s > 0.0 else None,
+        "stages_us": {name: 1e6 * value for name, value in stages.items()},
+        "executive_us": own,
+        "deadlines": pace.deadlines.as_dict(),
+    }
+
+
+def _judged(plan: Plan, outcome: _Outcome, *, seed: int, pace: PaceName, run_dir: Path) -> Run:
+    """Judge what is on the tape, put everything into run.json, and return it."""
+    judgement = None
+    if outcome.ending is not None:
+        try:
+            judgement = judge(read_tape(run_dir / "tape.mcap"))
+        except FileError as error:
+            outcome.cause = outcome.cause or str(error)
+    if outcome.interrupted:
+        verdict = "INVALID"
+    elif outcome.cause is not None or judgement is None:
+        verdict = "ERROR"
+    else:
+        verdict = judgement.verdict
+    ending = outcome.ending
+    result = {
+        "verdict": verdict,
+        "rig": plan.rig.name,
+        "case": plan.case_name,
+        "seed": seed,
+        "rungs": plan.rig.rungs,
+        "sim_s": round(ending.sim_s, 9) if ending else 0.0,
+        "wall_s": ending.wall_s if ending else 0.0,
+        "touchdown": judgement.touchdown if judgement else dict.fromkeys(TOUCHDOWN_KEYS),
+        "requirements": (
+            judgement.requirements if judgement else {r.id: "not exercised" for r in REQUIREMENTS}
+        ),
+        "timing": {"setup_s": outcome.setup_s, **outcome.timing},
+        "signals_sha256": outcome.sha256,
+        "run_dir": str(run_dir),
+    }
+    details = {
+        **_details(plan, judgement, seed=seed, pace=pace),
+        "cause": outcome.cause,
+        **{key: value for key, value in outcome.notes.items() if key != "cause"},
+    }
+    _write_json(run_dir / "run.json", {**details, **result})
+    status = INTERRUPTED if outcome.interrupted else EXIT_STATUS[verdict]
+    return Run(result, details, status, run_dir, judgement)
+
+
+def _details(plan: Plan, judgement: Judgement | None, *, seed: int, pace: PaceName) -> dict[str, Any]:
+    reality = {
+        name: "real" if board.backend == "hardware" else "virtual" for name, board in plan.rig.board.items()
+    }
+    details = {
+        **describe(plan, seed=seed, pace=pace),
+        "reality": reality,
+        "requirement_texts": {r.id: r.text for r in REQUIREMENTS},
+        "limits": {},
+        "requirement_reasons": {},
+        "findings": [],
+    }
+    if judgement is not None:
+        details["limits"] = judgement.limits
+        details["requirement_reasons"] = {name: r.reason for name, r in judgement.results.items()}
+        details["findings"] = judgement.findings
+    return details
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write `values`; a disk that cannot take them is told by the tape or the missing file."""
+    try:
+        path.write_text(json.dumps(values, indent=1, allow_nan=False, default=str) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RigError(f"{path}: {error.strerror}") from None

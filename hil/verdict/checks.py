@@ -1,0 +1,372 @@
+"""One function for each requirement: recorded signals in, result out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from hil.signals import ENGINE_STATES, REQUESTS
+from hil.verdict.flight import Flags, FlightRecord
+from hil.verdict.metrics import first_true
+from hil.verdict.requirements import (
+    CLOSES_WITHIN_S,
+    DETECTED_WITHIN_S,
+    REALLOCATED_WITHIN_S,
+    REQUIREMENTS,
+    WATCHDOG_S,
+)
+
+__all__ = ["CHECKS", "Result"]
+
+Status = Literal["pass", "fail", "not exercised"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a requirement fared, and in one plain sentence why."""
+
+    status: Status
+    reason: str
+
+
+def _pass(reason: str) -> Result:
+    return Result("pass", reason)
+
+
+def _fail(reason: str) -> Result:
+    return Result("fail", reason)
+
+
+def _not_exercised(reason: str) -> Result:
+    return Result("not exercised", reason)
+
+
+_SAFE: Final = REQUESTS.index("SAFE")
+_SHUTDOWN: Final = REQUESTS.index("SHUTDOWN")
+_SHUTTING: Final = tuple(ENGINE_STATES.index(name) for name in ("SAFE", "SHUTDOWN", "FAULT"))
+
+_VALVE_LSB: Final = 0.00025
+_ANGLE_LSB_RAD: Final = 0.0001
+"""Resolution of commands on the wire: a value may be off by half of it, a difference by all of it."""
+_TOLERANCE: Final = 1e-9
+
+
+# ---- touchdown
+
+
+def _touchdown(key: str) -> Callable[[FlightRecord], Result]:
+    names = {
+        "vertical_speed_mps": ("vertical speed", "m/s"),
+        "lateral_speed_mps": ("lateral speed", "m/s"),
+        "tilt_deg": ("tilt", "deg"),
+        "rate_degps": ("turn rate", "deg/s"),
+        "miss_m": ("miss", "m"),
+    }
+    name, unit = names[key]
+
+    def check(flight: FlightRecord) -> Result:
+        value, limit = flight.touchdown[key], float(getattr(flight.vehicle.requirements, key))
+        if value is None:
+            if flight.completed:
+                return _fail(f"the stage never touched down within {flight.time_limit_s:g} s")
+            return _not_exercised("the flight was cut short before touchdown")
+        text = f"{name} {value:.2f} {unit} at touchdown (limit {limit:g} {unit})"
+        return _pass(text) if value <= limit else _fail(text)
+
+    return check
+
+
+def _stands(flight: FlightRecord) -> Result:
+    if flight.rest is None:
+        if flight.completed:
+            return _fail("the stage never came to rest")
+        return _not_exercised("the flight was cut short before the stage came to rest")
+    state = int(flight.part("truth", "at_rest")[-1])
+    words = {1: "the stage stands", 2: "the stage tipped over", 3: "the stage crashed"}
+    return (_pass if state == 1 else _fail)(words.get(state, f"unknown rest state {state}"))
+
+
+# ---- commands
+
+
+_COMMANDS: Final = ("ox_valve_cmd", "fuel_valve_cmd", "gimbal_x_cmd_rad", "gimbal_y_cmd_rad")
+
+
+def _commands(flight: FlightRecord) -> Iterator[tuple[str, npt.NDArray[Any], float, float, float, float]]:
+    """Yield name, values (frame, channel), low, high, rate a second and resolution of each command."""
+    engine, fins = flight.vehicle.engine, flight.vehicle.fins
+    gimbal, gimbal_rate = math.radians(engine.gimbal_limit_deg), math.radians(engine.gimbal_rate_degps)
+    fin, fin_rate = math.radians(fins.limit_deg), math.radians(fins.rate_degps)
+    for name in _COMMANDS:
+        values = flight.part("command", name)
+        if "valve" in name:
+            yield name, values, 0.0, 1.0, engine.valve_slew_per_s, _VALVE_LSB
+        else:
+            yield name, values, -gimbal, gimbal, gimbal_rate, _ANGLE_LSB_RAD
+    yield "fin_cmd_rad", flight.part("actuator", "fin_cmd_rad"), -fin, fin, fin_rate, 0.0
+
+
+def _no_commands(flight: FlightRecord) -> Result | None:
+    if flight.computer_frames == 0:
+        return _not_exercised("the flight computer sent no command")
+    return None
+
+
+def _finite(flight: FlightRecord) -> Result:
+    for name, values, *_ in _commands(flight):
+        wild: Flags = ~np.isfinite(values)
+        bad = first_true(wild.any(axis=1))
+        if bad is not None:
+            return _fail(f"{name} is not finite at t = {flight.t_s(bad):.2f} s")
+    return _no_commands(flight) or _pass("every command is finite")
+
+
+def _in_range(flight: FlightRecord) -> Result:
+    for name, values, low, high, _, lsb in _commands(flight):
+        margin = 0.5 * lsb + _TOLERANCE
+        outside: Flags = ~((values >= low - margin) & (values <= high + margin))
+        bad = first_true(outside.any(axis=1))
+        if bad is not None:
+            value = values[bad][int(np.argmax(outside[bad]))]
+            return _fail(f"{name} = {value:g} at t = {flight.t_s(bad):.2f} s is outside {low:g} to {high:g}")
+    request = flight.part("command", "request")
+    unknown: Flags = (request < 0) | (request >= len(REQUESTS))
+    bad = first_true(unknown.any(axis=1))
+    if bad is not None:
+        return _fail(f"an unknown request was sent at t = {flight.t_s(bad):.2f} s")
+    return _no_commands(flight) or _pass("every command is in range")
+
+
+def _in_rate(flight: FlightRecord) -> Result:
+    """Judge the steps between two frames in both of which the engine is asked to start or to run.
+
+    Shutting an engine down is not limited: its valve board closes the valves at its own pace.
+    """
+    heard = flight.computer_frames
+    running = flight.asked_to_run[:heard]
+    both = running[1:] & running[:-1]
+    for name, values, _, _, rate, lsb in _commands(flight):
+        limit = rate * flight.frame_s + lsb + _TOLERANCE
+        steps = np.abs(np.diff(values[:heard], axis=0))
+        over: Flags = steps > limit
+        if name in _COMMANDS:
+            over &= both
+        bad = first_true(over.any(axis=1))
+        if bad is not None:
+            got = float(np.max(steps[bad][over[bad]])) / flight.frame_s
+            return _fail(f"{name} moves {got:.3g}/s at t = {flight.t_s(bad + 1):.2f} s (limit {rate:.3g}/s)")
+    return _no_commands(flight) or _pass("every command is within its rate limit")
+
+
+# ---- engines
+
+
+def _detected(flight: FlightRecord) -> Result:
+    if not flight.failures:
+        return _not_exercised("no running engine failed")
+    limit = flight.count(DETECTED_WITHIN_S)
+    told = []
+    for failure in flight.failures:
+        name, at = flight.engine(failure.slot), flight.t_s(failure.failed)
+        if failure.detected is None:
+            if failure.failed + limit >= flight.computer_frames:
+                continue  # the flight computer was lost or the flight over before it had to be
+            return _fail(f"{name} failed at t = {at:.2f} s and was never detected")
+        late = failure.detected - failure.failed
+        text = f"{name} failed at t = {at:.2f} s and was detected {flight.ms(late)} later"
+        if late > limit:
+            return _fail(f"{text} (limit {DETECTED_WITHIN_S * 1e3:.0f} ms)")
+        told.append(text)
+    return _pass("; ".join(told)) if told else _not_exercised("the flight ended before a detection was due")
+
+
+def _no_false_detection(flight: FlightRecord) -> Result:
+    if flight.ignition is None:
+        return _not_exercised("no engine was started")
+    for slot in flight.slots:
+        held = first_true(flight.held_failed[:, slot])
+        if held is not None and not _something_wrong(flight, slot, held):
+            name, at = flight.engine(slot), flight.t_s(held)
+            return _fail(f"{name}, healthy, was taken for failed at t = {at:.2f} s")
+    return _pass("no healthy engine was taken for failed")
+
+
+def _something_wrong(flight: FlightRecord, slot: int, held: int) -> bool:
+    """Tell whether anything visible was wrong with the engine or its board when it was given up."""
+    before = slice(max(0, held - flight.count(0.5)), held + 1)
+    silent = flight.part("status", "fresh")[before, slot] == 0
+    faulty = (flight.part("status", "fault")[before, slot] != 0) | (
+        flight.part("status", "state")[before, slot] == ENGINE_STATES.index("FAULT")
+    )
+    not_lit = (flight.part("truth", "lit")[held, slot] == 0) and bool(flight.asked_to_run[before, slot].any())
+    low = flight.too_low[before, slot]
+    off = np.zeros(len(low), bool)
+    for valve in ("ox", "fuel"):
+        command = flight.part("command", f"{valve}_valve_cmd")[before, slot]
+        off |= np.abs(flight.part("truth", f"{valve}_valve_pos")[before, slot] - command) > 0.1
+    stuck = len(off) >= 10 and bool(off[-10:].all())
+    return bool(silent.any() or faulty.any() or low.any() or not_lit or stuck)
+
+
+def _reallocated(flight: FlightRecord) -> Result:
+    limit = flight.count(REALLOCATED_WITHIN_S)
+    share = flight.part("telemetry", "engine_share") != 0
+    told = []
+    for slot in flight.slots:
+        held = first_true(flight.held_failed[:, slot])
+        if held is None:
+            continue
+        window = slice(held, held + limit + 1)
+        rest = share[window]
+        nobody_left = flight.held_failed[window].all(axis=1)
+        done = first_true(~rest[:, slot] & (rest.any(axis=1) | nobody_left))
+        name, at = flight.engine(slot), flight.t_s(held)
+        if done is None:
+            if held + limit >= flight.computer_frames:
+                continue
+            return _fail(f"the share of {name}, lost at t = {at:.2f} s, was not re-allocated within 100 ms")
+        told.append(f"the share of {name} was re-allocated {flight.ms(done)} after its detection")
+    return _pass("; ".join(told)) if told else _not_exercised("no engine was held for failed")
+
+
+def _no_dead_command(flight: FlightRecord) -> Result:
+    seen = False
+    request = flight.part("command", "request")[: flight.computer_frames]
+    for slot in flight.slots:
+        held = first_true(flight.held_failed[:, slot])
+        if held is None:
+            continue
+        seen = True
+        after = slice(held + 1, flight.computer_frames)
+        bad = (request[after, slot] != _SAFE) & (request[after, slot] != _SHUTDOWN)
+        for valve in ("ox_valve_cmd", "fuel_valve_cmd"):
+            bad |= flight.part("command", valve)[after, slot] > 0.0
+        bad &= flight.held_failed[after, slot]
+        first = first_true(bad)
+        if first is not None:
+            at = flight.t_s(held + 1 + first)
+            return _fail(f"{flight.engine(slot)}, held for failed, was commanded at t = {at:.2f} s")
+    if not seen:
+        return _not_exercised("no engine was held for failed")
+    return _pass("engines held for failed were told to shut down and nothing else")
+
+
+# ---- keep-out, valves, work
+
+
+def _keep_out(flight: FlightRecord) -> Result:
+    radius = flight.vehicle.guidance.keep_out_radius_m
+    miss = flight.touchdown["miss_m"]
+    if miss is None:
+        return _not_exercised("the stage did not come down")
+    limits = flight.vehicle.requirements
+    landed = all(
+        (value := flight.touchdown[key]) is not None and value <= float(getattr(limits, key))
+        for key in ("vertical_speed_mps", "lateral_speed_mps", "tilt_deg", "rate_degps", "miss_m")
+    )
+    if landed:
+        return _not_exercised("the stage landed")
+    if miss > radius:
+        return _pass(f"the stage came down {miss:.0f} m from the pad's centre, outside {radius:g} m")
+    return _not_exercised(
+        f"the stage came down {miss:.0f} m from the pad's centre, inside {radius:g} m; whether clearing was "
+        "still possible at the fault is not judged yet"
+    )
+
+
+def _open_valves(flight: FlightRecord, index: int) -> list[str]:
+    limit = flight.vehicle.valve_board.closed_pos
+    return [
+        f"{word} valve of {flight.engine(slot)} at {position:.3f}"
+        for slot in flight.slots
+        for word, name in (("oxidiser", "ox_valve_pos"), ("fuel", "fuel_valve_pos"))
+        if (position := float(flight.part("truth", name)[index, slot])) > limit
+    ]
+
+
+def _closed_at_end(flight: FlightRecord) -> Result:
+    """Judge the last frame; after a landing also the last one with commands: nobody had to help."""
+    if len(flight.frames) == 0:
+        return _not_exercised("nothing was recorded")
+    moments = [len(flight.frames) - 1]
+    if flight.rest is not None and flight.computer_frames > flight.rest:
+        moments.insert(0, flight.computer_frames - 1)
+    for index in moments:
+        still_open = _open_valves(flight, index)
+        if still_open:
+            return _fail(f"at t = {flight.t_s(index):.2f} s: {', '.join(still_open)}")
+    return _pass("every valve is closed at the end")
+
+
+def _closed_on_loss(flight: FlightRecord) -> Result:
+    told = 0
+    for slot in flight.slots:
+        for last, until in _losses(flight, slot):
+            result = _judge_loss(flight, slot, last, until)
+            if result is not None:
+                return _fail(result)
+            told += 1
+    if told == 0:
+        return _not_exercised("no valve board with open valves went without commands for 50 ms")
+    return _pass(f"valve boards closed by themselves after {told} losses of command")
+
+
+def _losses(flight: FlightRecord, slot: int) -> Iterator[tuple[int, int]]:
+    """Yield (last frame with a command, end of the silence) where valves were open and silence lasted."""
+    fresh = np.flatnonzero(flight.part("command", "fresh")[:, slot] != 0)
+    ends = np.append(fresh[1:], len(flight.frames))
+    limit = flight.vehicle.valve_board.closed_pos
+    for last, until in zip(fresh, ends, strict=True):
+        if until - last <= flight.count(CLOSES_WITHIN_S) + 1:
+            continue
+        positions = [flight.part("truth", f"{valve}_valve_pos")[last, slot] for valve in ("ox", "fuel")]
+        if max(positions) > limit and (until - last) * flight.frame_s > WATCHDOG_S:
+            yield int(last), int(until)
+
+
+def _judge_loss(flight: FlightRecord, slot: int, last: int, until: int) -> str | None:
+    """Return what went wrong after the last command, None when the board did what it has to do."""
+    board, limit = flight.vehicle.valve_board, flight.vehicle.valve_board.closed_pos
+    name, at = flight.engine(slot), flight.t_s(last)
+    # a command takes one frame over the wire: the board last heard it one frame after it was sent
+    due = last + 1 + flight.count(CLOSES_WITHIN_S)
+    if until <= due:
+        return None
+    positions = np.stack([flight.part("truth", f"{v}_valve_pos")[:, slot] for v in ("ox", "fuel")], axis=1)
+    drives = np.stack([flight.part("actuator", f"{v}_drive")[:, slot] for v in ("ox", "fuel")], axis=1)
+    closing = (drives[last + 1 : due + 1] < 0.0).any() or positions[due].max() <= limit
+    state = flight.part("status", "state")[last + 1 : due + 2, slot]
+    if not (closing or np.isin(state, _SHUTTING).any()):
+        return f"{name} heard no command after t = {at:.2f} s and did not start to close within 60 ms"
+    through = due + flight.count(board.shutdown_gap_s + board.stroke_time_s)
+    if through < until and positions[through].max() > limit:
+        return f"{name} heard no command after t = {at:.2f} s and was not closed after its sequence"
+    return None
+
+
+def _work_bound(flight: FlightRecord) -> Result:
+    del flight
+    return _not_exercised("the tape does not carry the kernel's work count yet")
+
+
+CHECKS: Final[dict[str, Callable[[FlightRecord], Result]]] = {
+    **{r.id: _touchdown(r.key) for r in REQUIREMENTS if r.key is not None},
+    "TD-STANDS": _stands,
+    "CMD-FINITE": _finite,
+    "CMD-RANGE": _in_range,
+    "CMD-RATE": _in_rate,
+    "ENG-DETECT": _detected,
+    "ENG-FALSE": _no_false_detection,
+    "ENG-SHARE": _reallocated,
+    "ENG-DEAD": _no_dead_command,
+    "KEEP-OUT": _keep_out,
+    "VALVE-END": _closed_at_end,
+    "VALVE-LOSS": _closed_on_loss,
+    "WORK-BOUND": _work_bound,
+}
+"""How each requirement is judged, by its id."""
