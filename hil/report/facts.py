@@ -41,11 +41,12 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A requirement and how it fared: pass, fail or not exercised."""
+    """A requirement and how it fared: pass, fail or not exercised; `reason` says why, where that is known."""
 
     id: str
     text: str
     result: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,11 @@ class Facts:
     def requirements(self) -> list[Requirement]:
         """Every requirement with its text and how it fared."""
         texts = {r.id: r.text for r in REQUIREMENTS} | self._table("requirement_texts")
-        return [Requirement(k, str(texts.get(k, "")), str(v)) for k, v in self._table("requirements").items()]
+        reasons = self._table("requirement_reasons")
+        return [
+            Requirement(key, str(texts.get(key, "")), str(result), str(reasons.get(key) or ""))
+            for key, result in self._table("requirements").items()
+        ]
 
     @property
     def findings(self) -> list[str]:

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from hil.report.facts import Facts, load_facts
+from hil.report.facts import Facts, Requirement, load_facts
 from hil.report.panels import EVENT_COLORS, Panel, time_panels
 from hil.report.story import Event, events, ignition_t_s
 from hil.report.track import track_panels
@@ -110,11 +110,15 @@ def _touchdown(facts: Facts) -> str:
 
 def _requirements(facts: Facts) -> str:
     rows = [
-        f"<tr><td>{_text(r.id)}</td><td>{_text(r.text)}</td>"
+        f"<tr><td>{_text(r.id)}</td><td>{_text(r.text)}{_why(r)}</td>"
         f'<td class="n {_RESULTS.get(r.result, "none")}">{_text(r.result)}</td></tr>'
         for r in facts.requirements
     ]
     return _card("Requirements", f"<table>{''.join(rows)}</table>" if rows else "<p>None were judged.</p>")
+
+
+def _why(requirement: Requirement) -> str:
+    return f'<div class="none">{_text(requirement.reason)}</div>' if requirement.reason else ""
 
 
 def _nodes(facts: Facts) -> str:

@@ -31,6 +31,8 @@ _BLUE, _ORANGE, _GREEN, _RED, _VIOLET = ENGINE_COLORS[:5]
 _MODE_COLORS: Final = ("#8a97a6", "#e0b11e", "#d9713c", "#2f7ed8", "#1fa187", "#5f6b78", "#d6453d")
 _STATE_COLORS: Final = ("#8a97a6", "#b7a54a", "#e0b11e", "#2f7ed8", "#8e63c7", "#d6453d")
 _DEG: Final = 180.0 / np.pi
+_FLOW_PA: Final = 300.0
+"""Below this dynamic pressure the angle of attack means nothing and is not drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,12 +234,13 @@ def _attitude(flight: Flight) -> Panel:
     q = truth["q_pad_from_body"]
     cosine = np.clip(1.0 - 2.0 * (q[:, 1] ** 2 + q[:, 2] ** 2), -1.0, 1.0)
     rates = _DEG * truth["omega_body_radps"]
+    incidence = np.where(truth["dynamic_pressure_pa"] > _FLOW_PA, _DEG * truth["angle_of_attack_rad"], np.nan)
     traces = [
         line("tilt", flight.t_s, _DEG * np.arccos(cosine), _BLUE, unit="deg", width=2),
         line(
             "angle of attack",
             flight.t_s,
-            _DEG * truth["angle_of_attack_rad"],
+            incidence,
             "#7f8c9b",
             unit="deg",
             dash="dot",

@@ -74,7 +74,7 @@ def events(frames: npt.NDArray[np.void], engines: list[int]) -> list[Event]:
     for slot, number in enumerate(engines):
         found += _engine_failure(frames, slot, number, engines)
         found += _board(frames, slot, number)
-    return sorted(found, key=lambda event: (round(event.t_s, 6), _ORDER.index(event.kind)))
+    return sorted(set(found), key=lambda event: (round(event.t_s, 6), _ORDER.index(event.kind), event.text))
 
 
 def _time(frames: npt.NDArray[np.void], index: int) -> float:

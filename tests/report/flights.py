@@ -36,6 +36,7 @@ def run_object(**changes: Any) -> dict[str, Any]:
         "touchdown": {"t_s": 23.0, "miss_m": 1.25, "vertical_speed_mps": 2.5, "lateral_speed_mps": 0.1},
         "requirements": {"TD-MISS": "pass", "TD-VERTICAL": "fail", "KEEP-OUT": "not exercised"},
         "requirement_texts": {"TD-MISS": "miss at most 5 m", "TD-VERTICAL": "at most 2 m/s"},
+        "requirement_reasons": {"TD-VERTICAL": "2.50 m/s"},
         "findings": ["t = 9.01 s: engine 4 fails"],
         "versions": {"lastbrake": "0.1.0"},
         "signals_sha256": "ab" * 32,
