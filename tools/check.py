@@ -105,6 +105,13 @@ CHECKS = (
         "bus-doc", "docs/WIRE.md in step with the DBC", "python3", "", lambda: _own("wire_doc.py", "--check")
     ),
     Check(
+        "req-doc",
+        "every requirement has a test",
+        "python3",
+        "",
+        lambda: _own("requirements_doc.py", "--check"),
+    ),
+    Check(
         "c-format",
         "clang-format",
         "clang-format",
