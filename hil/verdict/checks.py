@@ -244,8 +244,6 @@ def _no_dead_command(flight: FlightRecord) -> Result:
         seen = True
         after = slice(held + 1, flight.computer_frames)
         bad = (request[after, slot] != _SAFE) & (request[after, slot] != _SHUTDOWN)
-        for valve in ("ox_valve_cmd", "fuel_valve_cmd"):
-            bad |= flight.part("command", valve)[after, slot] > 0.0
         bad &= flight.held_failed[after, slot]
         first = first_true(bad)
         if first is not None:
@@ -319,7 +317,7 @@ def _closed_on_loss(flight: FlightRecord) -> Result:
 def _losses(flight: FlightRecord, slot: int) -> Iterator[tuple[int, int]]:
     """Yield (last frame with a command, end of the silence) where valves were open and silence lasted."""
     fresh = np.flatnonzero(flight.part("command", "fresh")[:, slot] != 0)
-    ends = np.append(fresh[1:], len(flight.frames))
+    ends = np.append(fresh, len(flight.frames))[1:]
     limit = flight.vehicle.valve_board.closed_pos
     for last, until in zip(fresh, ends, strict=True):
         if until - last <= flight.count(CLOSES_WITHIN_S) + 1:

@@ -1,0 +1,335 @@
+"""Every requirement on made-up recordings: the good flight passes, and each can fail."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hil.faults.case import SHIPPED
+from hil.signals import ENGINE_STATES, FLIGHT_MODES, REQUESTS, frame_dtype
+from hil.signals.timing import timing_dtype
+from hil.tape import Recording
+from hil.verdict import REQUIREMENTS, TOUCHDOWN_KEYS, judge
+from hil.verdict.checks import CHECKS
+
+DT = 0.01
+IGNITION, MAINSTAGE, FAILURE, CONTACT, REST, END = 100, 180, 400, 800, 850, 1060
+FULL_PA = 10e6
+VEHICLE = (SHIPPED / "vehicles" / "zq3_class.toml").read_text()
+
+Change = Callable[[Any], None]
+
+
+def good_flight() -> Any:
+    """Return the frames of a flight in which everything is as it should be."""
+    f = np.zeros(END, frame_dtype(3))
+    k = np.arange(END)
+    f["t_ns"], f["frame"] = k * 10_000_000, k
+    truth, command, status = f["truth"], f["command"], f["status"]
+    truth["pos_pad_m"][:, 2] = np.maximum(0.0, (CONTACT - k) * 0.5)
+    truth["propellant_kg"] = 5000.0 - k
+    command["fresh"], status["fresh"], f["telemetry"]["fresh"] = 1, 1, 1
+    f["telemetry"]["engine_share"] = 1
+    f["telemetry"]["mode"] = np.select([k < IGNITION, k < MAINSTAGE], [0, 1], 2)
+    on = (k >= MAINSTAGE) & (k < CONTACT)
+    valve = np.interp(k, [MAINSTAGE, MAINSTAGE + 100, CONTACT - 1], [0.5, 0.7, 0.5]) * on
+    command["request"] = np.select(
+        [k < IGNITION, k < MAINSTAGE, k < CONTACT],
+        [REQUESTS.index("ARM"), REQUESTS.index("START"), REQUESTS.index("RUN")],
+        REQUESTS.index("SHUTDOWN"),
+    )[:, None]
+    status["state"] = np.select(
+        [k < IGNITION, k < MAINSTAGE, k < CONTACT, k < CONTACT + 40],
+        [ENGINE_STATES.index(name) for name in ("ARMED", "START", "MAINSTAGE", "SHUTDOWN")],
+        ENGINE_STATES.index("SAFE"),
+    )[:, None]
+    for name in ("ox", "fuel"):
+        command[f"{name}_valve_cmd"] = np.where((k >= IGNITION) & (k < MAINSTAGE), 0.5, valve)[:, None]
+        truth[f"{name}_valve_pos"] = valve[:, None]
+    truth["chamber_pa"] = truth["chamber_expected_pa"] = valve[:, None] * FULL_PA
+    truth["lit"] = on[:, None]
+    after = slice(CONTACT, END)
+    truth["contact"][after] = 1
+    truth["contact_t_ns"][after] = CONTACT * 10_000_000
+    truth["contact_pos_pad_m"][after] = (3.0, 4.0, 0.0)
+    truth["contact_vel_pad_mps"][after] = (0.3, 0.4, -1.5)
+    truth["contact_tilt_rad"][after] = math.radians(1.0)
+    truth["contact_rate_radps"][after] = math.radians(2.0)
+    truth["at_rest"][REST:] = 1
+    return f
+
+
+def engine_lost(f: Any, *, detected: int | None = FAILURE + 6, dead_request: str = "SHUTDOWN") -> None:
+    """Let engine 2 fail in FAILURE and be given up in frame `detected`."""
+    slot = 1
+    f["truth"]["chamber_pa"][FAILURE:, slot] = 0.0
+    f["truth"]["lit"][FAILURE:, slot] = 0
+    if detected is None:
+        return
+    f["telemetry"]["engine_failed"][detected:, slot] = 1
+    f["telemetry"]["engine_share"][detected:, slot] = 0
+    f["command"]["request"][detected:, slot] = REQUESTS.index(dead_request)
+    f["command"]["ox_valve_cmd"][detected:, slot] = 0.0
+    f["command"]["fuel_valve_cmd"][detected:, slot] = 0.0
+    # the valves close; what they should give goes with them
+    for name in ("ox_valve_pos", "fuel_valve_pos", "chamber_expected_pa"):
+        f["truth"][name][detected + 30 :, slot] = 0.0
+
+
+def recording(f: Any, *, vehicle: str = VEHICLE, lateness_s: Any = 0.0, limit: float = 60.0) -> Recording:
+    """Wrap frames into what a tape gives."""
+    timing = np.zeros(len(f), timing_dtype())
+    timing["lateness_s"] = lateness_s
+    info = {"engines": 3, "vehicle_toml": vehicle, "frame_ns": 10_000_000, "time_limit_s": limit}
+    return Recording(f, timing, info, {}, True)
+
+
+def judged(*changes: Change, **kwargs: Any) -> Any:
+    """Judge the good flight with changes."""
+    f = good_flight()
+    for change in changes:
+        change(f)
+    return judge(recording(f, **kwargs))
+
+
+def failed(judgement: Any) -> set[str]:
+    """Return the ids of the requirements that failed."""
+    return {name for name, status in judgement.requirements.items() if status == "fail"}
+
+
+def test_the_good_flight_passes() -> None:
+    result = judged()
+    assert result.verdict == "PASS"
+    assert failed(result) == set()
+    assert result.touchdown == {
+        "t_s": 7.0,
+        "miss_m": 5.0,
+        "vertical_speed_mps": 1.5,
+        "lateral_speed_mps": 0.5,
+        "tilt_deg": pytest.approx(1.0),
+        "rate_degps": pytest.approx(2.0),
+        "propellant_left_kg": 5000.0 - CONTACT,
+    }
+    assert tuple(result.touchdown) == TOUCHDOWN_KEYS
+
+
+def test_every_requirement_has_a_check_and_a_reason() -> None:
+    assert list(CHECKS) != []
+    assert set(CHECKS) == {r.id for r in REQUIREMENTS}
+    result = judged()
+    assert list(result.requirements) == [r.id for r in REQUIREMENTS]
+    assert all(r.reason for r in result.results.values())
+
+
+def put(record: str, field: str, where: Any, value: Any) -> Change:
+    """Return a change that writes one signal."""
+
+    def change(f: Any) -> None:
+        f[record][field][where] = value
+
+    return change
+
+
+AFTER = slice(CONTACT, END)
+
+FAILS: list[tuple[str, str, tuple[Change, ...]]] = [
+    ("TD-VERTICAL", "", (put("truth", "contact_vel_pad_mps", AFTER, (0, 0, -2.01)),)),
+    ("TD-LATERAL", "", (put("truth", "contact_vel_pad_mps", AFTER, (0.8, 0.8, -1)),)),
+    ("TD-TILT", "", (put("truth", "contact_tilt_rad", AFTER, math.radians(3.1)),)),
+    ("TD-RATE", "", (put("truth", "contact_rate_radps", AFTER, math.radians(3.1)),)),
+    ("TD-MISS", "", (put("truth", "contact_pos_pad_m", AFTER, (3.1, 4.1, 0)),)),
+    ("TD-STANDS", "tipped over", (put("truth", "at_rest", slice(REST, END), 2),)),
+    ("CMD-FINITE", "ox_valve_cmd", (put("command", "ox_valve_cmd", (500, 0), math.nan),)),
+    ("CMD-FINITE", "fin_cmd_rad", (put("actuator", "fin_cmd_rad", (500, 3), math.inf),)),
+    ("CMD-RANGE", "unknown request", (put("command", "request", (50, 0), 7),)),
+    ("CMD-RANGE", "gimbal_x", (put("command", "gimbal_x_cmd_rad", (slice(150, 170), 2), -0.5),)),
+    ("CMD-RATE", "fuel_valve_cmd", (put("command", "fuel_valve_cmd", (slice(500, END), 1), 0.2),)),
+    ("CMD-RATE", "gimbal_y", (put("command", "gimbal_y_cmd_rad", (500, 1), 0.02),)),
+    ("CMD-RATE", "fin_cmd_rad", (put("actuator", "fin_cmd_rad", (slice(500, END), 1), 0.1),)),
+    ("ENG-DETECT", "never detected", (lambda f: engine_lost(f, detected=None),)),
+    ("ENG-DETECT", "130 ms later", (lambda f: engine_lost(f, detected=FAILURE + 2 + 13),)),
+    ("ENG-FALSE", "engine 1", (put("telemetry", "engine_failed", (slice(500, END), 0), 1),)),
+    (
+        "ENG-SHARE",
+        "not re-allocated",
+        (engine_lost, put("telemetry", "engine_share", (slice(FAILURE, END), 1), 1)),
+    ),
+    (
+        "ENG-SHARE",
+        "not re-allocated",
+        (engine_lost, put("telemetry", "engine_share", (slice(FAILURE, END), slice(None)), 0)),
+    ),
+    ("ENG-DEAD", "engine 2", (lambda f: engine_lost(f, dead_request="RUN"),)),
+    ("VALVE-END", "oxidiser valve of engine 3", (put("truth", "ox_valve_pos", (END - 1, 2), 0.5),)),
+    ("VALVE-LOSS", "did not start to close", (put("command", "fresh", (slice(500, 600), 0), 0),)),
+]
+
+
+@pytest.mark.parametrize(("name", "says", "changes"), FAILS, ids=[name for name, *_ in FAILS])
+def test_each_requirement_can_fail(name: str, says: str, changes: tuple[Change, ...]) -> None:
+    result = judged(*changes)
+    assert name in failed(result)
+    assert result.verdict == "FAIL"
+    assert says in result.results[name].reason
+
+
+@pytest.mark.parametrize("index", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 19, 20])
+def test_and_nothing_else_fails_with_it(index: int) -> None:
+    name, _, changes = FAILS[index]
+    assert failed(judged(*changes)) - {name} == set() or name in ("CMD-FINITE", "CMD-RANGE")
+
+
+def test_what_cannot_fail_yet_says_so() -> None:
+    """KEEP-OUT and WORK-BOUND are not judged to the end: they must never claim a pass for that."""
+    inside = judged(put("truth", "contact_pos_pad_m", AFTER, (30, 0, 0)))
+    assert inside.requirements["KEEP-OUT"] == "not exercised"
+    assert "not judged yet" in inside.results["KEEP-OUT"].reason
+    outside = judged(put("truth", "contact_pos_pad_m", AFTER, (100, 0, 0)))
+    assert outside.requirements["KEEP-OUT"] == "pass"
+    assert judged().requirements["WORK-BOUND"] == "not exercised"
+
+
+def test_a_lost_engine_that_is_handled_passes() -> None:
+    result = judged(engine_lost)
+    assert failed(result) == set()
+    for name in ("ENG-DETECT", "ENG-FALSE", "ENG-SHARE", "ENG-DEAD"):
+        assert result.requirements[name] == "pass"
+    assert "40 ms later" in result.results["ENG-DETECT"].reason
+    text = "\n".join(result.findings)
+    assert "t = 4.00 s: engine 2 fails" in text
+    assert "t = 4.06 s: the flight computer holds engine 2 for failed, 40 ms after" in text
+    assert "goes to engine 1, engine 3" in text
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        put("status", "fresh", (slice(490, 500), 0), 0),
+        put("status", "state", (slice(490, END), 0), ENGINE_STATES.index("FAULT")),
+        put("truth", "chamber_pa", (slice(495, 500), 0), 0.0),
+        put("truth", "ox_valve_pos", (slice(480, END - 200), 0), 0.3),
+        put("truth", "lit", (500, 0), 0),
+    ],
+)
+def test_giving_up_an_engine_with_a_visible_trouble_is_not_false(trouble: Change) -> None:
+    held = put("telemetry", "engine_failed", (slice(500, END), 0), 1)
+    assert judged(trouble, held).requirements["ENG-FALSE"] == "pass"
+
+
+def test_a_short_dip_is_no_failure() -> None:
+    dip = put("truth", "chamber_pa", (slice(500, 502), 0), 0.0)
+    assert judged(dip).requirements["ENG-DETECT"] == "not exercised"
+    longer = put("truth", "chamber_pa", (slice(500, 503), 0), 0.0)
+    assert judged(longer).requirements["ENG-DETECT"] == "fail"
+
+
+def test_boards_that_close_by_themselves_pass() -> None:
+    def lost(f: Any) -> None:
+        f["command"]["fresh"][500:] = 0
+        f["status"]["state"][506:] = ENGINE_STATES.index("SHUTDOWN")
+        for name in ("ox", "fuel"):
+            f["actuator"][f"{name}_drive"][506:] = -1.0
+            f["truth"][f"{name}_valve_pos"][506:540] = np.linspace(0.6, 0.0, 34)[:, None]
+            f["truth"][f"{name}_valve_pos"][540:] = 0.0
+
+    result = judged(lost)
+    assert result.requirements["VALVE-LOSS"] == "pass"
+    assert any("flight computer is stopped or silent" in finding for finding in result.findings)
+
+    def late(f: Any) -> None:
+        lost(f)
+        f["status"]["state"][506:] = ENGINE_STATES.index("MAINSTAGE")
+        for name in ("ox", "fuel"):
+            f["actuator"][f"{name}_drive"][500:520] = 0.0
+
+    assert judged(late).requirements["VALVE-LOSS"] == "fail"
+
+    def hangs(f: Any) -> None:
+        lost(f)
+        f["truth"]["ox_valve_pos"][540:, 0] = 0.2
+
+    result = judged(hangs)
+    assert result.requirements["VALVE-LOSS"] == "fail"
+    assert "not closed after its sequence" in result.results["VALVE-LOSS"].reason
+
+
+def test_help_from_the_bench_does_not_hide_open_valves() -> None:
+    """Valves that only closed when the flight computer was stopped after the landing count as open."""
+
+    def change(f: Any) -> None:
+        f["truth"]["ox_valve_pos"][CONTACT : END - 10] = 0.5
+        f["command"]["fresh"][END - 30 :] = 0
+
+    assert judged(change).requirements["VALVE-END"] == "fail"
+
+
+def test_a_vehicle_may_tighten_a_limit() -> None:
+    assert "miss_m" not in VEHICLE
+    tight = VEHICLE + "\n[requirements]\nmiss_m = 4.0\n"
+    result = judged(vehicle=tight)
+    assert failed(result) == {"TD-MISS"}
+    assert result.limits["miss_m"] == 4.0
+
+
+def test_a_flight_that_never_comes_down_fails_by_its_time_limit() -> None:
+    def never(f: Any) -> None:
+        f["truth"]["contact"] = 0
+        f["truth"]["at_rest"] = 0
+
+    result = judged(never, limit=END * DT)
+    assert result.touchdown == dict.fromkeys(TOUCHDOWN_KEYS)
+    assert {"TD-VERTICAL", "TD-STANDS"} <= failed(result)
+    cut = judged(never, limit=60.0)
+    assert cut.requirements["TD-VERTICAL"] == "not exercised"
+    assert cut.verdict == "INVALID"
+
+
+def test_without_ignition_there_is_no_touchdown_time() -> None:
+    result = judged(put("command", "request", slice(None), 0))
+    assert result.touchdown["t_s"] is None
+    assert result.touchdown["miss_m"] == 5.0
+
+
+def test_poor_timing_proves_nothing() -> None:
+    late = np.zeros(END)
+    late[:11] = 0.011
+    result = judged(lateness_s=late)
+    assert result.verdict == "INVALID"
+    assert "nothing is proven" in result.findings[-1]
+    late[5:] = 0.0
+    assert judged(lateness_s=late).verdict == "PASS"
+    late[5] = 0.051
+    assert judged(lateness_s=late).verdict == "INVALID"
+
+
+def test_findings_tell_of_weak_late_and_silent() -> None:
+    def change(f: Any) -> None:
+        f["truth"]["chamber_pa"][300:CONTACT, 0] *= 0.8
+        f["truth"]["lit"][: MAINSTAGE + 100, 2] = 0
+        f["status"]["fresh"][600:, 1] = 0
+
+    text = "\n".join(judged(change).findings)
+    assert "t = 3.00 s: engine 1 is weak: its chamber gives about 80 %" in text
+    assert "engine 3 lights 1.00 s later than a healthy engine" in text
+    assert "t = 6.00 s: the valve board of engine 2 is silent from here on" in text
+    assert f"mode {FLIGHT_MODES[0]} -> {FLIGHT_MODES[1]}" in text
+    assert "t = 8.00 s: touchdown 5.0 m" in text
+
+
+def test_an_empty_recording_is_judged_without_fuss() -> None:
+    result = judge(recording(good_flight()[:0]))
+    assert result.verdict == "INVALID"
+    assert set(result.requirements.values()) == {"not exercised"}
+
+
+def test_requirements_are_documented() -> None:
+    page = Path(__file__).parents[2] / "docs" / "REQUIREMENTS.md"
+    if not page.exists():
+        pytest.skip("docs/REQUIREMENTS.md is not written yet")
+    text = page.read_text()
+    assert [r.id for r in REQUIREMENTS if r.id not in text] == []
