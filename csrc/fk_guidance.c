@@ -52,7 +52,9 @@ static engines_t sum_engines(const fk_if_config_t *c, const fk_engine_t engine[F
             s.loss_n += e->thrust_vac_n - e->thrust_sl_n;
             s.flow_per_n = 1.0 / (e->isp_vac_s * FK_G0);
             s.lag_s = e->thrust_lag_s;
-            s.floor = fk_max(s.floor, e->throttle_floor);
+            s.floor =
+                fk_max(s.floor, (e->throttle_floor * e->thrust_vac_n - (e->thrust_vac_n - e->thrust_sl_n))
+                                    / e->thrust_sl_n);
             s.count++;
         }
     }

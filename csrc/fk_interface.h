@@ -53,7 +53,7 @@ typedef struct {
     double pos_body_m[2];    /* x, y of the gimbal point; all lie in gimbal_plane_z_m */
     double thrust_sl_n;      /* full thrust at sea level */
     double thrust_vac_n;     /* full thrust in vacuum */
-    double throttle_floor;   /* least steady thrust, fraction of full */
+    double throttle_floor;   /* least steady chamber pressure, fraction of full */
     double isp_vac_s;        /* vacuum specific impulse */
     double chamber_pa;       /* chamber pressure at full thrust */
     double thrust_lag_s;     /* valve position to thrust, first order */

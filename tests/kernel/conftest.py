@@ -1,0 +1,90 @@
+"""A kernel with a vehicle's data, fed by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.boards.config import kernel_config
+from hil.kernel import KernelRun, reference_kernel
+from hil.plant.vehicle import load_vehicle
+
+FRAME_NS = 10_000_000
+RIGS = Path(__file__).parents[2] / "rigs"
+
+
+class Bench:
+    """Feeds the reference kernel: a falling booster, engines that do as they are told."""
+
+    def __init__(self, vehicle: str = "zq3_class", **config: Any) -> None:
+        self.vehicle = load_vehicle(RIGS / "vehicles" / f"{vehicle}.toml")
+        propellant = self.vehicle.body.propellant_kg
+        self.run = KernelRun(
+            reference_kernel(),
+            kernel_config(self.vehicle, 0.01, initial_propellant_kg=propellant, **config),
+        )
+        self.config = self.run.config
+        self.frame = 0
+        self.place(height_m=4000.0, sink_mps=300.0)
+        for engine in self.engines:
+            engine.fresh = 1
+
+    @property
+    def engines(self) -> list[Any]:
+        """The statuses of the landing engines."""
+        return [self.run.input.engine[i] for i in range(self.config.engine_count)]
+
+    @property
+    def commands(self) -> list[Any]:
+        """The commands to the landing engines."""
+        return [self.run.output.engine[i] for i in range(self.config.engine_count)]
+
+    @property
+    def telemetry(self) -> Any:
+        """What the kernel reports of itself."""
+        return self.run.output.telemetry
+
+    def place(self, height_m: float, sink_mps: float) -> None:
+        """Put the booster upright above the pad's centre, sinking."""
+        nav = self.run.input.nav
+        nav.pos_pad_m[2] = nav.height_m = height_m
+        nav.vel_pad_mps[2] = -sink_mps
+        nav.q_pad_from_body[0] = 1.0
+        nav.fresh = nav.valid = 1
+
+    def step(self) -> None:
+        """Run one frame."""
+        self.frame += 1
+        self.run.input.t_ns = self.frame * FRAME_NS
+        self.run.input.nav.valid_t_ns = self.run.input.t_ns
+        self.run.step()
+
+    def burn(self, throttle: float = 0.7, frames: int = 60) -> None:
+        """Report all engines in MAINSTAGE at `throttle` for some frames; the specific force fits."""
+        for engine in self.engines:
+            engine.state = 3
+            engine.ox_valve_pos = engine.fuel_valve_pos = throttle
+            engine.chamber_pa = throttle * self.vehicle.engine.chamber_pa
+        thrust = sum(throttle * self.config.engine[i].thrust_vac_n for i in range(self.config.engine_count))
+        self.run.input.nav.force_body_mps2[2] = thrust / self.config.mass_kg
+        for _ in range(frames):
+            self.step()
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """A zq3_class booster in its fall."""
+    return Bench()
+
+
+@pytest.fixture
+def burning() -> Bench:
+    """A zq3_class booster that has braked for 0.6 s on all three engines."""
+    bench = Bench(ignition_forced_at_s=0.0)
+    for engine in bench.engines:
+        engine.state = 1
+    bench.step()
+    bench.burn()
+    return bench
