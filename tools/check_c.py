@@ -222,8 +222,7 @@ def compile_errors() -> list[str]:
     )
     said = []
     for path in sources("*.c"):
-        system = ["-D_GNU_SOURCE"] if _hosted(path) else []
-        command = ["gcc", *FLAGS, *system, *includes, "-c", str(path), "-o", "/dev/null"]
+        command = ["gcc", *FLAGS, *includes, "-c", str(path), "-o", "/dev/null"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             said.append(done.stderr.replace(f"{ROOT}/", ""))

@@ -23,9 +23,10 @@ LEFT_OUT: Final = ("tests/report", "tests/architecture")
 HEAD: Final = """\
 # Requirements
 
-What a flight has to keep. The table is written by `tools/requirements_doc.py` from `hil/verdict/requirements.py`, the only home
-of ids, texts and limits, and from the tests that name an id; `make check` fails when it is not in step or a requirement has no
-test. A vehicle file may tighten a limit (`[requirements]`), never loosen it.
+What a flight has to keep. The table is written by `tools/requirements_doc.py` from
+`hil/verdict/requirements.py`, the only home of ids, texts and limits, and from the tests that name an id;
+`make check` fails when it is not in step or a requirement has no test. A vehicle file may tighten a limit
+(`[requirements]`), never loosen it.
 
 A requirement *passes*, *fails*, or was *not exercised* by a flight. A flight passes when none fails.
 

@@ -38,7 +38,7 @@ def test_every_room_is_a_package() -> None:
 
 
 def test_every_module_says_what_it_offers() -> None:
-    files = [p for p in (ROOT / "hil").rglob("*.py") if p.stem != "__main__"]
+    files = [p for p in (ROOT / "hil").rglob("*.py") if len(ast.parse(p.read_text()).body) > 1]
     silent = [str(p.relative_to(ROOT)) for p in files if "__all__" not in p.read_text()]
     assert silent == []
 
