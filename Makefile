@@ -48,9 +48,8 @@ clean: ## Remove the environment, build products, caches and runs
 	find hil -name '*.so' -delete
 
 $(PY):
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-	    { echo 'Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12'; exit 1; }
-	$(PYTHON) -m venv $(VENV) || { echo 'venv is missing: apt-get install python3-venv'; exit 1; }
+	@$(PYTHON) tools/machine.py
+	$(PYTHON) -m venv $(VENV)
 
 $(RUN_STAMP): $(PY) $(BUILT_FROM)
 	$(PY) -m pip install --quiet --editable .
