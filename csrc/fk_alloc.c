@@ -40,6 +40,22 @@ static double rated_thrust(const fk_if_config_t *c, const fk_engine_t engine[FK_
     return sum;
 }
 
+/* Where the valves of an engine shall stand.  One that starts is already told where it will be wanted: its
+ * board follows the command from the moment it burns. */
+static double valve_command(const fk_if_config_t *c, const fk_stage_t *stage, const fk_engine_t *e, int32_t i,
+                            int32_t request, double thrust)
+{
+    const double planned = c->brake_throttle * c->engine[i].thrust_sl_n;
+    switch (request) {
+    case FK_IF_REQUEST_RUN:
+        return valve_for(&c->engine[i], thrust, stage->pressure_ratio, e->efficiency);
+    case FK_IF_REQUEST_START:
+        return valve_for(&c->engine[i], planned, stage->pressure_ratio, 1.0);
+    default:
+        return 0.0;
+    }
+}
+
 static void set_thrust(fk_if_output_t *out, const fk_if_config_t *c, const fk_stage_t *stage,
                        const fk_engine_t engine[FK_ENGINES], const fk_demand_t *demand,
                        const fk_modes_t *modes)
@@ -48,15 +64,12 @@ static void set_thrust(fk_if_output_t *out, const fk_if_config_t *c, const fk_st
     for (int32_t i = 0; i < c->engine_count; i++) {
         const fk_engine_t *e = &engine[i];
         fk_if_engine_command_t *command = &out->engine[i];
+        const double part = rated > 0.0 ? c->engine[i].thrust_sl_n * e->efficiency / rated : 0.0;
         command->request = request_for(e, modes, i);
         command->failed = e->failed;
         command->share = modes->share[i];
-        const double part = rated > 0.0 ? c->engine[i].thrust_sl_n * e->efficiency / rated : 0.0;
-        const double valve = is_burning(e, modes, i) ? valve_for(&c->engine[i], part * demand->thrust_n,
-                                                                 stage->pressure_ratio, e->efficiency)
-                                                     : 0.0;
-        command->ox_valve_cmd = valve;
-        command->fuel_valve_cmd = valve;
+        command->ox_valve_cmd = valve_command(c, stage, e, i, command->request, part * demand->thrust_n);
+        command->fuel_valve_cmd = command->ox_valve_cmd;
     }
 }
 
