@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from hil.boards._firmware import ffi, lib
 from hil.kernel import Kernel
 from hil.signals import RigError
 
-__all__ = ["REFUSALS", "BoardFaults", "aligned", "kernel_table", "refuse"]
+__all__ = ["REFUSALS", "BoardFaults", "Role", "aligned", "kernel_table", "refuse"]
+
+Role = Literal["flight_computer", "engine_valve"]
 
 REFUSALS: Final = {
     1: "its configuration has another size than the firmware's",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from hil.boards._firmware import ffi, lib
-from hil.boards.common import BoardFaults, aligned, kernel_table, refuse
+from hil.boards.common import BoardFaults, Role, aligned, kernel_table, refuse
 from hil.boards.view import frame_view
 from hil.kernel import Kernel
 from hil.signals import Frame, Reality
@@ -41,7 +41,7 @@ class DirectWires:
 class DirectFlightComputer:
     """The flight computer's logic around a kernel."""
 
-    role: Literal["flight_computer"] = "flight_computer"
+    role: Role = "flight_computer"
     backend = "kernel"
     reality: Reality = "virtual"
     safe = True
@@ -72,7 +72,7 @@ class DirectFlightComputer:
 class DirectValveBoard:
     """A valve board's logic; `slot` None is a board whose engine is not in the burn."""
 
-    role: Literal["engine_valve"] = "engine_valve"
+    role: Role = "engine_valve"
     backend = "kernel"
     reality: Reality = "virtual"
 

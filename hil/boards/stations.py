@@ -6,13 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from hil.boards._firmware import lib
 from hil.boards.config import flight_computer_config, valve_board_config
 from hil.boards.direct import DirectFlightComputer, DirectValveBoard, DirectWires
+from hil.boards.executables import flight_computer_executable, valve_board_executable
+from hil.boards.in_process import FlightComputer, ValveBoard
+from hil.boards.outputs import FinSeam, Seam, ValveSeam
+from hil.boards.process import ProcessBoard, launch
 from hil.files import FileError
 from hil.kernel import Kernel, load_library, load_sources, reference_kernel
 from hil.plant.vehicle import Vehicle
 from hil.rig.model import Rig
-from hil.signals import Board, Frame, Wires
+from hil.signals import Board, Frame, RigError, Wires
+from hil.wire.bus import BusLog, Node, VirtualBus
+from hil.wire.codec import BenchDecoder
+from hil.wire.layout import check_database
+from hil.wire.navigation import NavEncoder, PtyLink, open_port
+from hil.wire.python_can import open_real_bus
+from hil.wire.wire_set import WireSet
 
 __all__ = ["build_stations", "rig_kernel"]
 
@@ -79,7 +90,7 @@ def build_stations(
                 ignition_forced_at_s=ignition_forced_at_s,
             )
     plan = Plan(frame, rig, rig_kernel(rig), vehicle.landing_engines, configs, pace, run_dir)
-    return _direct(plan)
+    return _wired(plan) if rig.has_wires else _direct(plan)
 
 
 def _check_boards(rig: Rig, vehicle: Vehicle) -> None:
@@ -108,3 +119,105 @@ def _direct(plan: Plan) -> tuple[list[Board], Wires]:
         else:
             boards.append(DirectValveBoard(name, wires, plan.slot(name), config))
     return boards, wires
+
+
+def _wired(plan: Plan) -> tuple[list[Board], Wires]:
+    spec = plan.rig.can["engine"]
+    database = check_database(plan.rig.path.parent / spec.database, firmware_layouts())
+    log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
+    bus = VirtualBus(spec.channel, log)
+    wires = WireSet(bus, BenchDecoder(plan.frame, plan.nodes, database))
+    boards: list[Board] = []
+    try:
+        if spec.interface != "hil":
+            bus.add_gateway(open_real_bus(spec.interface, spec.channel, spec.bitrate, "engine"))
+        else:
+            bus.listen()
+        _check_links(plan)
+        nav = NavEncoder(plan.frame, database)
+        for name in plan.rig.board:
+            boards.append(_board(plan, name, wires, nav))
+    except BaseException:
+        for board in boards:
+            board.close()
+        wires.close()
+        raise
+    return boards, wires
+
+
+def _check_links(plan: Plan) -> None:
+    """See that the navigation link reaches the flight computer; raise RigError when its port is missing."""
+    link = plan.rig.serial["navigation"]
+    computer = next(spec for spec in plan.rig.board.values() if spec.firmware == "flight_computer")
+    if computer.backend == "hardware":
+        open_port(link.port, link.baudrate, "navigation").close()
+    elif link.port != "pty":
+        raise FileError(
+            f"{plan.rig.path}: key 'serial.navigation.port' = {link.port!r}: "
+            f'a flight computer with backend {computer.backend!r} is reached by "pty"'
+        )
+
+
+def firmware_layouts() -> dict[str, int]:
+    """Return the fingerprint of each message of the table that the firmware was generated from."""
+    names = [name for name in dir(lib) if name.startswith("BUS_") and name.endswith("_LAYOUT")]
+    return {name[len("BUS_") : -len("_LAYOUT")]: int(getattr(lib, name)) for name in names}
+
+
+def _board(plan: Plan, name: str, wires: WireSet, nav: NavEncoder) -> Board:
+    spec = plan.rig.board[name]
+    node = wires.bus.attach(name)
+    slot = plan.slot(name)
+    seam: Seam = FinSeam(plan.frame)
+    if spec.firmware == "engine_valve":
+        seam = Seam() if slot is None else ValveSeam(plan.frame, slot)
+    board: FlightComputer | ValveBoard | ProcessBoard
+    if spec.backend == "process":
+        board = _process(plan, name, node, seam, wires.bus, nav)
+    elif spec.backend == "in_process" and spec.firmware == "flight_computer":
+        board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav.frame)
+    elif spec.backend == "in_process":
+        board = ValveBoard(name, node, seam, plan.configs[name])
+    elif spec.backend == "hardware":
+        raise RigError(f"board {name}: hardware boards have no link to the plant's sensors and actuators yet")
+    else:
+        raise FileError(f"{plan.rig.path}: key 'board.{name}.backend' = {spec.backend!r}: not built yet")
+    wires.count_for(name, board.counters)
+    return board
+
+
+def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav: NavEncoder) -> ProcessBoard:
+    computer = plan.rig.board[name].firmware == "flight_computer"
+    link = None
+    if computer:
+        executable = flight_computer_executable(plan.kernel)
+        link = PtyLink(plan.rig.serial["navigation"].baudrate, "navigation")
+    else:
+        executable = valve_board_executable()
+    try:
+        start = launch(
+            name,
+            executable,
+            plan.configs[name],
+            frame_us=plan.rig.timing.frame_ms * 1000,
+            pace=plan.pace,
+            serial=None if link is None else link.master,
+            log=None if plan.run_dir is None else plan.run_dir / f"{name}.log",
+        )
+    except BaseException:
+        if link is not None:
+            link.close()
+        raise
+    if link is not None:
+        link.hand_over()
+    return ProcessBoard(
+        name,
+        "flight_computer" if computer else "engine_valve",
+        start,
+        node,
+        seam,
+        pace=plan.pace,
+        bus=bus,
+        nav=nav.frame if computer else None,
+        link=link,
+    )

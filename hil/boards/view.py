@@ -7,10 +7,7 @@ from typing import Any
 from hil.boards._firmware import ffi
 from hil.signals import Frame
 
-__all__ = ["VALVE_SENSORS", "frame_view"]
-
-VALVE_SENSORS = ("ox_valve_pos", "fuel_valve_pos", "gimbal_x_rad", "gimbal_y_rad", "chamber_pa")
-"""Fields of the sensor record in the order of a valve board's sensor channels (port.h)."""
+__all__ = ["frame_view"]
 
 _RECORDS = ("nav", "sensor", "command", "actuator", "status", "telemetry")
 

@@ -77,15 +77,17 @@ def load_library(
         lib = ffi.dlopen(str(library.resolve()), ffi.RTLD_NOW | ffi.RTLD_LOCAL)
     except OSError as error:
         raise FileError(f"kernel {name}: cannot be loaded: {error}") from None
-    addresses = []
-    for function in FUNCTIONS:
+
+    def address(function: str) -> int:
         try:
-            addresses.append(int(ffi.cast("uintptr_t", getattr(lib, function))))
+            return int(ffi.cast("uintptr_t", getattr(lib, function)))
         except AttributeError:
             raise FileError(f"kernel {name}: does not define {function}") from None
-    label, size = _describe(name, addresses[0])
+
+    describe, init, step = (address(function) for function in FUNCTIONS)
+    label, size = _describe(name, describe)
     used = None if sources else library.resolve()
-    return Kernel(name, label, size, *addresses, sources, includes, used, lib)
+    return Kernel(name, label, size, describe, init, step, sources, includes, used, lib)
 
 
 def load_sources(name: str, sources: tuple[Path, ...], includes: tuple[Path, ...] = ()) -> Kernel:
@@ -107,13 +109,12 @@ def load_sources(name: str, sources: tuple[Path, ...], includes: tuple[Path, ...
 @functools.cache
 def reference_kernel() -> Kernel:
     """Return the project's own kernel, built with the package."""
-    from hil.kernel import _kernel  # built by setup.py: absent until then
+    from hil.kernel._kernel import ffi, lib  # built by setup.py: absent until then
 
-    ffi, lib = _kernel.ffi, _kernel.lib
-    addresses = [int(ffi.cast("uintptr_t", ffi.addressof(lib, function))) for function in FUNCTIONS]
-    label, size = _describe("reference", addresses[0])
+    describe, init, step = (int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in FUNCTIONS)
+    label, size = _describe("reference", describe)
     sources = tuple(sorted((source_root() / "csrc").glob("*.c")))
-    return Kernel("reference", label, size, *addresses, sources, (), None, lib)
+    return Kernel("reference", label, size, describe, init, step, sources, (), None, lib)
 
 
 class KernelRun:

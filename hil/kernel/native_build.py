@@ -18,6 +18,7 @@ FLAGS: Final = ("-std=c11", "-O2", "-ffp-contract=off")
 
 _FIRMWARE_HEADERS: Final = (
     "firmware_stubs/common/port.h",
+    "firmware_stubs/common/generated/bus_scaling.h",
     "firmware_stubs/common/records.h",
     "firmware_stubs/common/checks.h",
     "firmware_stubs/common/link.h",
@@ -32,6 +33,7 @@ _FIRMWARE_HEADERS: Final = (
 INCLUDES: Final = (
     "csrc",
     "firmware_stubs/common",
+    "firmware_stubs/common/generated",
     "firmware_stubs/engine_valve",
     "firmware_stubs/flight_computer",
     "firmware_stubs/port_host",
@@ -60,11 +62,11 @@ def kernel_sources(root: Path) -> list[str]:
 def firmware_sources(root: Path) -> list[str]:
     """Return the sources of the firmware that runs in process, relative to `root`."""
     stubs = root / "firmware_stubs"
-    found = [*stubs.glob("common/*.c"), *stubs.glob("common/generated/*.c"), *stubs.glob("engine_valve/*.c")]
-    found += [p for p in stubs.glob("flight_computer/*.c") if p.name != "fc_firmware.c"]
-    found += [
-        p for p in stubs.glob("port_host/*.c") if p.name in ("direct.c", "in_process.c", "port_memory.c")
+    found = [
+        p for folder in ("common", "common/generated", "engine_valve") for p in stubs.glob(f"{folder}/*.c")
     ]
+    found += [p for p in stubs.glob("flight_computer/*.c") if p.name != "fc_firmware.c"]
+    found += [stubs / "port_host" / name for name in ("direct.c", "in_process.c", "port_memory.c")]
     return sorted(str(p.relative_to(root)) for p in found)
 
 

@@ -1,0 +1,336 @@
+/* host.c - the port over sockets, the two paces, and the end without a bench. */
+#define _GNU_SOURCE
+#include "host.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000LL
+#define CONFIG_ROOM 65536
+
+typedef struct {
+    const firmware_t *firmware;
+    void *state;
+    port_t port;
+    int control, can, serial, config, log;
+    int wall;
+    int64_t frame_ns;
+    int64_t t_ns;      /* of the frame that runs */
+    int64_t clock_off; /* CLOCK_MONOTONIC at t = 0 */
+    host_tick_t tick;  /* newest */
+    host_tock_t tock;
+    uint32_t can_left; /* lockstep: announced and not yet read */
+    uint32_t serial_left;
+    const char *said; /* state that was logged last */
+} host_t;
+
+static int64_t monotonic_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static void sleep_until(int64_t at_ns)
+{
+    const struct timespec at = {.tv_sec = at_ns / NS_PER_S, .tv_nsec = at_ns % NS_PER_S};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR) {
+    }
+}
+
+/* ---- the port */
+
+static int64_t port_now_us(void *context)
+{
+    const host_t *host = context;
+    return host->t_ns / 1000;
+}
+
+static int32_t port_can_send(void *context, const port_can_frame_t *frame)
+{
+    host_t *host = context;
+    if (send(host->can, frame, sizeof *frame, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)sizeof *frame) {
+        ++host->tock.can_lost;
+        return 0;
+    }
+    ++host->tock.can_frames;
+    return 1;
+}
+
+static int32_t port_can_receive(void *context, port_can_frame_t *frame)
+{
+    host_t *host = context;
+    if (!host->wall) {
+        if (host->can_left == 0) {
+            return 0;
+        }
+        --host->can_left;
+    }
+    return recv(host->can, frame, sizeof *frame, MSG_DONTWAIT) == (ssize_t)sizeof *frame;
+}
+
+static size_t port_serial_send(void *context, const uint8_t *bytes, size_t count)
+{
+    const host_t *host = context;
+    const ssize_t sent = write(host->serial, bytes, count);
+    return (sent > 0) ? (size_t)sent : 0;
+}
+
+static size_t port_serial_receive(void *context, uint8_t *bytes, size_t room)
+{
+    host_t *host = context;
+    size_t want = room;
+    if (host->serial < 0) {
+        return 0;
+    }
+    if (!host->wall) {
+        want = (host->serial_left < room) ? host->serial_left : room;
+        if (want == 0) {
+            return 0;
+        }
+    }
+    struct pollfd ready = {.fd = host->serial, .events = POLLIN, .revents = 0};
+    if (poll(&ready, 1, host->wall ? 0 : HOST_SERIAL_WAIT_MS) <= 0 || (ready.revents & POLLIN) == 0) {
+        return 0;
+    }
+    const ssize_t got = read(host->serial, bytes, want);
+    if (got <= 0) {
+        return 0;
+    }
+    host->serial_left -= host->wall ? 0 : (uint32_t)got;
+    return (size_t)got;
+}
+
+static void port_actuator_out(void *context, uint32_t channel, double value)
+{
+    host_t *host = context;
+    if (channel < PORT_CHANNELS) {
+        host->tock.actuator[channel] = value;
+    }
+}
+
+static int32_t port_sensor_in(void *context, uint32_t channel, double *value)
+{
+    const host_t *host = context;
+    if (channel >= PORT_CHANNELS || ((host->tick.sensor_valid >> channel) & 1u) == 0) {
+        return 0;
+    }
+    *value = host->tick.sensor[channel];
+    return 1;
+}
+
+static void open_port(host_t *host)
+{
+    host->port.context = host;
+    host->port.now_us = port_now_us;
+    host->port.can_send = port_can_send;
+    host->port.can_receive = port_can_receive;
+    host->port.serial_send = port_serial_send;
+    host->port.serial_receive = port_serial_receive;
+    host->port.actuator_out = port_actuator_out;
+    host->port.sensor_in = port_sensor_in;
+}
+
+/* ---- one frame */
+
+static void say(host_t *host, const char *what, const char *text)
+{
+    char line[160];
+    const int64_t us = host->t_ns / 1000;
+    const int count = snprintf(line, sizeof line, "%lld.%06lld %s %s\n", (long long)(us / 1000000),
+                               (long long)(us % 1000000), what, text);
+    if (host->log >= 0 && count > 0 && write(host->log, line, (size_t)count) < 0) {
+        host->log = -1; /* a board goes on without its log */
+    }
+}
+
+static void run_frame(host_t *host)
+{
+    host->tock.can_frames = 0;
+    host->firmware->step(host->state, &host->port);
+    const char *now = host->firmware->describe(host->state);
+    if (host->said == NULL || strcmp(host->said, now) != 0) {
+        say(host, "state", now);
+        host->said = now;
+    }
+}
+
+static void answer(host_t *host)
+{
+    host->tock.magic = HOST_TOCK_MAGIC;
+    host->tock.t_ns = host->t_ns;
+    host->tock.safe = host->firmware->safe(host->state);
+    memcpy(host->tock.counters, host->firmware->counters(host->state)->count, sizeof host->tock.counters);
+    (void)send(host->control, &host->tock, sizeof host->tock, MSG_NOSIGNAL | (host->wall ? MSG_DONTWAIT : 0));
+}
+
+/* Takes one tick.  1: taken, 0: none waits, -1: the bench is gone, -2: it spoke nonsense. */
+static int take_tick(host_t *host, int flags)
+{
+    host_tick_t tick;
+    ssize_t got = recv(host->control, &tick, sizeof tick, flags);
+    while (got < 0 && errno == EINTR) {
+        got = recv(host->control, &tick, sizeof tick, flags);
+    }
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        return 0;
+    }
+    if (got <= 0) {
+        return -1;
+    }
+    if (got != (ssize_t)sizeof tick || tick.magic != HOST_TICK_MAGIC) {
+        return -2;
+    }
+    host->tick = tick;
+    return 1;
+}
+
+/* ---- paces: each returns when the bench is gone (-1) or speaks nonsense (-2) */
+
+static int fly_lockstep(host_t *host)
+{
+    int taken = take_tick(host, 0);
+    while (taken == 1) {
+        host->t_ns = host->tick.t_ns;
+        host->can_left = host->tick.can_frames;
+        host->serial_left = host->tick.serial_bytes;
+        run_frame(host);
+        answer(host);
+        taken = take_tick(host, 0);
+    }
+    host->clock_off = monotonic_ns() - host->t_ns;
+    return taken;
+}
+
+/* Takes all ticks that wait and keeps the newest. */
+static int take_newest(host_t *host)
+{
+    int taken = take_tick(host, MSG_DONTWAIT);
+    while (taken == 1) {
+        taken = take_tick(host, MSG_DONTWAIT);
+    }
+    return taken;
+}
+
+static int fly_wall(host_t *host)
+{
+    int taken = take_tick(host, 0);
+    if (taken != 1) {
+        host->clock_off = monotonic_ns();
+        return taken;
+    }
+    host->t_ns = host->tick.t_ns;
+    host->clock_off = host->tick.epoch_ns + host->frame_ns / 2;
+    while (taken >= 0) {
+        sleep_until(host->clock_off + host->t_ns);
+        taken = take_newest(host);
+        if (taken >= 0 && (host->tick.flags & HOST_FLAG_DEAD) == 0) {
+            run_frame(host);
+            answer(host);
+        }
+        if (taken >= 0) {
+            const int64_t late = monotonic_ns() - host->clock_off - host->t_ns;
+            host->t_ns += host->frame_ns * (1 + late / host->frame_ns); /* missed frames are left out */
+        }
+    }
+    return taken;
+}
+
+/* Nobody is there any more: shut down by the clock alone. */
+static int fly_orphaned(host_t *host)
+{
+    const int64_t end = monotonic_ns() + HOST_ORPHAN_MS * 1000000LL;
+    say(host, "bench", "gone");
+    host->tick.sensor_valid = 0;
+    host->can_left = 0;
+    host->serial_left = 0;
+    while (!host->firmware->safe(host->state) && monotonic_ns() < end) {
+        host->t_ns += host->frame_ns;
+        sleep_until(host->clock_off + host->t_ns);
+        run_frame(host);
+    }
+    return host->firmware->safe(host->state) ? 0 : 1;
+}
+
+/* ---- start */
+
+static int option(host_t *host, const char *name, const char *value)
+{
+    const struct {
+        const char *name;
+        int *target;
+    } descriptors[] = {{"--control", &host->control},
+                       {"--can", &host->can},
+                       {"--serial", &host->serial},
+                       {"--config", &host->config},
+                       {"--log", &host->log}};
+    for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; ++i) {
+        if (strcmp(name, descriptors[i].name) == 0) {
+            *descriptors[i].target = (int)strtol(value, NULL, 10);
+            return 1;
+        }
+    }
+    if (strcmp(name, "--frame-us") == 0) {
+        host->frame_ns = strtoll(value, NULL, 10) * 1000;
+        return host->frame_ns > 0;
+    }
+    if (strcmp(name, "--mode") == 0) {
+        host->wall = (strcmp(value, "wall") == 0);
+        return 1;
+    }
+    return 0;
+}
+
+static int start(host_t *host)
+{
+    unsigned char *config = calloc(1, CONFIG_ROOM);
+    size_t used = 0;
+    ssize_t got = 1;
+    while (config != NULL && got > 0 && used < CONFIG_ROOM) {
+        got = read(host->config, config + used, CONFIG_ROOM - used);
+        used += (got > 0) ? (size_t)got : 0;
+    }
+    const size_t size = host->firmware->state_size();
+    host->state = (size > 0) ? aligned_alloc(16, (size + 15u) & ~(size_t)15u) : NULL;
+    int result = FIRMWARE_BAD_KERNEL;
+    if (config != NULL && host->state != NULL) {
+        result = host->firmware->init(host->state, config, used);
+    }
+    free(config);
+    return result;
+}
+
+int host_main(const firmware_t *firmware, int argc, char **argv)
+{
+    host_t host;
+    memset(&host, 0, sizeof host);
+    host.firmware = firmware;
+    host.control = host.can = host.serial = host.config = host.log = -1;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (!option(&host, argv[i], argv[i + 1])) {
+            return 2;
+        }
+    }
+    if (host.control < 0 || host.can < 0 || host.config < 0 || host.frame_ns <= 0) {
+        return 2;
+    }
+    (void)signal(SIGINT, SIG_IGN); /* the bench decides when a board ends, not the terminal */
+    (void)signal(SIGHUP, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
+    open_port(&host);
+    const int refused = start(&host);
+    if (refused != FIRMWARE_READY) {
+        return 10 + refused;
+    }
+    const int ended = host.wall ? fly_wall(&host) : fly_lockstep(&host);
+    const int unsafe = fly_orphaned(&host);
+    free(host.state);
+    return (ended == -2) ? 20 : unsafe;
+}

@@ -1,0 +1,54 @@
+/* host.h - a board as a process: what it says to the bench over its control socket, and its main.
+ *
+ * The bench starts the board with inherited descriptors:
+ *   --control N   SOCK_SEQPACKET: host_tick_t in, host_tock_t out
+ *   --can N       SOCK_SEQPACKET or AF_CAN raw: one struct can_frame a packet
+ *   --serial N    a pseudo-terminal's master (flight computer only)
+ *   --config N    the firmware's configuration, read to its end
+ *   --log N       a file: one line for each change of the board's state
+ *   --frame-us N  the minor frame
+ *   --mode lockstep | wall
+ *
+ * In lockstep every tick runs one frame.  On the wall clock the board runs its own frames, half a
+ * frame after the bench's, and takes the newest tick for its sensors.  When the bench is gone, a
+ * board that is not safe goes on with its own clock and without sensors until it is, or
+ * HOST_ORPHAN_MS are over; it never waits without a clock or a descriptor to wake it.
+ */
+#ifndef HOST_H
+#define HOST_H
+
+#include "firmware.h"
+
+#define HOST_TICK_MAGIC 0x4B434954u /* "TICK" */
+#define HOST_TOCK_MAGIC 0x4B434F54u /* "TOCK" */
+#define HOST_FLAG_DEAD 1u           /* the board is without power in this frame */
+#define HOST_ORPHAN_MS 1900
+#define HOST_SERIAL_WAIT_MS 1000 /* for bytes that the tick announced */
+
+typedef struct {
+    uint32_t magic;
+    uint32_t flags;
+    int64_t t_ns;
+    int64_t epoch_ns; /* wall clock: CLOCK_MONOTONIC at t = 0 */
+    uint32_t sensor_valid;
+    uint32_t can_frames;   /* lockstep: so many wait */
+    uint32_t serial_bytes; /* lockstep: so many wait, or are on their way */
+    uint32_t reserved;
+    double sensor[PORT_CHANNELS];
+} host_tick_t;
+
+typedef struct {
+    uint32_t magic;
+    uint32_t can_frames; /* sent in this frame */
+    int64_t t_ns;
+    int32_t safe;
+    uint32_t can_lost; /* frames that the bus did not take, so far */
+    double actuator[PORT_CHANNELS];
+    uint32_t counters[LINK_COUNTERS];
+} host_tock_t;
+
+/* Runs `firmware` until the bench is gone and the board is safe.  Exit status: 0 safe, 1 not safe in
+ * time, 2 bad arguments, 10 + n the firmware's init returned n, 20 the bench spoke nonsense. */
+int host_main(const firmware_t *firmware, int argc, char **argv);
+
+#endif

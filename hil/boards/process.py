@@ -1,0 +1,284 @@
+"""Form `process`: the firmware as a process of its own, on sockets and a pseudo-terminal.
+
+The bench never kills a board that still answers: it hangs up, and the board closes its valves by
+itself (firmware_stubs/port_host/host.h), at the latest two seconds later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from hil.boards.common import BoardFaults, Role
+from hil.boards.outputs import ALL_VALID, Seam
+from hil.signals import BoardLost, Reality, RigError
+from hil.wire.bus import Node, VirtualBus
+from hil.wire.canframe import FRAME_BYTES
+from hil.wire.counting import REASONS, counts_by_reason
+from hil.wire.navigation import PtyLink
+
+__all__ = ["Launch", "ProcessBoard", "launch"]
+
+_TICK: Final = struct.Struct("=IIqqIIII8d")
+_TOCK: Final = struct.Struct(f"=IIqiI8d{len(REASONS)}I")
+_TICK_MAGIC: Final = 0x4B434954
+_TOCK_MAGIC: Final = 0x4B434F54
+_FLAG_DEAD: Final = 1
+_CHANNELS: Final = 8
+
+ANSWER_S: Final = 2.0
+"""Wall time that a board has for its frame in lockstep; then it counts as frozen."""
+END_S: Final = 2.5
+"""Wall time that a board has to close its valves and end once the bench has hung up."""
+
+
+@dataclass
+class Launch:
+    """A started board process: its number, its ends of control and bus, and its log."""
+
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+    can: socket.socket
+
+
+def _config_pipe(config: bytes) -> int:
+    """Return the reading end of a pipe that holds the configuration."""
+    read_end, write_end = os.pipe()
+    try:
+        os.write(write_end, config)
+    finally:
+        os.close(write_end)
+    return read_end
+
+
+def launch(
+    name: str,
+    executable: Path,
+    config: bytes,
+    *,
+    frame_us: int,
+    pace: Literal["lockstep", "wall"],
+    serial: int | None,
+    log: Path | None,
+) -> Launch:
+    """Start a board; raise RigError when the system does not let it start.
+
+    `serial` is the descriptor of the pseudo-terminal's master, which the board inherits.
+    """
+    control, board_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    can, board_can = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    inherited = {"--control": board_control.detach(), "--can": board_can.detach()}
+    inherited["--config"] = _config_pipe(config)
+    if log is not None:
+        inherited["--log"] = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+    passed = dict(inherited) | ({} if serial is None else {"--serial": serial})
+    arguments = [text for option, number in passed.items() for text in (option, str(number))]
+    try:
+        process = subprocess.Popen(
+            [str(executable), "--frame-us", str(frame_us), "--mode", pace, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=tuple(passed.values()),
+            start_new_session=True,  # Ctrl-C is for the bench alone
+        )
+    except OSError as error:
+        control.close()
+        can.close()
+        raise RigError(f"board {name}: {executable}: cannot be started: {error.strerror}") from None
+    finally:
+        for descriptor in inherited.values():
+            os.close(descriptor)
+    return Launch(process, control, can)
+
+
+class ProcessBoard:
+    """A board whose firmware runs as a process."""
+
+    backend = "process"
+    reality: Reality = "virtual"
+
+    def __init__(
+        self,
+        name: str,
+        role: Role,
+        start: Launch,
+        node: Node,
+        seam: Seam,
+        *,
+        pace: Literal["lockstep", "wall"],
+        bus: VirtualBus,
+        nav: Callable[[], bytes] | None = None,
+        link: PtyLink | None = None,
+    ) -> None:
+        """`nav` gives the navigation link's bytes of a frame, `link` is where they go."""
+        self.name = name
+        self.role = role
+        self.faults = BoardFaults()
+        self.lost: BoardLost | None = None
+        """The first failure; afterwards the board drives nothing and is not spoken to."""
+        self._process = start.process
+        self._control = start.control
+        self._node = node
+        self._seam = seam
+        self._nav = nav
+        self._link = link
+        self._live = pace == "wall"
+        self._epoch_ns = 0
+        self._waiting = False
+        self._sensors = [0.0] * _CHANNELS
+        self._safe = role == "flight_computer"
+        self._counts: tuple[int, ...] = (0,) * len(REASONS)
+        self._t_ns = 0
+        self._ended = False
+        node.socket = start.can
+        if self._live:
+            start.can.setblocking(False)
+            self._control.setblocking(False)
+            bus.go_live(node)
+        else:
+            self._control.settimeout(ANSWER_S)
+
+    @property
+    def pid(self) -> int:
+        """Number of the board's process."""
+        return self._process.pid
+
+    # ---- a frame
+
+    def start_frame(self, t_ns: int) -> None:
+        """Hand over bus, link, time and sensors; the board runs while the bench goes on."""
+        self._t_ns = t_ns
+        self._waiting = False
+        serial = b"" if self._nav is None else self._nav()
+        node = self._node
+        node.deaf = self.faults.silent or self.lost is not None
+        if node.deaf:
+            self._seam.no_drive()
+            if self.lost is not None or not self._live:
+                return
+        try:
+            if self._link is not None and not node.deaf:
+                self._link.write(serial)
+            if not self._live:
+                for frame in node.inbox:
+                    node.socket.send(frame)  # type: ignore[union-attr]
+            self._send_tick(t_ns, len(node.inbox), len(serial))
+            self._waiting = True
+        except BlockingIOError:
+            self._waiting = True  # the board is behind: it will take a later tick
+        except OSError:
+            self._lose(self._obituary())
+
+    def _send_tick(self, t_ns: int, frames: int, serial: int) -> None:
+        if self._live and self._epoch_ns == 0:
+            self._epoch_ns = time.monotonic_ns() - t_ns
+        valid = self._seam.read_sensors(self._sensors)
+        flags = _FLAG_DEAD if self.faults.silent else 0
+        self._control.send(
+            _TICK.pack(
+                _TICK_MAGIC, flags, t_ns, self._epoch_ns, valid & ALL_VALID, frames, serial, 0, *self._sensors
+            )
+        )
+
+    def finish_frame(self) -> None:
+        """Take the board's outputs; raise BoardLost when it has died or does not answer."""
+        if not self._waiting:
+            return
+        self._waiting = False
+        if self._live:
+            self._take_newest()
+            return
+        tock = self._receive()
+        if len(tock) != _TOCK.size or _TOCK.unpack(tock)[0] != _TOCK_MAGIC:
+            self._lose(self._obituary() if not tock else "spoke nonsense on its control socket")
+        fields = _TOCK.unpack(tock)
+        if fields[2] != self._t_ns:
+            self._lose(f"is out of step: answered frame {fields[2]} ns, asked for {self._t_ns} ns")
+        receive = self._node.socket.recv  # type: ignore[union-attr]
+        self._node.outbox = [receive(FRAME_BYTES, socket.MSG_DONTWAIT) for _ in range(fields[1])]
+        self._take(fields)
+
+    def _receive(self) -> bytes:
+        try:
+            return self._control.recv(_TOCK.size + 1)
+        except TimeoutError:
+            self._lose(f"does not answer: process {self.pid} has been silent for {ANSWER_S:g} s")
+        except OSError:
+            return b""
+        raise AssertionError("unreachable")
+
+    def _take_newest(self) -> None:
+        newest = None
+        try:
+            while tock := self._control.recv(_TOCK.size + 1):
+                newest = tock
+        except BlockingIOError:
+            tock = b"more to come"
+        except OSError:
+            tock = b""
+        if newest is not None and len(newest) == _TOCK.size and not self.faults.silent:
+            self._take(_TOCK.unpack(newest))
+        if not tock:
+            self._lose(self._obituary())
+
+    def _take(self, fields: tuple[Any, ...]) -> None:
+        self._safe = bool(fields[3])
+        self._seam.drive(fields[5 : 5 + _CHANNELS])
+        self._counts = fields[5 + _CHANNELS :]
+
+    # ---- the end
+
+    def _obituary(self) -> str:
+        """Say how the process has ended."""
+        try:
+            status = self._process.wait(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            return f"process {self.pid} has closed its control socket"
+        if status < 0:
+            name = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else "unknown"
+            return f"process {self.pid} was killed by signal {-status} ({name})"
+        return f"process {self.pid} ended with exit status {status}"
+
+    def _lose(self, text: str) -> None:
+        """Latch the first failure and raise it."""
+        self._seam.no_drive()
+        self._node.deaf = True
+        self._node.outbox = []
+        self.lost = BoardLost(self.name, text)
+        raise self.lost
+
+    @property
+    def safe(self) -> bool:
+        """True when the board last said that it drives nothing and its valves are on their stops."""
+        return self._safe and self.lost is None
+
+    def counters(self) -> dict[str, int]:
+        """Return frames accepted and rejected by reason, as the board last reported."""
+        return counts_by_reason(self._counts)
+
+    def close(self) -> None:
+        """Hang up, let the board make itself safe, and reap it; safe to call twice."""
+        if self._ended:
+            return
+        self._ended = True
+        self._control.close()
+        if self._node.socket is not None:
+            self._node.socket.close()
+            self._node.socket = None
+        if self._link is not None:
+            self._link.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=END_S)
+        if self._process.returncode is None:
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,1 @@
+"""Buses and serial links: what is on the wires, and how it gets from one board to the other."""

@@ -1,0 +1,289 @@
+"""The virtual CAN bus: needs no kernel module, delivers in an order that does not depend on luck.
+
+In lockstep, everything sent in a frame is sorted by id (the sender's place and order decide between
+equals) and delivered to all other nodes in the next frame. On the wall clock, frames are passed on as
+they come. Real buses and guests (other processes that listen in) are further members.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+from hil.wire.canframe import FRAME_BYTES, frame_id
+
+__all__ = ["BusLog", "Gateway", "Node", "VirtualBus", "guest_folder"]
+
+_BURST: Final = 4096
+"""Most frames taken from one member at a time."""
+
+
+def guest_folder() -> Path:
+    """Return the folder of the sockets that guests connect to."""
+    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    return Path(base) / f"lastbrake-{os.getuid()}"
+
+
+class Node:
+    """A board's place on a bus: what waits for it, what it has sent.
+
+    A board in process uses the lists alone. A board that is a process has a `socket` that carries one
+    frame a packet: in lockstep its driver moves frames between socket and lists, on the wall clock
+    (`live`) the bus does.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.inbox: list[bytes] = []
+        self.outbox: list[bytes] = []
+        self.socket: socket.socket | None = None
+        self.live = False
+        self.deaf = False
+        """True while the board is dead: what it would hear is lost, what it sends is not heard."""
+        self.lost = 0
+        """Frames that did not fit into the socket."""
+
+    def send_socket(self, frame: bytes) -> bool:
+        """Pass a frame to the board's process; False when its end is closed."""
+        assert self.socket is not None
+        try:
+            self.socket.send(frame)
+        except BlockingIOError:
+            self.lost += 1
+        except OSError:
+            return False
+        return True
+
+    def drain_socket(self) -> list[bytes]:
+        """Return what the board's process has sent, without waiting."""
+        assert self.socket is not None
+        return _drain(self.socket)
+
+
+def _drain(link: socket.socket) -> list[bytes]:
+    frames: list[bytes] = []
+    with contextlib.suppress(OSError):
+        while len(frames) < _BURST:
+            frame = link.recv(FRAME_BYTES, socket.MSG_DONTWAIT)
+            if not frame:
+                break
+            if len(frame) == FRAME_BYTES:
+                frames.append(frame)
+    return frames
+
+
+class Gateway(Protocol):
+    """A real bus as a member of the virtual one."""
+
+    def send(self, frame: bytes) -> None:
+        """Put a frame on the real bus."""
+
+    def drain(self) -> list[bytes]:
+        """Return what has come from it, without waiting."""
+
+    def fileno(self) -> int:
+        """Return what to poll for incoming frames, -1 when it has none."""
+
+    def close(self) -> None:
+        """Close the real bus."""
+
+
+class BusLog:
+    """The traffic as candump writes it: readable line by line, however the run ends."""
+
+    def __init__(self, path: Path, channel: str) -> None:
+        self._file = path.open("wb", buffering=0)
+        self._channel = channel
+
+    def write(self, t_ns: int, frames: list[bytes]) -> None:
+        """Append frames sent at `t_ns`."""
+        if not frames:
+            return
+        head = f"({t_ns // 1_000_000_000:010d}.{t_ns // 1000 % 1_000_000:06d}) {self._channel} "
+        lines = [f"{head}{frame_id(f):03X}#{f[8 : 8 + min(f[4], 8)].hex().upper()}\n" for f in frames]
+        self._file.write("".join(lines).encode())
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        self._file.close()
+
+
+class VirtualBus:
+    """One bus: boards, guests, real buses."""
+
+    def __init__(self, channel: str, log: BusLog | None = None) -> None:
+        self.channel = channel
+        self.nodes: list[Node] = []
+        self.gateways: list[Gateway] = []
+        self.dead: set[str] = set()
+        """Names of nodes whose process has closed its end."""
+        self._log = log
+        self._heard: list[bytes] = []
+        self._guests: list[socket.socket] = []
+        self._listener: socket.socket | None = None
+        self._poll = select.poll()
+        self._sources: dict[int, Callable[[], None]] = {}
+
+    def attach(self, name: str) -> Node:
+        """Return a new node; the order of attaching decides between equal ids."""
+        node = Node(name)
+        self.nodes.append(node)
+        return node
+
+    def add_gateway(self, gateway: Gateway) -> None:
+        """Make a real bus a member; it is served at once on the wall clock, once a frame in lockstep."""
+        self.gateways.append(gateway)
+        if gateway.fileno() >= 0:
+            self._watch(gateway.fileno(), lambda: self._forward(gateway.drain(), gateway))
+
+    def go_live(self, node: Node) -> None:
+        """Let the bus serve a node's socket by itself (wall clock)."""
+        assert node.socket is not None
+        node.live = True
+        self._watch(node.socket.fileno(), lambda: self._serve(node))
+
+    def _watch(self, descriptor: int, serve: Callable[[], None]) -> None:
+        self._sources[descriptor] = serve
+        self._poll.register(descriptor, select.POLLIN)
+
+    def _unwatch(self, descriptor: int) -> None:
+        if self._sources.pop(descriptor, None) is not None:
+            self._poll.unregister(descriptor)
+
+    # ---- guests: can.Bus(interface="hil") in other processes
+
+    def listen(self) -> Path:
+        """Open the door for guests; return the path of its socket."""
+        folder = guest_folder()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sweep(folder)
+        path = folder / f"{self.channel.replace('/', '_')}.{os.getpid()}.{id(self):x}.sock"
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.setblocking(False)
+        listener.bind(str(path))
+        listener.listen()
+        self._listener = listener
+        self._path = path
+        self._watch(listener.fileno(), self._accept)
+        return path
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        with contextlib.suppress(OSError):
+            guest, _ = self._listener.accept()
+            guest.setblocking(False)
+            self._guests.append(guest)
+            self._watch(guest.fileno(), lambda: self._serve_guest(guest))
+
+    def _serve_guest(self, guest: socket.socket) -> None:
+        frames = _drain(guest)
+        if frames:
+            self._forward(frames, guest)
+        else:
+            self._unwatch(guest.fileno())
+            self._guests.remove(guest)
+            guest.close()
+
+    # ---- moving frames
+
+    def _serve(self, node: Node) -> None:
+        frames = node.drain_socket()
+        if not frames:
+            self._unwatch(node.socket.fileno() if node.socket is not None else -1)
+            self.dead.add(node.name)
+        elif not node.deaf:
+            self._forward(frames, node)
+
+    def _forward(self, frames: list[bytes], sender: object) -> None:
+        """Pass frames on at once to whoever is served at once; keep them for the rest of the frame."""
+        self._heard += frames
+        for node in self.nodes:
+            if node is sender or node.deaf:
+                continue
+            if node.live:
+                for frame in frames:
+                    node.send_socket(frame)
+            else:
+                node.inbox += frames
+        self._to_outsiders(frames, sender)
+
+    def _to_outsiders(self, frames: list[bytes], sender: object) -> None:
+        for guest in self._guests:
+            if guest is not sender:
+                with contextlib.suppress(OSError):
+                    for frame in frames:
+                        guest.send(frame)
+        for gateway in self.gateways:
+            if gateway is not sender:
+                for frame in frames:
+                    gateway.send(frame)
+
+    def _serve_ready(self, timeout_ms: float) -> None:
+        for descriptor, _ in self._poll.poll(timeout_ms):
+            serve = self._sources.get(descriptor)
+            if serve is not None:
+                serve()
+
+    def pump(self, timeout_s: float) -> None:
+        """Serve live nodes, guests and real buses until something has been served or time is up."""
+        self._serve_ready(max(timeout_s, 0.0) * 1e3)
+
+    def exchange(self, t_ns: int) -> list[bytes]:
+        """Deliver what was sent in this frame; return it in the order in which it was on the bus."""
+        live = any(node.live for node in self.nodes)
+        if not live:
+            for node in self.nodes:
+                node.inbox = []
+        if self._sources:
+            self._serve_ready(0)
+        sent = [(frame_id(f), node, f) for node in self.nodes if not node.deaf for f in node.outbox]
+        sent.sort(key=_by_id)
+        frames = [f for _, _, f in sent]
+        for node in self.nodes:
+            node.outbox = []
+            if node.live:
+                for _, sender, f in sent:
+                    if sender is not node and not node.deaf:
+                        node.send_socket(f)
+            else:
+                node.inbox += [f for _, sender, f in sent if sender is not node]
+        if self._guests or self.gateways:
+            self._to_outsiders(frames, None)
+        heard = self._heard + frames
+        self._heard = []
+        if self._log is not None:
+            self._log.write(t_ns, heard)
+        return heard
+
+    def close(self) -> None:
+        """Close guests, real buses and the log; safe to call twice."""
+        for guest in self._guests:
+            guest.close()
+        self._guests.clear()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+            self._path.unlink(missing_ok=True)
+        for gateway in self.gateways:
+            gateway.close()
+        self.gateways.clear()
+        if self._log is not None:
+            self._log.close()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the sockets of flights that were killed."""
+    for path in folder.glob("*.sock"):
+        pid = path.name.split(".")[-3]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            path.unlink(missing_ok=True)
+
+
+def _by_id(entry: tuple[int, Node, bytes]) -> int:
+    return entry[0]

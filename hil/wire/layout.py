@@ -1,0 +1,80 @@
+"""The bus table as Python reads it, and a fingerprint of each message's layout.
+
+The firmware carries the fingerprints of the table that its C was generated from; a rig whose table
+differs is found out before anything is flown.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import cantools
+from cantools.database.can import Database, Message
+
+from hil.files import FileError
+
+__all__ = ["check_database", "fingerprint", "load_database", "raw_range"]
+
+_NUMBERED: Final = re.compile(r"ENGINE_(\d+)_(\w+)")
+
+
+def raw_range(signal: Any) -> tuple[int, int]:
+    """Return the least and greatest count of a signal, from its physical range in the table."""
+    return math.ceil(signal.minimum / signal.scale - 1e-6), math.floor(signal.maximum / signal.scale + 1e-6)
+
+
+def fingerprint(message: Message) -> int:
+    """Return 31 bits that change when a message's length or any signal's place or scaling does."""
+    engine = _NUMBERED.fullmatch(message.name)
+    base = message.frame_id - (int(engine[1]) - 1 if engine else 0)
+    signals = [
+        (s.name, s.start, s.length, s.byte_order, s.is_signed, float(s.scale), float(s.offset), *raw_range(s))
+        for s in message.signals
+    ]
+    return zlib.crc32(repr((base, message.length, sorted(signals))).encode()) & 0x7FFFFFFF
+
+
+@functools.lru_cache(maxsize=8)
+def _load(path: Path, _changed_ns: int, _size: int) -> Database:
+    try:
+        database = cantools.database.load_file(str(path), strict=True)
+    except Exception as error:
+        raise FileError(f"{path}: no bus table: {' '.join(str(error).split())[:200]}") from None
+    if not isinstance(database, Database):
+        raise FileError(f"{path}: no CAN bus table")
+    return database
+
+
+def load_database(path: Path) -> Database:
+    """Read a DBC file; raise FileError with one line when it cannot be used."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror}") from None
+    return _load(path, stat.st_mtime_ns, stat.st_size)
+
+
+def check_database(path: Path, layouts: Mapping[str, int]) -> Database:
+    """Read a DBC file that must agree with the firmware; raise FileError naming the first message that differs.
+
+    `layouts` maps the names of engine 1's and the flight computer's messages to their fingerprints.
+    """
+    database = load_database(path)
+    by_name = {message.name: message for message in database.messages}
+    for name in layouts:
+        if name not in by_name:
+            raise FileError(f"{path}: does not match the firmware: message {name} is missing")
+    for message in database.messages:
+        original = _NUMBERED.sub(r"ENGINE_1_\2", message.name)
+        if original in layouts and fingerprint(message) != layouts[original]:
+            raise FileError(
+                f"{path}: does not match the firmware: message {message.name} has another id, length, or signal "
+                "(run tools/bus_dbc.py and tools/bus_c.py, then build again)"
+            )
+    return database

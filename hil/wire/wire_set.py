@@ -1,0 +1,45 @@
+"""All wires of a rig: the CAN bus, what the bench hears on it, and who counts what."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from hil.wire.bus import VirtualBus
+from hil.wire.codec import BenchDecoder
+
+__all__ = ["WireSet"]
+
+
+class WireSet:
+    """The rig's wires as the executive turns them."""
+
+    def __init__(self, bus: VirtualBus, decoder: BenchDecoder) -> None:
+        self.bus = bus
+        self._decoder = decoder
+        self._counters: dict[str, Callable[[], dict[str, int]]] = {}
+
+    def count_for(self, node: str, counters: Callable[[], dict[str, int]]) -> None:
+        """Name the function that says what a receiving node has counted."""
+        self._counters[node] = counters
+
+    def exchange(self, t_ns: int) -> None:
+        """Deliver what was sent in this frame, record it, decode it into the frame's records."""
+        self._decoder.take(self.bus.exchange(t_ns))
+
+    def pump(self, until_s: float) -> None:
+        """Serve the bus until the monotonic time `until_s`."""
+        left = until_s - time.monotonic()
+        while left > 0.0:
+            self.bus.pump(left)
+            left = until_s - time.monotonic()
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Return, for each receiving node, frames accepted and rejected by reason."""
+        return {"bench": dict(self._decoder.counts)} | {
+            name: count() for name, count in self._counters.items()
+        }
+
+    def close(self) -> None:
+        """Close the bus; safe to call twice."""
+        self.bus.close()
