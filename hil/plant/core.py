@@ -110,7 +110,7 @@ def burnt(c: Any, flows: Any) -> tuple[float, float]:
 @compiled
 def engines_step(c: Any, s: Any, prop: Any, act: Floats, dt: float) -> float:
     """Advance all engines; leave the mean thrust force and moment of the step in `s`."""
-    constants, lines, engines, feeds, chains, flows, _, _ = prop
+    constants, lines, engines, feeds, chains, flows = prop
     k = constants[0]
     total = 0.0
     for i in range(3):
@@ -136,7 +136,7 @@ def engines_step(c: Any, s: Any, prop: Any, act: Floats, dt: float) -> float:
 @compiled
 def begin_frame(c: Any, s: Any, prop: Any, act: Floats) -> None:
     """Take what faults do to the tanks, and choose each engine's path for the frame."""
-    constants, lines, engines, feeds, chains, flows, engine_rows, feed_rows = prop
+    constants, lines, engines, feeds, chains, flows = prop
     k = constants[0]
     if s.ox_missing_kg != 0.0 or s.fuel_missing_kg != 0.0:
         s.ox_loaded_kg -= min(s.ox_missing_kg, s.ox_kg)
@@ -149,10 +149,9 @@ def begin_frame(c: Any, s: Any, prop: Any, act: Floats) -> None:
     # what a frame can draw at most must be left, or the twin has to be parted now
     drawing = ox_void + fuel_void > 0.0
     for i in range(c.engines):
-        begin_engine(
-            k, lines, engines, feeds, chains, flows, engine_rows, feed_rows, i, act[c.at_igniter + i] > 0.5,
-            drawing,
-        )  # fmt: skip
+        driven = act[c.at_ox_drive + i] > 0.0 or act[c.at_fuel_drive + i] > 0.0
+        igniter = act[c.at_igniter + i] > 0.5
+        begin_engine(k, lines, engines, feeds, chains, flows, i, igniter, driven, drawing)
 
 
 @compiled
@@ -389,7 +388,7 @@ def write_body(c: Any, s: Any, truth: Floats, truth_int: Ints) -> None:
 @compiled
 def write_engine(c: Any, s: Any, i: int, prop: Any, truth: Floats, truth_int: Ints) -> None:
     """Write the engine in slot `i`."""
-    constants, lines, engines, feeds, chains, flows, _, _ = prop
+    constants, lines, engines, feeds, chains, flows = prop
     k, e, real = constants[0], engines[i], chains[2 * i]
     pressure = seen_pressure(e, real)
     truth[c.at_ox_valve_pos + i] = feeds[2 * i].pos

@@ -7,15 +7,14 @@ be expected.  As long as nothing is wrong with the engine itself, the two are on
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from numba import literal_unroll
 
 from hil.plant.actuators import gimbal_step, valve_step
 from hil.plant.jit import compiled
-from hil.plant.propulsion import begin_short, evaluate, long_step, needs_short, short_step
-from hil.plant.propulsion_layout import DELAY_SLOTS, ENGINE, ENGINE_EFFECTS, FEED, FEED_EFFECTS
+from hil.plant.propulsion import begin_short, evaluate, idle, long_step, needs_short, short_step
+from hil.plant.propulsion_layout import DELAY_SLOTS, ENGINE_EFFECTS, FEED_EFFECTS
 
 __all__ = [
     "begin_engine",
@@ -27,35 +26,22 @@ __all__ = [
     "thrust_n",
 ]
 
-Floats = npt.NDArray[np.float64]
-
-
-def _span(dtype: Any, names: tuple[str, ...]) -> tuple[int, int]:
-    first = dtype.fields[names[0]][1] // 8
-    return first, first + len(names)
-
-
-ENGINE_SPAN: Final = _span(ENGINE, ENGINE_EFFECTS)
-FEED_SPAN: Final = _span(FEED, FEED_EFFECTS)
-
-
 @compiled
-def differs(rows: Floats, row: int, healthy: int, first: int, last: int) -> bool:
-    """Tell whether a row's columns `first` to `last` are not those of the row `healthy`."""
-    for i in range(first, last):
-        if rows[row, i] != rows[healthy, i]:
+def engine_differs(a: Any, b: Any) -> bool:
+    """Tell whether faults act otherwise on the engine `a` than on `b`."""
+    for name in literal_unroll(ENGINE_EFFECTS):
+        if a[name] != b[name]:
             return True
     return False
 
 
 @compiled
-def is_faulty(engine_rows: Floats, feed_rows: Floats, i: int, count: int) -> bool:
-    """Tell whether some fault acts on the engine in slot `i` or on its feeds."""
-    return (
-        differs(engine_rows, i, count, ENGINE_SPAN[0], ENGINE_SPAN[1])
-        or differs(feed_rows, 2 * i, 2 * count, FEED_SPAN[0], FEED_SPAN[1])
-        or differs(feed_rows, 2 * i + 1, 2 * count, FEED_SPAN[0], FEED_SPAN[1])
-    )
+def feed_differs(a: Any, b: Any) -> bool:
+    """Tell whether faults act otherwise on the feed `a` than on `b`."""
+    for name in literal_unroll(FEED_EFFECTS):
+        if a[name] != b[name]:
+            return True
+    return False
 
 
 @compiled
@@ -66,7 +52,7 @@ def copy_chain(real: Any, twin: Any, flows: Any, at: int) -> None:
     twin.rate_speed, twin.rate_pressure = real.rate_speed, real.rate_pressure
     twin.last_speed, twin.last_pressure = real.last_speed, real.last_pressure
     twin.igniting_s, twin.pool_s, twin.over_s = real.igniting_s, real.pool_s, real.over_s
-    twin.starved_s = real.starved_s
+    twin.starved_s, twin.risen_s = real.starved_s, real.risen_s
     twin.unrest, twin.newest, twin.fresh = real.unrest, real.newest, real.fresh
     twin.lit, twin.established, twin.starts_left = real.lit, real.established, real.starts_left
     twin.dead, twin.short = real.dead, real.short
@@ -94,14 +80,19 @@ def choose_path(
 
 @compiled
 def begin_engine(
-    k: Any, lines: Any, engines: Any, feeds: Any, chains: Any, flows: Any, engine_rows: Floats,
-    feed_rows: Floats, i: int, igniter: bool, drawing_gas: bool,
+    k: Any, lines: Any, engines: Any, feeds: Any, chains: Any, flows: Any, i: int, igniter: bool,
+    driven: bool, drawing_gas: bool,
 ) -> None:  # fmt: skip
-    """Before a frame: part engine and twin if something is wrong from now on, and choose their path."""
+    """Before a frame: part engine and twin if something is wrong from now on, and choose their path.
+
+    An engine that is shut is left out of the frame's steps.
+    """
     e, healthy, count = engines[i], engines[k.engines], k.engines
     fo, ff, ho, hf = feeds[2 * i], feeds[2 * i + 1], feeds[2 * count], feeds[2 * count + 1]
     real, twin, at = chains[2 * i], chains[2 * i + 1], 4 * i
-    if e.split == 0 and (drawing_gas or is_faulty(engine_rows, feed_rows, i, count)):
+    if e.split == 0 and (
+        drawing_gas or engine_differs(e, healthy) or feed_differs(fo, ho) or feed_differs(ff, hf)
+    ):
         e.split = 1
         copy_chain(real, twin, flows, at)
     short = needs_short(k, lines, e, real, flows, at, igniter)
@@ -111,6 +102,9 @@ def begin_engine(
     if e.split == 1:
         choose_path(k, lines, healthy, twin, ho, hf, flows, at + 2, fo.pos, ff.pos, short, igniter)
     e.short = 1 if short else 0
+    shut = fo.travel == 0.0 and ff.travel == 0.0 and fo.speed == 0.0 and ff.speed == 0.0 and fo.pos + ff.pos == 0.0
+    resting = idle(real, fo, ff, fo.pos, ff.pos, igniter) and (e.split == 0 or idle(twin, ho, hf, fo.pos, ff.pos, igniter))
+    e.idle = 1 if shut and resting and not driven else 0
 
 
 @compiled
@@ -132,6 +126,8 @@ def engine_step(
     Leaves the mean chamber pressure of the step in the engine's record.
     """
     e, healthy, count = engines[i], engines[k.engines], k.engines
+    if e.idle == 1:
+        return
     fo, ff, ho, hf = feeds[2 * i], feeds[2 * i + 1], feeds[2 * count], feeds[2 * count + 1]
     real, twin, at = chains[2 * i], chains[2 * i + 1], 4 * i
     steps = k.short_steps if e.short == 1 else k.long_steps

@@ -144,7 +144,6 @@ class BoosterPlant:
         self._truth_int = frame.ints("truth")
         self._chain = (
             memory.constants, memory.lines, memory.engines, memory.feeds, memory.chains, memory.flows,
-            memory.engine_rows, memory.feed_rows,
         )  # fmt: skip
         self._blocks = (
             self._constants, self._body, self._chain, self._actuator, self._truth, self._truth_int,

@@ -31,6 +31,8 @@ STARVED_S: Final = 0.06
 """... for longer than this: an oscillation may stop the flow for an instant."""
 BLOW_OUT: Final = 0.8
 """A chamber goes out below this fraction of the throttle floor, once it has been above."""
+ESTABLISHED_S: Final = 0.1
+"""How long flows and pressure have to be above blow-out before a chamber can blow out."""
 NEAR_FLOOR: Final = 0.97
 """Below this fraction of the floor the short path is taken: a valve cannot cross from here to
 blow-out within a frame."""
@@ -164,8 +166,10 @@ def burns_on(k: Any, h: Any, ox: float, fuel: float, igniter: bool, dt: float) -
         return False
     level = (k.mixture_ratio * ox + fuel) / (1.0 + k.mixture_ratio)
     if level < BLOW_OUT * k.throttle_floor:
+        h.risen_s = 0.0
         return igniter or h.established == 0
-    if h.pressure >= BLOW_OUT * k.throttle_floor:
+    h.risen_s = h.risen_s + dt if h.pressure >= BLOW_OUT * k.throttle_floor else 0.0
+    if h.risen_s >= ESTABLISHED_S:
         h.established = 1
     return True
 
@@ -206,6 +210,7 @@ def ignite(k: Any, e: Any, h: Any, ox: float, fuel: float, igniter: bool, dt: fl
     if h.dead == 0 and h.starts_left > 0 and h.igniting_s + 0.5 * dt >= k.igniter_s + e.ignition_delay_s:
         h.lit = 1
         h.established = 0
+        h.risen_s = 0.0
         h.starts_left -= 1
         h.pool_s += e.hard_start_pool_s
         h.unrest = 1.0

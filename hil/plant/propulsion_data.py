@@ -36,8 +36,6 @@ class PropulsionMemory:
         self.feeds = np.zeros(2 * (count + 1), FEED)
         self.chains = np.zeros(2 * count, CHAIN)
         self.flows = np.zeros(4 * count, FLOW)
-        self.engine_rows = self.engines.view(np.float64).reshape(count + 1, -1)
-        self.feed_rows = self.feeds.view(np.float64).reshape(2 * (count + 1), -1)
         self._make_healthy(vehicle)
 
     def _make_healthy(self, vehicle: Vehicle) -> None:

@@ -88,13 +88,14 @@ ENGINE: Final = np.dtype((np.record, [
     ),
     ("split", "<i8"),
     ("short", "<i8"),
+    ("idle", "<i8"),
 ]))  # fmt: skip
 """One engine: place, gimbal, effects; `split` once its healthy twin is integrated by itself."""
 
 CHAIN: Final = np.dtype((np.record, [
     *_floats(
         "speed", "throttle", "pressure", "burning", "factor", "rate_speed", "rate_pressure",
-        "last_speed", "last_pressure", "igniting_s", "starved_s", "pool_s", "over_s", "void_s", "buzz_s", "unrest",
+        "last_speed", "last_pressure", "igniting_s", "starved_s", "risen_s", "pool_s", "over_s", "void_s", "buzz_s", "unrest",
     ),
     ("delayed", "<f8", (DELAY_SLOTS,)),
     *((name, "<i8") for name in ("newest", "lit", "established", "starts_left", "dead", "short", "fresh")),
