@@ -136,7 +136,7 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
         _check_links(plan)
         nav = NavEncoder(plan.frame, database)
         for name in plan.rig.board:
-            boards.append(_board(plan, name, wires, nav))
+            boards.append(_board(plan, name, wires, nav))  # noqa: PERF401 - those built so far are closed
     except BaseException:
         for board in boards:
             board.close()

@@ -62,9 +62,8 @@ def kernel_sources(root: Path) -> list[str]:
 def firmware_sources(root: Path) -> list[str]:
     """Return the sources of the firmware that runs in process, relative to `root`."""
     stubs = root / "firmware_stubs"
-    found = [
-        p for folder in ("common", "common/generated", "engine_valve") for p in stubs.glob(f"{folder}/*.c")
-    ]
+    folders = ("common", "common/generated", "engine_valve")
+    found = [path for folder in folders for path in stubs.glob(f"{folder}/*.c")]
     found += [p for p in stubs.glob("flight_computer/*.c") if p.name != "fc_firmware.c"]
     found += [stubs / "port_host" / name for name in ("direct.c", "in_process.c", "port_memory.c")]
     return sorted(str(p.relative_to(root)) for p in found)

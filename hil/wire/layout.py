@@ -61,7 +61,7 @@ def load_database(path: Path) -> Database:
 
 
 def check_database(path: Path, layouts: Mapping[str, int]) -> Database:
-    """Read a DBC file that must agree with the firmware; raise FileError naming the first message that differs.
+    """Read a DBC file that must agree with the firmware; raise FileError naming the message that does not.
 
     `layouts` maps the names of engine 1's and the flight computer's messages to their fingerprints.
     """
@@ -74,7 +74,7 @@ def check_database(path: Path, layouts: Mapping[str, int]) -> Database:
         original = _NUMBERED.sub(r"ENGINE_1_\2", message.name)
         if original in layouts and fingerprint(message) != layouts[original]:
             raise FileError(
-                f"{path}: does not match the firmware: message {message.name} has another id, length, or signal "
+                f"{path}: does not match the firmware: message {message.name} has another id or signal "
                 "(run tools/bus_dbc.py and tools/bus_c.py, then build again)"
             )
     return database
