@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -53,6 +53,7 @@ class Plan:
     """Configuration of each board by name."""
     pace: Literal["lockstep", "wall"]
     run_dir: Path | None
+    fleet: list[ProcessBoard] = field(default_factory=list)
 
     def slot(self, board: str) -> int | None:
         """Return the slot of a valve board's engine, None when the engine is not in the burn."""
@@ -218,6 +219,7 @@ def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav
         seam,
         pace=plan.pace,
         bus=bus,
+        fleet=plan.fleet,
         nav=nav.frame if computer else None,
         link=link,
     )
