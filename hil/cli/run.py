@@ -17,7 +17,6 @@ from hil.campaign import Tally
 from hil.cli.summary import progress_line, summary
 from hil.executive import Stop
 from hil.files import FileError
-from hil.rig.check import refuse_live
 from hil.rig.plan import Plan, load_plan
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ def run_command(arguments: argparse.Namespace) -> int:
     """Fly what the arguments ask for; return the exit status."""
     plan = load_plan(arguments.rig, arguments.case)
     if plan.rig.live:
+        from hil.rig.check import refuse_live
+
         refuse_live(plan.rig)
     if arguments.seeds is not None:
         return _many(plan, arguments)
