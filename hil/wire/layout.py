@@ -18,6 +18,7 @@ import cantools
 from cantools.database.can import Database, Message
 
 from hil.files import FileError
+from hil.signals import MAX_ENGINES
 
 __all__ = ["check_database", "fingerprint", "load_database", "raw_range"]
 
@@ -67,7 +68,9 @@ def check_database(path: Path, layouts: Mapping[str, int]) -> Database:
     """
     database = load_database(path)
     by_name = {message.name: message for message in database.messages}
-    for name in layouts:
+    engines = range(1, MAX_ENGINES + 1)
+    wanted = {name.replace("ENGINE_1_", f"ENGINE_{number}_") for name in layouts for number in engines}
+    for name in sorted(wanted):
         if name not in by_name:
             raise FileError(f"{path}: does not match the firmware: message {name} is missing")
     for message in database.messages:
