@@ -322,6 +322,9 @@ def _losses(flight: FlightRecord, slot: int) -> Iterator[tuple[int, int]]:
     for last, until in zip(fresh, ends, strict=True):
         if until - last <= flight.count(CLOSES_WITHIN_S) + 1:
             continue
+        heard = flight.part("status", "fresh")[last + 1 : last + 2 + flight.count(CLOSES_WITHIN_S), slot]
+        if not heard.any():
+            continue  # the board itself is dead: there is nobody to close anything
         positions = [flight.part("truth", f"{valve}_valve_pos")[last, slot] for valve in ("ox", "fuel")]
         if max(positions) > limit and (until - last) * flight.frame_s > WATCHDOG_S:
             yield int(last), int(until)

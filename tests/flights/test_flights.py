@@ -235,6 +235,7 @@ def test_a_killed_board_makes_the_others_safe(
         assert frames["truth"][name][killed, others].max() > 0.1
         assert frames["truth"][name][-1, others].max() <= CLOSED
     assert result.details["boards_not_safe"] == []
+    assert result.result["requirements"]["VALVE-LOSS"] == "pass"
     assert not [pid for pid in pids.values() if alive(pid)]
 
 
@@ -270,7 +271,30 @@ def test_a_killed_bench_leaves_nothing_behind(tmp_path: Path) -> None:
         assert "SHUTDOWN" in log
 
 
-def test_wall_pace_lands_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("pace", ["lockstep", "wall"])
+def test_an_interrupted_bench_leaves_nothing_behind(pace: str, tmp_path: Path) -> None:
+    case = tmp_path / "long.toml"
+    text = (SHIPPED / "cases" / "nominal.toml").read_text()
+    case.write_text("time_limit_s = 600.0\n" + text.replace("4500.0]", "19000.0]"))
+    out = tmp_path / "run"
+    with hil(
+        "run", SHIPPED / "virtual.toml", "--case", case, "--pace", pace, "--out", out, cwd=tmp_path
+    ) as flying:
+        tape = out / "tape.mcap"
+        deadline = time.monotonic() + 60.0
+        while time.monotonic() < deadline and not (tape.exists() and tape.stat().st_size > 300_000):
+            time.sleep(0.01)
+        boards = children(flying.pid)
+        flying.send_signal(signal.SIGINT)
+        _, err = flying.communicate(timeout=30)
+    assert flying.returncode == 130, err
+    assert len(boards) == 4
+    assert not [pid for pid in boards if alive(pid)]
+    assert "Traceback" not in err
+    assert read_tape(tape).complete
+
+
+def test_wall_pace_flies_in_real_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On a machine that is not held up; a verdict INVALID is the machine's, and says so."""
     case = tmp_path / "short.toml"
     case.write_text("time_limit_s = 3.0\n" + (SHIPPED / "cases" / "nominal.toml").read_text())

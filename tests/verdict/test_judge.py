@@ -248,6 +248,8 @@ def test_boards_that_close_by_themselves_pass() -> None:
             f["actuator"][f"{name}_drive"][500:520] = 0.0
 
     assert judged(late).requirements["VALVE-LOSS"] == "fail"
+    dead = put("status", "fresh", slice(490, END), 0)
+    assert judged(late, dead).requirements["VALVE-LOSS"] == "not exercised"
 
     def hangs(f: Any) -> None:
         lost(f)
