@@ -319,12 +319,11 @@ static void demand_coast(fk_demand_t *demand, const fk_if_config_t *c, const fk_
                          const fk_stage_t *stage, const fk_plan_t *plan)
 {
     const double up[3] = {0.0, 0.0, 1.0};
-    double force[3] = {0.0, 0.0, 0.0};
     fk_copy(up, demand->axis_pad);
     if (nav->known && nav->vel_cm_pad_mps[2] < -SLOW_MPS) {
+        double force[3] = {0.0, 0.0, stage->axial_n / stage->mass_kg};
         const double coast_s = fk_max(plan->margin_m, 0.0) / -nav->vel_cm_pad_mps[2];
         lateral_accel(nav, plan->time_to_go_s + coast_s, FK_G0, force);
-        force[2] = stage->axial_n / stage->mass_kg;
         point_nose(demand, c, nav, stage, 0.0, force);
     }
     demand->thrust_n = 0.0;

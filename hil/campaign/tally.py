@@ -75,7 +75,9 @@ class Tally:
         flights = self.verdicts.total()
         passed = self.verdicts["PASS"]
         low, high = success_bounds(passed, flights)
-        others = ", ".join(f"{n} {verdict}" for verdict, n in sorted(self.verdicts.items()) if verdict != "PASS")
+        others = ", ".join(
+            f"{n} {verdict}" for verdict, n in sorted(self.verdicts.items()) if verdict != "PASS"
+        )
         rest = f" ({others})" if others else ""
         return (
             f"{passed} of {flights} flights PASS{rest}: "

@@ -31,4 +31,6 @@ def test_the_worst_status_wins_and_the_sentence_names_every_verdict() -> None:
     for verdict, status in (("PASS", 0), ("PASS", 0), ("FAIL", 1), ("ERROR", 3)):
         tally.add(verdict, status)
     assert tally.worst_status == 3
-    assert tally.sentence().startswith("2 of 4 flights PASS (1 ERROR, 1 FAIL): rate of success 6.76 to 93.24 %")
+    assert tally.sentence().startswith(
+        "2 of 4 flights PASS (1 ERROR, 1 FAIL): rate of success 6.76 to 93.24 %"
+    )
