@@ -143,7 +143,7 @@ def test_alone_and_beside_seven_others(tmp_path: Path) -> None:
     """Board processes, so that the machine's scheduling has something to get wrong."""
     case = tmp_path / "short.toml"
     text = (SHIPPED / "cases" / "nominal.toml").read_text()
-    case.write_text("time_limit_s = 11.0\n" + text)
+    case.write_text("time_limit_s = 4.0\n" + text + "\n[ignition]\nforced_at_s = 0.0\n")
 
     def once(index: int) -> str:
         with hil(
