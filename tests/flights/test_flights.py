@@ -323,3 +323,50 @@ def test_a_bus_table_that_does_not_match_is_2(tmp_path: Path, capsys: pytest.Cap
             err = capsys.readouterr().err
             assert err.count("\n") == 1
             assert f"hil: {tmp_path / 'bus.dbc'}: " in err
+
+
+MINIMAL = SHIPPED / "kernels" / "minimal" / "minimal.c"
+
+
+def rig_with_kernel(folder: Path, rig: str, kernel: str) -> Path:
+    """Write a copy of a shipped rig that names another kernel."""
+    (folder / "bus.dbc").write_bytes((SHIPPED / "bus.dbc").read_bytes())
+    path = folder / "own.toml"
+    path.write_text((SHIPPED / f"{rig}.toml").read_text() + f"\n[kernel]\n{kernel}\n")
+    return path
+
+
+@pytest.mark.parametrize("rig", ["kernel", "virtual"])
+def test_the_example_kernel_lands_nominal(
+    rig: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = rig_with_kernel(tmp_path, rig, f'name = "minimal"\nsources = ["{MINIMAL}"]')
+    assert main(["run", str(path), "--json", "--out", str(tmp_path / "run")]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == "PASS"
+    kept = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert kept["versions"]["kernel"] == "minimal"
+
+
+@pytest.mark.parametrize("rig", ["kernel", "virtual"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{FK_IF_VERSION, ", "{FK_IF_VERSION + 1, "),
+        ("sizeof(fk_if_config_t)", "sizeof(fk_if_config_t) - 8"),
+        ("void fk_if_step(", "void fk_if_stop("),
+        ("#include", "#includ"),
+    ],
+    ids=["version", "size", "function", "syntax"],
+)
+def test_a_kernel_that_does_not_fit_is_2_in_one_line(
+    rig: str, old: str, new: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = MINIMAL.read_text()
+    assert old in source
+    (tmp_path / "mine.c").write_text(source.replace(old, new))
+    path = rig_with_kernel(tmp_path, rig, 'name = "mine"\nsources = ["mine.c"]')
+    assert main(["run", str(path), "--json", "--out", str(tmp_path / "run")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("hil: kernel mine: ")
