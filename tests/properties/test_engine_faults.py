@@ -35,10 +35,19 @@ def lost_before_ignition(engine: int) -> Case:
     return PLAN.case.model_copy(update={"fault": (fault,)})
 
 
+def two_late_engines() -> Case:
+    """A case that cannot be landed: found by this test, the kernel once burned on after the crash."""
+    faults = tuple(
+        FaultSpec(kind="engine.late_ignition", at_s=0.0, engine=engine, delay_s=3.0) for engine in (1, 3)
+    )
+    return PLAN.case.model_copy(update={"fault": faults})
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(off_nominal_cases(PLAN.case, PLAN.vehicle.landing_engines))
 @example(lost_before_ignition(1))
 @example(lost_before_ignition(2))
+@example(two_late_engines())
 def test_no_bad_command_no_dead_engine_and_every_valve_closed(case: Case) -> None:
     run = fly(case)
     assert run.judgement is not None, run.cause
