@@ -27,7 +27,9 @@ def test_a_frozen_board_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         victim = stations.board("engine_1")
         os.kill(victim.pid, signal.SIGSTOP)
         try:
-            with pytest.raises(BoardLost, match=r"board engine_1: does not answer: process \d+ has been silent"):
+            with pytest.raises(
+                BoardLost, match=r"board engine_1: does not answer: process \d+ has been silent"
+            ):
                 stations.turn(1)
         finally:
             os.kill(victim.pid, signal.SIGCONT)

@@ -45,7 +45,7 @@ def test_it_follows_the_commanded_valves_and_gimbals_in_mainstage() -> None:
     assert bench.drive("gimbal_x_drive") > 0.0 > bench.drive("gimbal_y_drive")
 
 
-@pytest.mark.parametrize("request_name", ("SAFE", "ARM", "SHUTDOWN"))
+@pytest.mark.parametrize("request_name", ["SAFE", "ARM", "SHUTDOWN"])
 def test_anything_but_start_and_run_shuts_down(request_name: str) -> None:
     bench = ValveBench()
     bench.to_mainstage()
@@ -85,7 +85,7 @@ def test_the_watchdog_shuts_down_after_50_ms_and_is_latched() -> None:
     assert bench.step("ARM")["fault"] & WATCHDOG, "the bit stays until the board is initialised"
 
 
-@pytest.mark.parametrize("request_name", ("ARM", "START"))
+@pytest.mark.parametrize("request_name", ["ARM", "START"])
 def test_the_watchdog_looks_in_every_state_but_safe(request_name: str) -> None:
     bench = ValveBench()
     bench.step("ARM")

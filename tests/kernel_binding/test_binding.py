@@ -42,7 +42,13 @@ void STEP(void *state, const fk_if_input_t *in, fk_if_output_t *out) {
 
 def small(folder: Path, **changes: str) -> Path:
     text = SMALL
-    words = {"VERSION": "1", "SIZE": "sizeof(fk_if_input_t)", "REFUSE": "0", "STEP": "fk_if_step", "COMMAND": "0.0"}
+    words = {
+        "VERSION": "1",
+        "SIZE": "sizeof(fk_if_input_t)",
+        "REFUSE": "0",
+        "STEP": "fk_if_step",
+        "COMMAND": "0.0",
+    }
     for word, value in (words | changes).items():
         text = text.replace(word, value) if word != "VERSION" else text.replace("{VERSION", "{" + value)
     path = folder / "small.c"
@@ -81,7 +87,7 @@ def test_a_kernel_that_does_not_compile_is_refused_with_the_compilers_words(tmp_
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none.c").endswith("none.c: no such file")
-    with pytest.raises(FileError, match="none.so: no such file"):
+    with pytest.raises(FileError, match=r"none\.so: no such file"):
         load_library("mine", tmp_path / "none.so")
     (tmp_path / "bad.so").write_text("this is no library")
     with pytest.raises(FileError, match="kernel mine: cannot be loaded: "):
@@ -135,7 +141,7 @@ def test_the_reference_kernel_and_the_example_run_by_themselves() -> None:
         assert run.output.telemetry.mass_est_kg == pytest.approx(49000.0, rel=0.1)
 
 
-@pytest.mark.parametrize("rung", ("kernel", "in_process", "process"))
+@pytest.mark.parametrize("rung", ["kernel", "in_process", "process"])
 def test_a_kernel_that_emits_nan_is_held_then_shut_down(rung: str, tmp_path: Path) -> None:
     command = "(in->t_ns < 100000000 ? 0.25 : NAN)"
     spec = KernelSpec(name="mine", sources=(str(small(tmp_path, COMMAND=command)),))
@@ -149,7 +155,7 @@ def test_a_kernel_that_emits_nan_is_held_then_shut_down(rung: str, tmp_path: Pat
     assert valves[-1] == 0.0
 
 
-@pytest.mark.parametrize("rung", ("kernel", "process"))
+@pytest.mark.parametrize("rung", ["kernel", "process"])
 def test_what_a_kernel_asks_is_kept_in_range_and_rate(rung: str, tmp_path: Path) -> None:
     spec = KernelSpec(name="mine", sources=(str(small(tmp_path)),))
     with Stations(rung, rig=make_rig(rung, kernel=spec)) as stations:

@@ -122,7 +122,7 @@ def test_navigation_out_of_range_saturates_alike(rung: str) -> None:
         assert np.isfinite(finite).all()
 
 
-@pytest.mark.parametrize("rung", ("in_process", "process"))
+@pytest.mark.parametrize("rung", ["in_process", "process"])
 def test_nothing_is_rejected_on_healthy_wires(rung: str) -> None:
     with Stations(rung) as stations:
         stations.turn(30)
