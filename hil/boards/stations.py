@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from hil.boards import _firmware
 from hil.boards._firmware import lib
 from hil.boards.config import flight_computer_config, valve_board_config
 from hil.boards.direct import DirectFlightComputer, DirectValveBoard, DirectWires
@@ -15,6 +17,8 @@ from hil.boards.outputs import FinSeam, Seam, ValveSeam
 from hil.boards.process import ProcessBoard, launch
 from hil.files import FileError
 from hil.kernel import Kernel, load_library, load_sources, reference_kernel
+from hil.kernel.native_build import firmware_sources
+from hil.kernel.places import check_built, source_root
 from hil.plant.vehicle import Vehicle
 from hil.rig.model import Rig
 from hil.signals import Board, Frame, RigError, Wires
@@ -78,6 +82,7 @@ def build_stations(
     machine lacks; what was opened until then is closed again.
     """
     _check_boards(rig, vehicle)
+    _check_firmware()
     frame_s = rig.timing.frame_ms * 1e-3
     configs = {}
     for name, spec in rig.board.items():
@@ -92,6 +97,11 @@ def build_stations(
             )
     plan = Plan(frame, rig, rig_kernel(rig), vehicle.landing_engines, configs, pace, run_dir)
     return _wired(plan) if rig.has_wires else _direct(plan)
+
+
+@functools.cache
+def _check_firmware() -> None:
+    check_built("the firmware in process", _firmware, firmware_sources(source_root()))
 
 
 def _check_boards(rig: Rig, vehicle: Vehicle) -> None:

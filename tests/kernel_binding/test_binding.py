@@ -9,7 +9,9 @@ import pytest
 from hil.boards.config import kernel_config
 from hil.boards.executables import flight_computer_executable
 from hil.files import FileError
-from hil.kernel import KernelRun, interface, load_library, load_sources, reference_kernel
+from hil.kernel import KernelRun, _kernel, interface, load_library, load_sources, places, reference_kernel
+from hil.kernel.native_build import kernel_sources
+from hil.kernel.places import check_built, source_root
 from hil.kernel.toolchain import CompileError, Product, build
 from hil.rig.model import KernelSpec
 from hil.signals import RigError
@@ -104,6 +106,14 @@ def test_no_compiler_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("CC", "no-such-compiler")
     with pytest.raises(RigError, match="no C compiler: 'no-such-compiler' is not on the path"):
         load_sources("mine", (small(tmp_path),))
+
+
+def test_an_extension_module_of_other_sources_is_not_flown(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = kernel_sources(source_root())
+    check_built("the reference kernel", _kernel, sources)
+    monkeypatch.setattr(places, "digest_of", lambda root, names: "0" * 64)
+    with pytest.raises(RigError, match="the reference kernel was built from other C sources"):
+        check_built("the reference kernel", _kernel, sources)
 
 
 def test_a_product_is_compiled_once_and_again_when_a_header_changes(
