@@ -24,7 +24,7 @@ from hil.rig.model import Rig
 from hil.signals import Board, Frame, RigError, Wires
 from hil.wire.bus import BusLog, Node, VirtualBus
 from hil.wire.codec import BenchDecoder
-from hil.wire.layout import check_database
+from hil.wire.layout import accepted_ids, check_database
 from hil.wire.navigation import NavEncoder, PtyLink, open_port
 from hil.wire.python_can import open_real_bus
 from hil.wire.wire_set import WireSet
@@ -147,7 +147,8 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
         _check_links(plan)
         nav = NavEncoder(plan.frame, database)
         for name in plan.rig.board:
-            boards.append(_board(plan, name, wires, nav))  # noqa: PERF401 - those built so far are closed
+            place = bus.attach(name, accepted_ids(plan.rig.board[name].node, database))
+            boards.append(_board(plan, name, place, wires, nav))
     except BaseException:
         for board in boards:
             board.close()
@@ -175,9 +176,8 @@ def firmware_layouts() -> dict[str, int]:
     return {name[len("BUS_") : -len("_LAYOUT")]: int(getattr(lib, name)) for name in names}
 
 
-def _board(plan: Plan, name: str, wires: WireSet, nav: NavEncoder) -> Board:
+def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -> Board:
     spec = plan.rig.board[name]
-    node = wires.bus.attach(name)
     slot = plan.slot(name)
     seam: Seam = FinSeam(plan.frame)
     if spec.firmware == "engine_valve":

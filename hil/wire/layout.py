@@ -20,7 +20,7 @@ from cantools.database.can import Database, Message
 from hil.files import FileError
 from hil.signals import MAX_ENGINES
 
-__all__ = ["check_database", "fingerprint", "load_database", "raw_range"]
+__all__ = ["accepted_ids", "check_database", "fingerprint", "load_database", "raw_range"]
 
 _NUMBERED: Final = re.compile(r"ENGINE_(\d+)_(\w+)")
 
@@ -81,3 +81,10 @@ def check_database(path: Path, layouts: Mapping[str, int]) -> Database:
                 "(run tools/bus_dbc.py and tools/bus_c.py, then build again)"
             )
     return database
+
+
+def accepted_ids(engine: int | None, database: Database) -> frozenset[int]:
+    """Return what a board listens to: a valve board to its own commands, the computer to all valve boards."""
+    if engine is not None:
+        return frozenset({database.get_message_by_name(f"ENGINE_{engine}_COMMAND").frame_id})
+    return frozenset(m.frame_id for m in database.messages if m.name.endswith(("_STATUS", "_GIMBAL")))

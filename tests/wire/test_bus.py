@@ -115,10 +115,13 @@ def test_a_real_bus_sees_all_traffic_and_reaches_the_boards() -> None:
         assert len(ids) == 30
         assert ids[:15] == sorted(ids[:15])
         tester.send(can.Message(arbitration_id=0x7EE, data=b"x", is_extended_id=False))
-        before = stations.wires.counters()["engine_1"]["unknown_id"]
+        tester.send(can.Message(arbitration_id=0x041, data=bytes(8), is_extended_id=False))
         stations.turn(2)
-        assert stations.wires.counters()["bench"]["unknown_id"] == 1
-        assert stations.wires.counters()["engine_1"]["unknown_id"] > before
+        counts = stations.wires.counters()
+        assert counts["bench"]["unknown_id"] == 1
+        assert counts["engine_1"]["checksum"] == 1
+        assert counts["engine_2"]["checksum"] == 0, "its acceptance filter lets only its own commands through"
+        assert counts["engine_1"]["unknown_id"] == 0
 
 
 def test_a_real_bus_that_is_not_there_is_named() -> None:
