@@ -127,6 +127,7 @@ def engine_step(
     """
     e, healthy, count = engines[i], engines[k.engines], k.engines
     if e.idle == 1:
+        e.mean_pressure = 0.0
         return
     fo, ff, ho, hf = feeds[2 * i], feeds[2 * i + 1], feeds[2 * count], feeds[2 * count + 1]
     real, twin, at = chains[2 * i], chains[2 * i + 1], 4 * i
@@ -137,7 +138,7 @@ def engine_step(
     for _ in range(steps):
         valve_step(k, fo, ox_drive, decay, h)
         valve_step(k, ff, fuel_drive, decay, h)
-        before = real.pressure
+        before, was_lit = real.pressure, real.lit
         if e.short == 1:
             short_step(
                 k, lines, e, real, fo, ff, flows, at, fo.pos, ff.pos, ox_void, fuel_void, igniter, h
@@ -152,6 +153,8 @@ def engine_step(
                 long_step(
                     k, lines, healthy, twin, ho, hf, flows, at + 2, fo.pos, ff.pos, 0.0, 0.0, igniter, h
                 )
+        if real.lit > was_lit and e.split == 1:
+            copy_chain(real, twin, flows, at)  # it is expected to rise from where it was lit
         total += before + real.pressure
     real.buzz_s += dt
     e.mean_pressure = 0.5 * total / steps

@@ -180,7 +180,7 @@ def protect(k: Any, e: Any, h: Any, dt: float) -> None:
     trip = e.trip_speed if e.trip_speed > 0.0 else k.trip_speed
     wait_s = e.trip_s if e.trip_s > 0.0 else k.trip_s
     h.over_s = h.over_s + dt if h.speed > trip else 0.0
-    if e.out != 0.0 or h.over_s >= wait_s or h.pressure > k.damage_pressure:
+    if h.spared == 0 and (e.out != 0.0 or h.over_s >= wait_s or h.pressure > k.damage_pressure):
         h.dead = 1
 
 

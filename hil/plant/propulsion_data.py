@@ -53,6 +53,7 @@ class PropulsionMemory:
         self.chains["starts_left"] = vehicle.engine.starts
         self.chains["factor"] = 1.0
         self.chains["fresh"] = 1
+        self.chains["spared"][1::2] = 1
 
     def set_steps(self, dt: float, short_count: int, long_count: int) -> None:
         """Prepare for plant steps of `dt` seconds, cut into so many short and long steps."""

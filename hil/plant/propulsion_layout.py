@@ -98,7 +98,7 @@ CHAIN: Final = np.dtype((np.record, [
         "last_speed", "last_pressure", "igniting_s", "starved_s", "risen_s", "pool_s", "over_s", "void_s", "buzz_s", "unrest",
     ),
     ("delayed", "<f8", (DELAY_SLOTS,)),
-    *((name, "<i8") for name in ("newest", "lit", "established", "starts_left", "dead", "short", "fresh")),
+    *((name, "<i8") for name in ("newest", "lit", "established", "starts_left", "dead", "spared", "short", "fresh")),
 ]))  # fmt: skip
 """Turbopump, chamber and ignition of one engine, or of the healthy twin that tells what was expected."""
 
