@@ -5,7 +5,6 @@ Lags are integrated exactly over a step, because their inputs are held over it.
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 from hil.plant.jit import compiled
@@ -105,7 +104,7 @@ def stem_step(f: Any, play: float, dt: float) -> None:
 
 @compiled
 def valve_step(k: Any, f: Any, drive: float, decay: float, dt: float) -> None:
-    """Move the valve `f` (a feed) by `dt`; a stuck one stays, or goes to where it sticks, at the full rate."""
+    """Move the valve `f` (a feed) by `dt`; a stuck one stays, or runs to where it sticks."""
     if f.stuck != 0.0:
         f.speed = 0.0
         if f.stuck_pos >= 0.0:
@@ -116,9 +115,8 @@ def valve_step(k: Any, f: Any, drive: float, decay: float, dt: float) -> None:
         f.travel, f.speed, drive, k.valve_slew_per_s * f.slew_factor, k.valve_lag_s, decay, dt, 0.0, 1.0
     )
     stem_step(f, k.valve_play, dt)
-    if f.travel == 0.0 or f.travel == 1.0:
-        if f.stiction == 0.0:
-            f.pos = f.travel  # the stops stand on the stem's side of the play
+    if (f.travel == 0.0 or f.travel == 1.0) and f.stiction == 0.0:
+        f.pos = f.travel  # the stops stand on the stem's side of the play
 
 
 @compiled
@@ -134,17 +132,12 @@ def gimbal_step(k: Any, e: Any, x_drive: float, y_drive: float, decay: float, dt
         return
     limit = k.gimbal_limit_rad
     width = k.gimbal_deadband
+    lag = k.gimbal_lag_s
+    x_drive = dead_zone(clipped(x_drive, 1.0 + width), width)
+    y_drive = dead_zone(clipped(y_drive, 1.0 + width), width)
     e.gimbal_x_rad, e.gimbal_x_speed = actuator_step(
-        e.gimbal_x_rad, e.gimbal_x_speed, dead_zone(clipped(x_drive, 1.0 + width), width), rate, k.gimbal_lag_s,
-        decay, dt, -limit, limit,
-    )  # fmt: skip
+        e.gimbal_x_rad, e.gimbal_x_speed, x_drive, rate, lag, decay, dt, -limit, limit
+    )
     e.gimbal_y_rad, e.gimbal_y_speed = actuator_step(
-        e.gimbal_y_rad, e.gimbal_y_speed, dead_zone(clipped(y_drive, 1.0 + width), width), rate, k.gimbal_lag_s,
-        decay, dt, -limit, limit,
-    )  # fmt: skip
-
-
-@compiled
-def decay_over(dt: float, lag_s: float) -> float:
-    """Return how much of a first-order lag's error is left after `dt`."""
-    return math.exp(-dt / lag_s)
+        e.gimbal_y_rad, e.gimbal_y_speed, y_drive, rate, lag, decay, dt, -limit, limit
+    )

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from hil.plant.actuators import servo_step
 from hil.plant.aero import plume_shielding
 from hil.plant.atmosphere import atmosphere, gravity_mps2
-from hil.plant.actuators import servo_step
 from hil.plant.engine import (
     begin_engine,
     engine_step,
@@ -87,7 +87,7 @@ def settling(k: Any, s: Any) -> float:
     along = s.specific_mps2[2]
     across = math.sqrt(s.specific_mps2[0] * s.specific_mps2[0] + s.specific_mps2[1] * s.specific_mps2[1])
     lean = k.slosh_gain * across / max(along, 1.0)
-    return 1.0 + lean + max(k.settled_mps2 / max(along, 0.1) - 1.0, 0.0)
+    return float(1.0 + lean + max(k.settled_mps2 / max(along, 0.1) - 1.0, 0.0))
 
 
 @compiled
@@ -162,9 +162,7 @@ def fins_step(c: Any, s: Any, act: Floats, dt: float) -> None:
         if s.fin_stuck[i] == 0.0:
             most = c.fin_rate_radps * s.fin_rate_factor[i] * dt
             demand = act[c.at_fin_cmd_rad + i]
-            s.fin_rad[i] = servo_step(
-                before, demand, s.fin_decay, c.fin_limit_rad, most, c.fin_deadband_rad
-            )
+            s.fin_rad[i] = servo_step(before, demand, s.fin_decay, c.fin_limit_rad, most, c.fin_deadband_rad)
         s.fin_mean_rad[i] = 0.5 * (before + s.fin_rad[i])
 
 

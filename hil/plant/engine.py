@@ -26,10 +26,11 @@ __all__ = [
     "thrust_n",
 ]
 
+
 @compiled
 def engine_differs(a: Any, b: Any) -> bool:
     """Tell whether faults act otherwise on the engine `a` than on `b`."""
-    for name in literal_unroll(ENGINE_EFFECTS):
+    for name in literal_unroll(ENGINE_EFFECTS):  # noqa: SIM110
         if a[name] != b[name]:
             return True
     return False
@@ -38,7 +39,7 @@ def engine_differs(a: Any, b: Any) -> bool:
 @compiled
 def feed_differs(a: Any, b: Any) -> bool:
     """Tell whether faults act otherwise on the feed `a` than on `b`."""
-    for name in literal_unroll(FEED_EFFECTS):
+    for name in literal_unroll(FEED_EFFECTS):  # noqa: SIM110
         if a[name] != b[name]:
             return True
     return False
@@ -102,8 +103,10 @@ def begin_engine(
     if e.split == 1:
         choose_path(k, lines, healthy, twin, ho, hf, flows, at + 2, fo.pos, ff.pos, short, igniter)
     e.short = 1 if short else 0
-    shut = fo.travel == 0.0 and ff.travel == 0.0 and fo.speed == 0.0 and ff.speed == 0.0 and fo.pos + ff.pos == 0.0
-    resting = idle(real, fo, ff, fo.pos, ff.pos, igniter) and (e.split == 0 or idle(twin, ho, hf, fo.pos, ff.pos, igniter))
+    shut = fo.travel + ff.travel + fo.pos + ff.pos == 0.0 and fo.speed == 0.0 and ff.speed == 0.0
+    resting = idle(real, fo, ff, fo.pos, ff.pos, igniter)
+    if e.split == 1 and resting:
+        resting = idle(twin, ho, hf, fo.pos, ff.pos, igniter)
     e.idle = 1 if shut and resting and not driven else 0
 
 
@@ -140,9 +143,7 @@ def engine_step(
         valve_step(k, ff, fuel_drive, decay, h)
         before, was_lit = real.pressure, real.lit
         if e.short == 1:
-            short_step(
-                k, lines, e, real, fo, ff, flows, at, fo.pos, ff.pos, ox_void, fuel_void, igniter, h
-            )
+            short_step(k, lines, e, real, fo, ff, flows, at, fo.pos, ff.pos, ox_void, fuel_void, igniter, h)
             if e.split == 1:
                 short_step(
                     k, lines, healthy, twin, ho, hf, flows, at + 2, fo.pos, ff.pos, 0.0, 0.0, igniter, h
@@ -179,8 +180,8 @@ def thrust_n(k: Any, pressure: float, ambient_pa: float) -> float:
     """Return the thrust at `ambient_pa`: vacuum thrust by chamber pressure, less p A_exit, never negative.
 
     The flow leaves the wall where the wall's pressure has fallen to `separation` of the ambient one
-    (the criterion of Summerfield, Foster & Swan, Jet Propulsion 24, 1954); beyond, the nozzle does not count.  The
-    wall's pressure is taken to go with area^-gamma.
+    (the criterion of Summerfield, Foster & Swan, Jet Propulsion 24, 1954); beyond, the nozzle does
+    not count.  The wall's pressure is taken to go with area^-gamma.
     """
     exit_pa = k.exit_pa * pressure
     limit_pa = k.separation * ambient_pa

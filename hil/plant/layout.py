@@ -77,12 +77,14 @@ BODY: Final = np.dtype((np.record, [
     *_floats(
         "ox_kg", "fuel_kg", "mass_kg", "cm_z_m", "inertia_transverse_kgm2", "inertia_axial_kgm2",
         "density_kgpm3", "sound_mps", "ambient_pa", "plume", "still_s", "contact_tilt_rad",
-        "contact_rate_radps", "fin_decay", "ox_loaded_kg", "fuel_loaded_kg", "ox_missing_kg", "fuel_missing_kg",
+        "contact_rate_radps", "fin_decay", "ox_loaded_kg", "fuel_loaded_kg", "ox_missing_kg",
+        "fuel_missing_kg",
         "per_mass", "per_transverse", "per_axial",
     ),
     *_ints("contact", "contact_t_ns", "at_rest", "legs_down"),
 ]))  # fmt: skip
 """The state of the body, what is held over a step, and the first touch."""
+
 
 def record_array(dtype: np.dtype[Any], count: int = 1) -> Any:
     """Return `count` zeroed elements of `dtype`."""

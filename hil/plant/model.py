@@ -47,8 +47,8 @@ class Effects:
     """Time constant with which the gas generator follows the valves, s; healthy 0."""
     starts_most: Array
     """Igniter starts left at the most."""
-    hard_start_pool_s: Array
-    """Propellant that has pooled besides when the chamber lights, in seconds of full flow."""
+    hard_start_peak: Array
+    """Peak pressure to which propellant has pooled when the chamber lights, of full; 0: none."""
     hard_start_burn_s: Array
     """Time constant with which pooled propellant burns, s; 0: the vehicle's."""
     injector_dp: Array
@@ -85,8 +85,8 @@ class Effects:
     """Factor of the flow at a given pressure difference, from pump to chamber; healthy 1."""
     ox_void: Array
     """Gas in the feed, by volume."""
-    ox_suction_most: Array
-    """Suction head over what the pump requires, at the most; below 1 it cavitates."""
+    ox_cavitation: Array
+    """Head that the pump loses to cavitation at the least; healthy 0."""
     fuel_stuck: Array
     """As for the oxidiser, and so are those that follow."""
     fuel_stuck_pos: Array
@@ -97,7 +97,7 @@ class Effects:
     fuel_injector_area: Array
     fuel_flow_factor: Array
     fuel_void: Array
-    fuel_suction_most: Array
+    fuel_cavitation: Array
     gimbal_stuck: Array
     """1: the gimbal stays where it stands, or runs to where it is held."""
     gimbal_held: Array
@@ -172,7 +172,6 @@ class BoosterPlant:
             self._plan_steps(span_ns, steps)
         self._at_rest = advance(*self._blocks, self._t_ns, span_ns, steps)
         self._t_ns = t_ns
-
 
     def _plan_steps(self, span_ns: int, steps: int) -> None:
         """Work out what lags leave over the steps of a frame, and how the engines cut them."""

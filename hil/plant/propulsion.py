@@ -45,8 +45,8 @@ ROUND: Final = 2e-3
 AT_REST: Final = 4e-3
 """An engine whose pressures and flows fit each other this well takes the long path."""
 LEAST_FACTOR: Final = 0.05
-LEAST_HEAD: Final = 0.3
-"""What cavitation leaves of the head at the least."""
+MOST_LOST: Final = 0.7
+"""What cavitation takes of the head at the most."""
 LEAST_SPEED: Final = 0.2
 """Least pump speed that the gas generator's contour is cut for."""
 
@@ -62,13 +62,13 @@ def mixture_factor(k: Any, ox: float, fuel: float) -> float:
     if rich + lean <= 0.0:
         return 1.0
     z = 2.0 * (rich - lean) / (rich + lean)
-    return max((1.0 - k.ratio_loss * z * z) * k.ratio_norm, 0.2)
+    return float(max((1.0 - k.ratio_loss * z * z) * k.ratio_norm, 0.2))
 
 
 @compiled
 def valve_opening(f: Any, pos: float) -> float:
     """Return the opening that flows: the stem's, and what leaks past its seat."""
-    return pos + f.leak * (1.0 - pos)
+    return float(pos + f.leak * (1.0 - pos))
 
 
 @compiled
@@ -78,28 +78,28 @@ def resistance(line: Any, f: Any, x: float, void: float) -> float:
     valve = max(line.contour_0 / (cut * cut) + line.contour_1 / cut + line.contour_2, 0.0)
     if x < CUT_FROM:
         valve *= CUT_FROM * CUT_FROM / (x * x)
-    return (line.upstream + valve) / (f.flow_factor * f.flow_factor * max(1.0 - void, 1e-3))
+    return float((line.upstream + valve) / (f.flow_factor * f.flow_factor * max(1.0 - void, 1e-3)))
 
 
 @compiled
 def injector_resistance(line: Any, e: Any, f: Any, void: float) -> float:
     """Return the injector's resistance: its pressure drop at full flow."""
     drop = e.injector_dp if e.injector_dp > 0.0 else line.injector
-    return drop / (f.injector_area * f.injector_area * f.flow_factor * f.flow_factor * max(1.0 - void, 1e-3))
+    area = f.injector_area * f.flow_factor
+    return float(drop / (area * area * max(1.0 - void, 1e-3)))
 
 
 @compiled
 def source_pressure(k: Any, line: Any, f: Any, speed: float, void: float) -> float:
     """Return inlet pressure and head of the pump at no flow; head goes with N^2 and suffers cavitation."""
     squared = speed * speed
-    head = line.shutoff * squared
-    ratio = f.suction_most
-    if line.inlet < line.suction_required * squared * ratio:
-        ratio = line.inlet / (line.suction_required * squared)
-    if ratio < 1.0:
-        head *= max(1.0 - k.cavitation_slope * (1.0 - ratio), LEAST_HEAD)
+    lost = f.cavitation
+    required = line.suction_required * squared
+    if line.inlet < required:
+        lost = max(lost, k.cavitation_slope * (1.0 - line.inlet / required))
+    head = line.shutoff * squared * (1.0 - min(lost, MOST_LOST))
     liquid = 1.0 - void
-    return line.inlet + head * liquid * liquid
+    return float(line.inlet + head * liquid * liquid)
 
 
 @compiled
@@ -126,7 +126,7 @@ def pump_torque(k: Any, lines: Any, speed: float, ox: float, fuel: float, gas: f
     """Return the torque of both pumps and the bearings; `gas` is the void of the worse side."""
     flow = lines[0].power_share * ox + lines[1].power_share * fuel
     wet = (k.torque_at_rest * speed + (1.0 - k.torque_at_rest) * flow) * (1.0 - gas)
-    return speed * (wet + k.bearing)
+    return float(speed * (wet + k.bearing))
 
 
 @compiled
@@ -155,7 +155,7 @@ def void_now(e: Any, f: Any, h: Any, tank: float) -> float:
         bursts = h.void_s / (2.0 * e.void_burst_s)
         if bursts - math.floor(bursts) >= 0.5:
             void = 0.0
-    return min(max(void, tank), 0.999)
+    return float(min(max(void, tank), 0.999))
 
 
 @compiled
@@ -182,6 +182,19 @@ def protect(k: Any, e: Any, h: Any, dt: float) -> None:
     h.over_s = h.over_s + dt if h.speed > trip else 0.0
     if h.spared == 0 and (e.out != 0.0 or h.over_s >= wait_s or h.pressure > k.damage_pressure):
         h.dead = 1
+
+
+@compiled
+def pool_for(k: Any, peak: float, burn_s: float) -> float:
+    """Return the pooled propellant (s of full flow) that peaks at `peak`, burning with `burn_s`.
+
+    The chamber is a lag of residence_s behind an exponential of burn_s; nothing else burns.
+    """
+    if peak <= 0.0 or burn_s <= 0.0:
+        return 0.0
+    a = k.residence_s / burn_s
+    shape = math.pow(a, -a / (1.0 - a)) if abs(1.0 - a) > 1e-3 else math.e
+    return float(peak * burn_s * shape)
 
 
 @compiled
@@ -212,7 +225,7 @@ def ignite(k: Any, e: Any, h: Any, ox: float, fuel: float, igniter: bool, dt: fl
         h.established = 0
         h.risen_s = 0.0
         h.starts_left -= 1
-        h.pool_s += e.hard_start_pool_s
+        h.pool_s += pool_for(k, e.hard_start_peak, e.hard_start_burn_s)
         h.unrest = 1.0
 
 
@@ -231,9 +244,7 @@ def quasi_steady(line: Any, e: Any, f: Any, x: float, source: float, back: float
     """Return the steady flow against the back pressure."""
     if x <= 0.0 or source <= back:
         return 0.0
-    return math.sqrt(
-        (source - back) / (resistance(line, f, x, void) + injector_resistance(line, e, f, void))
-    )
+    return math.sqrt((source - back) / (resistance(line, f, x, void) + injector_resistance(line, e, f, void)))
 
 
 @compiled
@@ -318,7 +329,8 @@ def needs_short(k: Any, lines: Any, e: Any, h: Any, flows: Any, at: int, igniter
         return igniter and h.dead == 0 and h.starts_left > 0 and flows[at].line * flows[at + 1].line > 0.0
     ox, fuel = flows[at].line, flows[at + 1].line
     level = lines[0].share * ox + lines[1].share * fuel
-    if e.injector_dp > 0.0 or e.time_lag_s > 0.0 or h.unrest > AT_REST or level < NEAR_FLOOR * k.throttle_floor:
+    soft = e.injector_dp > 0.0 or e.time_lag_s > 0.0
+    if soft or h.unrest > AT_REST or level < NEAR_FLOOR * k.throttle_floor:
         return True
     drop = min(lines[0].injector * ox * ox, lines[1].injector * fuel * fuel)
     return bool(drop < k.watch_stiffness * h.pressure)
@@ -375,7 +387,7 @@ def pool_source(k: Any, e: Any, h: Any, dt: float) -> float:
     left = h.pool_s * math.exp(-dt / burn_s) if h.pool_s > 1e-7 else 0.0
     source = (h.pool_s - left) / dt
     h.pool_s = left
-    return source
+    return float(source)
 
 
 @compiled
@@ -398,7 +410,8 @@ def short_step(
     lag = min(max((e.time_lag_s if e.time_lag_s > 0.0 else k.time_lag_s) / dt, 1.0), DELAY_SLOTS - 3.0)
     n, p, qa, qb, pa, pb = h.speed, h.pressure, a.line, b.line, a.manifold, b.manifold
 
-    a_from, b_from = source_pressure(k, lines[0], fo, n, ox_gas), source_pressure(k, lines[1], ff, n, fuel_gas)
+    a_from = source_pressure(k, lines[0], fo, n, ox_gas)
+    b_from = source_pressure(k, lines[1], ff, n, fuel_gas)
     turn = turbine_torque(k, e, h, igniter)
     dn = (turn - pump_torque(k, lines, n, qa, qb, gas)) / k.spool_s
     dqa, dpa, ja = line_rates(lines[0], a_from, a_along, a_in, qa, pa, p * scale)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+import numpy as np
+
 from hil.plant.atmosphere import G0_MPS2, SEA_LEVEL_PA
 from hil.plant.propulsion_layout import CHAIN, ENGINE, FEED, FLOW, LINE, PROPULSION
 from hil.plant.stability import Mode, Side, chug_mode
 from hil.plant.vehicle import Vehicle
-
-import numpy as np
 
 __all__ = ["PropulsionMemory", "chug_at", "engine_memory", "feed_sides", "short_steps"]
 
@@ -49,7 +49,6 @@ class PropulsionMemory:
         for name in ("slew_factor", "injector_area", "flow_factor"):
             self.feeds[name] = 1.0
         self.feeds["stuck_pos"] = -1.0
-        self.feeds["suction_most"] = UNLIMITED
         self.chains["starts_left"] = vehicle.engine.starts
         self.chains["factor"] = 1.0
         self.chains["fresh"] = 1

@@ -33,16 +33,18 @@ def _floats(*names: str) -> list[Any]:
 PROPULSION: Final = np.dtype((np.record, [
     *_floats(
         # nozzle
-        "thrust_vac_n", "full_thrust_n", "exit_area_m2", "chamber_full_pa", "exit_pa", "separation", "exit_gamma",
+        "thrust_vac_n", "full_thrust_n", "exit_area_m2", "chamber_full_pa", "exit_pa",
+        "separation", "exit_gamma",
         # chamber
         "mixture_ratio", "throttle_floor", "residence_s", "time_lag_s", "best_ratio", "ratio_loss",
-        "ratio_norm", "tail_off_s", "igniter_s", "pool_share", "pool_drain_s", "pool_burn_s", "damage_pressure",
+        "ratio_norm", "tail_off_s", "igniter_s", "pool_share", "pool_drain_s", "pool_burn_s",
+        "damage_pressure",
         # turbopump
         "spool_s", "speed_0", "speed_1", "speed_2", "torque_at_rest", "start_torque", "start_speed",
         "bearing", "cavitation_slope", "trip_speed", "trip_s",
         # valves and gimbal
-        "valve_slew_per_s", "valve_lag_s", "valve_play", "gimbal_limit_rad", "gimbal_rate_radps", "gimbal_lag_s",
-        "gimbal_deadband",
+        "valve_slew_per_s", "valve_lag_s", "valve_play", "gimbal_limit_rad", "gimbal_rate_radps",
+        "gimbal_lag_s", "gimbal_deadband",
         # tanks
         "settled_mps2", "slosh_gain",
         # the long path's lag, and the injector stiffness below which the short path is taken
@@ -67,8 +69,8 @@ at no flow.  The valve's resistance is contour_0 / x^2 + contour_1 / x + contour
 """
 
 FEED_EFFECTS: Final = (
-    "stuck", "stuck_pos", "slew_factor", "stiction", "stiction_hold_s", "leak", "injector_area", "flow_factor",
-    "void", "suction_most",
+    "stuck", "stuck_pos", "slew_factor", "stiction", "stiction_hold_s", "leak", "injector_area",
+    "flow_factor", "void", "cavitation",
 )  # fmt: skip
 
 FEED: Final = np.dtype((np.record, _floats("travel", "speed", "pos", "pulled_s", "loose", *FEED_EFFECTS)))
@@ -76,9 +78,10 @@ FEED: Final = np.dtype((np.record, _floats("travel", "speed", "pos", "pulled_s",
 
 ENGINE_EFFECTS: Final = (
     "out", "tail_off_s", "ignition_delay_s", "starts_most", "thrust_factor", "thrust_factor_tau_s",
-    "throttle_tau_s", "hard_start_pool_s", "hard_start_burn_s", "injector_dp", "time_lag_s", "buzz", "buzz_hz",
-    "void_burst_s", "turbine_factor", "trip_speed", "trip_s", "gimbal_stuck", "gimbal_held",
-    "gimbal_held_x_rad", "gimbal_held_y_rad", "gimbal_rate_factor", "gimbal_bias_x_rad", "gimbal_bias_y_rad",
+    "throttle_tau_s", "hard_start_peak", "hard_start_burn_s", "injector_dp", "time_lag_s", "buzz",
+    "buzz_hz", "void_burst_s", "turbine_factor", "trip_speed", "trip_s", "gimbal_stuck", "gimbal_held",
+    "gimbal_held_x_rad", "gimbal_held_y_rad", "gimbal_rate_factor", "gimbal_bias_x_rad",
+    "gimbal_bias_y_rad",
 )  # fmt: skip
 
 ENGINE: Final = np.dtype((np.record, [
@@ -95,10 +98,13 @@ ENGINE: Final = np.dtype((np.record, [
 CHAIN: Final = np.dtype((np.record, [
     *_floats(
         "speed", "throttle", "pressure", "burning", "factor", "rate_speed", "rate_pressure",
-        "last_speed", "last_pressure", "igniting_s", "starved_s", "risen_s", "pool_s", "over_s", "void_s", "buzz_s", "unrest",
+        "last_speed", "last_pressure", "igniting_s", "starved_s", "risen_s", "pool_s",
+        "over_s", "void_s", "buzz_s", "unrest",
     ),
     ("delayed", "<f8", (DELAY_SLOTS,)),
-    *((name, "<i8") for name in ("newest", "lit", "established", "starts_left", "dead", "spared", "short", "fresh")),
+    *((name, "<i8") for name in (
+        "newest", "lit", "established", "starts_left", "dead", "spared", "short", "fresh",
+    )),
 ]))  # fmt: skip
 """Turbopump, chamber and ignition of one engine, or of the healthy twin that tells what was expected."""
 

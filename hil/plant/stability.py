@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 __all__ = ["Mode", "Side", "chug_mode"]
@@ -67,8 +67,7 @@ def chug_mode(
     return None if best is None else Mode(best.real, best.imag / (2.0 * math.pi))
 
 
-def _newton(function: object, start: complex) -> complex | None:
-    assert callable(function)
+def _newton(function: Callable[[complex], complex], start: complex) -> complex | None:
     s = start
     for _ in range(40):
         step = 1e-5 * (abs(s) + 1.0)

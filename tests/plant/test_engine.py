@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from hil.plant.atmosphere import G0_MPS2, atmosphere
-from hil.plant.engine import actuator_step, mixture_efficiency
+from hil.plant.actuators import actuator_step
+from hil.plant.propulsion import mixture_factor
 from hil.plant.vehicle import Vehicle
 
 Make = Callable[..., Any]
