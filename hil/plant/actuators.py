@@ -92,14 +92,14 @@ def stem_step(f: Any, play: float, dt: float) -> None:
     if abs(pull) <= AT_REST:
         f.pulled_s = 0.0
         f.loose = 0.0
-        f.pos += pull
+        f.pos = min(max(f.pos + pull, 0.0), 1.0)
         return
     if f.stiction > 0.0 and f.loose == 0.0:
         f.pulled_s += dt
         if abs(pull) < f.stiction and f.pulled_s < f.stiction_hold_s:
             return
         f.loose = 1.0
-    f.pos += pull
+    f.pos = min(max(f.pos + pull, 0.0), 1.0)
 
 
 @compiled
@@ -111,12 +111,12 @@ def valve_step(k: Any, f: Any, drive: float, decay: float, dt: float) -> None:
             f.pos += clipped(f.stuck_pos - f.pos, k.valve_slew_per_s * dt)
         f.travel = f.pos
         return
+    half = 0.5 * k.valve_play  # the stops stand on the stem's side of the play
     f.travel, f.speed = actuator_step(
-        f.travel, f.speed, drive, k.valve_slew_per_s * f.slew_factor, k.valve_lag_s, decay, dt, 0.0, 1.0
-    )
+        f.travel, f.speed, drive, k.valve_slew_per_s * f.slew_factor, k.valve_lag_s, decay, dt, -half,
+        1.0 + half,
+    )  # fmt: skip
     stem_step(f, k.valve_play, dt)
-    if (f.travel == 0.0 or f.travel == 1.0) and f.stiction == 0.0:
-        f.pos = f.travel  # the stops stand on the stem's side of the play
 
 
 @compiled

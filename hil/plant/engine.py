@@ -96,6 +96,9 @@ def begin_engine(
     ):
         e.split = 1
         copy_chain(real, twin, flows, at)
+    if e.out != 0.0:
+        real.dead = 1
+        real.lit = 0
     short = needs_short(k, lines, e, real, flows, at, igniter)
     if e.split == 1 and not short:
         short = needs_short(k, lines, healthy, twin, flows, at + 2, igniter)
@@ -103,7 +106,7 @@ def begin_engine(
     if e.split == 1:
         choose_path(k, lines, healthy, twin, ho, hf, flows, at + 2, fo.pos, ff.pos, short, igniter)
     e.short = 1 if short else 0
-    shut = fo.travel + ff.travel + fo.pos + ff.pos == 0.0 and fo.speed == 0.0 and ff.speed == 0.0
+    shut = fo.pos + ff.pos == 0.0 and fo.speed == 0.0 and ff.speed == 0.0
     resting = idle(real, fo, ff, fo.pos, ff.pos, igniter)
     if e.split == 1 and resting:
         resting = idle(twin, ho, hf, fo.pos, ff.pos, igniter)
@@ -112,11 +115,15 @@ def begin_engine(
 
 @compiled
 def tank_void(ingest_kg: float, left_kg: float, settling: float) -> float:
-    """Return the gas drawn in with the last of a tank: none above `ingest_kg` (more when unsettled)."""
-    level = left_kg - ingest_kg * settling
-    if level >= 0.0:
+    """Return the gas drawn in with the last of a tank: none above `ingest_kg` (more when unsettled).
+
+    The liquid's share falls gently at first and with the square of what is left at last, so that the
+    flow dies out with it.
+    """
+    level = left_kg / (ingest_kg * settling)
+    if level >= 1.0:
         return 0.0
-    return min(-level / (ingest_kg * settling), 1.0)
+    return 1.0 - level * level * (3.0 - 2.0 * level) if level > 0.0 else 1.0
 
 
 @compiled

@@ -44,6 +44,7 @@ ROUND: Final = 2e-3
 """Pressure drop below which the injector's square root is rounded off."""
 AT_REST: Final = 4e-3
 """An engine whose pressures and flows fit each other this well takes the long path."""
+MOST_GAS: Final = 0.9999
 LEAST_FACTOR: Final = 0.05
 MOST_LOST: Final = 0.7
 """What cavitation takes of the head at the most."""
@@ -78,7 +79,7 @@ def resistance(line: Any, f: Any, x: float, void: float) -> float:
     valve = max(line.contour_0 / (cut * cut) + line.contour_1 / cut + line.contour_2, 0.0)
     if x < CUT_FROM:
         valve *= CUT_FROM * CUT_FROM / (x * x)
-    return float((line.upstream + valve) / (f.flow_factor * f.flow_factor * max(1.0 - void, 1e-3)))
+    return float((line.upstream + valve) / (f.flow_factor * f.flow_factor * (1.0 - void)))
 
 
 @compiled
@@ -86,7 +87,7 @@ def injector_resistance(line: Any, e: Any, f: Any, void: float) -> float:
     """Return the injector's resistance: its pressure drop at full flow."""
     drop = e.injector_dp if e.injector_dp > 0.0 else line.injector
     area = f.injector_area * f.flow_factor
-    return float(drop / (area * area * max(1.0 - void, 1e-3)))
+    return float(drop / (area * area * (1.0 - void)))
 
 
 @compiled
@@ -155,7 +156,7 @@ def void_now(e: Any, f: Any, h: Any, tank: float) -> float:
         bursts = h.void_s / (2.0 * e.void_burst_s)
         if bursts - math.floor(bursts) >= 0.5:
             void = 0.0
-    return float(min(max(void, tank), 0.999))
+    return float(min(max(void, tank), MOST_GAS))
 
 
 @compiled
