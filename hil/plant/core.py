@@ -120,12 +120,11 @@ def engines_step(c: Any, s: Any, prop: Any, act: Floats, dt: float) -> float:
     for i in range(c.engines):
         e = engines[i]
         igniter = act[c.at_igniter + i] > 0.5
-        engine_step(
+        thrust = engine_step(
             k, lines, engines, feeds, chains, flows, i, act[c.at_ox_drive + i], act[c.at_fuel_drive + i],
-            igniter, ox_void, fuel_void, dt,
+            igniter, ox_void, fuel_void, s.ambient_pa, dt,
         )  # fmt: skip
         gx, gy = move_gimbal(k, e, act[c.at_gimbal_x_drive + i], act[c.at_gimbal_y_drive + i], dt)
-        thrust = thrust_n(k, e.mean_pressure, s.ambient_pa)
         if thrust > 0.0:
             total += add_thrust(c, s, e, thrust, gx, gy)
     ox_kg, fuel_kg = burnt(c, flows)

@@ -129,16 +129,15 @@ def tank_void(ingest_kg: float, left_kg: float, settling: float) -> float:
 @compiled
 def engine_step(
     k: Any, lines: Any, engines: Any, feeds: Any, chains: Any, flows: Any, i: int, ox_drive: float,
-    fuel_drive: float, igniter: bool, ox_void: float, fuel_void: float, dt: float,
-) -> None:  # fmt: skip
+    fuel_drive: float, igniter: bool, ox_void: float, fuel_void: float, ambient_pa: float, dt: float,
+) -> float:  # fmt: skip
     """Advance the engine in slot `i`, and its twin, by a plant step of `dt` with its drives held.
 
-    Leaves the mean chamber pressure of the step in the engine's record.
+    Returns the mean thrust of the step, N.
     """
     e, healthy, count = engines[i], engines[k.engines], k.engines
     if e.idle == 1:
-        e.mean_pressure = 0.0
-        return
+        return 0.0
     fo, ff, ho, hf = feeds[2 * i], feeds[2 * i + 1], feeds[2 * count], feeds[2 * count + 1]
     real, twin, at = chains[2 * i], chains[2 * i + 1], 4 * i
     steps = k.short_steps if e.short == 1 else k.long_steps
@@ -163,9 +162,9 @@ def engine_step(
                 )
         if real.lit > was_lit and e.split == 1:
             copy_chain(real, twin, flows, at)  # it is expected to rise from where it was lit
-        total += before + real.pressure
+        total += thrust_n(k, 0.5 * (before + real.pressure), ambient_pa)
     real.buzz_s += dt
-    e.mean_pressure = 0.5 * total / steps
+    return float(total / steps)
 
 
 @compiled

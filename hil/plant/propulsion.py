@@ -39,7 +39,7 @@ blow-out within a frame."""
 CUT_FROM: Final = 0.1
 """The valve's contour is cut down to this opening; below it the area goes with the opening."""
 LEAST_OPEN: Final = 0.02
-"""Opening taken for a shut valve in the short path, where a line cannot be closed at once."""
+"""Least opening of a valve that is not shut in the short path: a line cannot be braked at once."""
 ROUND: Final = 2e-3
 """Pressure drop below which the injector's square root is rounded off."""
 AT_REST: Final = 4e-3
@@ -323,11 +323,11 @@ def long_step(
 def needs_short(k: Any, lines: Any, e: Any, h: Any, flows: Any, at: int, igniter: bool) -> bool:
     """Tell whether the next frame of a chain takes the short path.
 
-    It does while it lights, while pressures and flows have not come to rest, where the injector is
+    It does while it starts, while pressures and flows have not come to rest, where the injector is
     so soft that they may not, and close to going out.
     """
     if h.lit == 0:
-        return igniter and h.dead == 0 and h.starts_left > 0 and flows[at].line * flows[at + 1].line > 0.0
+        return igniter and h.dead == 0 and h.starts_left > 0
     ox, fuel = flows[at].line, flows[at + 1].line
     level = lines[0].share * ox + lines[1].share * fuel
     soft = e.injector_dp > 0.0 or e.time_lag_s > 0.0
@@ -430,7 +430,8 @@ def short_step(
     half = 0.5 * dt
     h.speed = max(n + half * (dn + dn1), 0.0)
     h.pressure = max(p + half * (dp + dp1), 0.0)
-    a.line, b.line = max(qa + half * (dqa + dqa1), 0.0), max(qb + half * (dqb + dqb1), 0.0)
+    a.line = max(qa + half * (dqa + dqa1), 0.0) if valve_opening(fo, ox_pos) > 0.0 else 0.0
+    b.line = max(qb + half * (dqb + dqb1), 0.0) if valve_opening(ff, fuel_pos) > 0.0 else 0.0
     a.manifold, b.manifold = pa + half * (dpa + dpa1), pb + half * (dpb + dpb1)
     a.used_kg += half * lines[0].full_kgps * (ja + ja1)
     b.used_kg += half * lines[1].full_kgps * (jb + jb1)

@@ -86,7 +86,7 @@ ENGINE_EFFECTS: Final = (
 
 ENGINE: Final = np.dtype((np.record, [
     *_floats(
-        "x_m", "y_m", "gimbal_x_rad", "gimbal_x_speed", "gimbal_y_rad", "gimbal_y_speed", "mean_pressure",
+        "x_m", "y_m", "gimbal_x_rad", "gimbal_x_speed", "gimbal_y_rad", "gimbal_y_speed",
         *ENGINE_EFFECTS,
     ),
     ("split", "<i8"),
