@@ -54,7 +54,7 @@ def copy_chain(real: Any, twin: Any, flows: Any, at: int) -> None:
     twin.last_speed, twin.last_pressure = real.last_speed, real.last_pressure
     twin.igniting_s, twin.pool_s, twin.over_s = real.igniting_s, real.pool_s, real.over_s
     twin.starved_s, twin.risen_s = real.starved_s, real.risen_s
-    twin.unrest, twin.newest, twin.fresh = real.unrest, real.newest, real.fresh
+    twin.unrest, twin.swing, twin.newest, twin.fresh = real.unrest, real.swing, real.newest, real.fresh
     twin.lit, twin.established, twin.starts_left = real.lit, real.established, real.starts_left
     twin.dead, twin.short = real.dead, real.short
     for i in range(DELAY_SLOTS):
@@ -80,6 +80,26 @@ def choose_path(
 
 
 @compiled
+def is_faulty(engines: Any, feeds: Any, i: int, count: int) -> bool:
+    """Tell whether some fault acts on the engine in slot `i` or on its feeds."""
+    if engine_differs(engines[i], engines[count]):
+        return True
+    return feed_differs(feeds[2 * i], feeds[2 * count]) or feed_differs(
+        feeds[2 * i + 1], feeds[2 * count + 1]
+    )
+
+
+@compiled
+def is_idle(e: Any, real: Any, twin: Any, fo: Any, ff: Any, igniter: bool) -> bool:
+    """Tell whether an engine is shut, with nothing moving in it."""
+    if fo.pos + ff.pos != 0.0 or fo.speed != 0.0 or ff.speed != 0.0:
+        return False
+    if not idle(real, fo, ff, 0.0, 0.0, igniter):
+        return False
+    return e.split == 0 or idle(twin, fo, ff, 0.0, 0.0, igniter)
+
+
+@compiled
 def begin_engine(
     k: Any, lines: Any, engines: Any, feeds: Any, chains: Any, flows: Any, i: int, igniter: bool,
     driven: bool, drawing_gas: bool,
@@ -91,26 +111,20 @@ def begin_engine(
     e, healthy, count = engines[i], engines[k.engines], k.engines
     fo, ff, ho, hf = feeds[2 * i], feeds[2 * i + 1], feeds[2 * count], feeds[2 * count + 1]
     real, twin, at = chains[2 * i], chains[2 * i + 1], 4 * i
-    if e.split == 0 and (
-        drawing_gas or engine_differs(e, healthy) or feed_differs(fo, ho) or feed_differs(ff, hf)
-    ):
+    if e.split == 0 and (drawing_gas or is_faulty(engines, feeds, i, count)):
         e.split = 1
         copy_chain(real, twin, flows, at)
     if e.out != 0.0:
         real.dead = 1
         real.lit = 0
-    short = needs_short(k, lines, e, real, flows, at, igniter)
+    short = needs_short(k, lines, e, real, flows, at, igniter) and not (drawing_gas and real.lit == 0)
     if e.split == 1 and not short:
         short = needs_short(k, lines, healthy, twin, flows, at + 2, igniter)
     choose_path(k, lines, e, real, fo, ff, flows, at, fo.pos, ff.pos, short, igniter)
     if e.split == 1:
         choose_path(k, lines, healthy, twin, ho, hf, flows, at + 2, fo.pos, ff.pos, short, igniter)
     e.short = 1 if short else 0
-    shut = fo.pos + ff.pos == 0.0 and fo.speed == 0.0 and ff.speed == 0.0
-    resting = idle(real, fo, ff, fo.pos, ff.pos, igniter)
-    if e.split == 1 and resting:
-        resting = idle(twin, ho, hf, fo.pos, ff.pos, igniter)
-    e.idle = 1 if shut and resting and not driven else 0
+    e.idle = 1 if not driven and is_idle(e, real, twin, fo, ff, igniter) else 0
 
 
 @compiled

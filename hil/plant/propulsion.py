@@ -44,7 +44,12 @@ ROUND: Final = 2e-3
 """Pressure drop below which the injector's square root is rounded off."""
 AT_REST: Final = 4e-3
 """An engine whose pressures and flows fit each other this well takes the long path."""
-MOST_GAS: Final = 0.9999
+MOST_GAS: Final = 1.0 - 1e-12
+MOST_GAS_SHORT: Final = 0.999
+"""More gas than this makes a line too stiff for the short path; nothing burns by then."""
+MOST_SPREAD: Final = 0.9
+SWING_S: Final = 0.01
+"""Over this time the swing of an oscillation is averaged."""
 LEAST_FACTOR: Final = 0.05
 MOST_LOST: Final = 0.7
 """What cavitation takes of the head at the most."""
@@ -99,8 +104,7 @@ def source_pressure(k: Any, line: Any, f: Any, speed: float, void: float) -> flo
     if line.inlet < required:
         lost = max(lost, k.cavitation_slope * (1.0 - line.inlet / required))
     head = line.shutoff * squared * (1.0 - min(lost, MOST_LOST))
-    liquid = 1.0 - void
-    return float(line.inlet + head * liquid * liquid)
+    return float(line.inlet + head * (1.0 - void))
 
 
 @compiled
@@ -304,7 +308,7 @@ def long_step(
             h.speed = 0.0
         if h.pool_s < 1e-6:
             h.pool_s = 0.0
-    h.void_s += dt
+    h.void_s = h.void_s + dt if fo.void + ff.void > 0.0 else 0.0
     set_throttle(e, h, ox_pos, fuel_pos, dt)
     was_lit = h.lit
     evaluate(
@@ -362,6 +366,19 @@ def delayed_burning(h: Any, steps: float) -> float:
 
 
 @compiled
+def lag_steps(k: Any, e: Any, h: Any, dt: float) -> tuple[float, float]:
+    """Return the time lags of early and late droplets, in sub-steps.
+
+    One lag for small oscillations, as in the linear theory; swings spread it, which is what bounds
+    their growth: half burns earlier and half later by lag_spread times the swing of what burns.
+    """
+    lag = (e.time_lag_s if e.time_lag_s > 0.0 else k.time_lag_s) / dt
+    spread = min(k.lag_spread * h.swing, MOST_SPREAD)
+    most = DELAY_SLOTS - 3.0
+    return min(max(lag * (1.0 - spread), 1.0), most), min(max(lag * (1.0 + spread), 1.0), most)
+
+
+@compiled
 def injected(drop: float, inward: float) -> float:
     """Return the flow through an injector of resistance `inward`; it does not flow back."""
     if drop <= 0.0:
@@ -398,8 +415,9 @@ def short_step(
 ) -> None:  # fmt: skip
     """Advance a chain by one sub-step of the short path (Heun's method)."""
     set_throttle(e, h, ox_pos, fuel_pos, dt)
-    h.void_s += dt
-    ox_gas, fuel_gas = void_now(e, fo, h, ox_tank), void_now(e, ff, h, fuel_tank)
+    h.void_s = h.void_s + dt if fo.void + ff.void > 0.0 else 0.0
+    ox_gas = min(void_now(e, fo, h, ox_tank), MOST_GAS_SHORT)
+    fuel_gas = min(void_now(e, ff, h, fuel_tank), MOST_GAS_SHORT)
     gas = max(ox_gas, fuel_gas)
     a, b = flows[at], flows[at + 1]
     a_along = resistance(lines[0], fo, max(valve_opening(fo, ox_pos), LEAST_OPEN), ox_gas)
@@ -408,7 +426,7 @@ def short_step(
     b_in = injector_resistance(lines[1], e, ff, fuel_gas)
     scale = 1.0 / max(h.factor, LEAST_FACTOR)
     extra = pool_source(k, e, h, dt)
-    lag = min(max((e.time_lag_s if e.time_lag_s > 0.0 else k.time_lag_s) / dt, 1.0), DELAY_SLOTS - 3.0)
+    early, late = lag_steps(k, e, h, dt)
     n, p, qa, qb, pa, pb = h.speed, h.pressure, a.line, b.line, a.manifold, b.manifold
 
     a_from = source_pressure(k, lines[0], fo, n, ox_gas)
@@ -417,7 +435,8 @@ def short_step(
     dn = (turn - pump_torque(k, lines, n, qa, qb, gas)) / k.spool_s
     dqa, dpa, ja = line_rates(lines[0], a_from, a_along, a_in, qa, pa, p * scale)
     dqb, dpb, jb = line_rates(lines[1], b_from, b_along, b_in, qb, pb, p * scale)
-    dp = (delayed_burning(h, lag) + extra - p) / k.residence_s if h.lit == 1 else 0.0
+    now = 0.5 * (delayed_burning(h, early) + delayed_burning(h, late))
+    dp = (now + extra - p) / k.residence_s if h.lit == 1 else 0.0
 
     n1, p1 = max(n + dt * dn, 0.0), max(p + dt * dp, 0.0)
     qa1, qb1 = max(qa + dt * dqa, 0.0), max(qb + dt * dqb, 0.0)
@@ -425,7 +444,8 @@ def short_step(
     dn1 = (turn - pump_torque(k, lines, n1, qa1, qb1, gas)) / k.spool_s
     dqa1, dpa1, ja1 = line_rates(lines[0], a_from, a_along, a_in, qa1, pa1, p1 * scale)
     dqb1, dpb1, jb1 = line_rates(lines[1], b_from, b_along, b_in, qb1, pb1, p1 * scale)
-    dp1 = (delayed_burning(h, lag - 1.0) + extra - p1) / k.residence_s if h.lit == 1 else 0.0
+    then = 0.5 * (delayed_burning(h, early - 1.0) + delayed_burning(h, late - 1.0))
+    dp1 = (then + extra - p1) / k.residence_s if h.lit == 1 else 0.0
 
     half = 0.5 * dt
     h.speed = max(n + half * (dn + dn1), 0.0)
@@ -453,6 +473,8 @@ def end_short(
         h.burning = h.factor * mixture_factor(k, a.injected, b.injected) * level
         off = max(abs(h.burning - h.pressure), max(abs(a.line - a.injected), abs(b.line - b.injected)))
         h.unrest = max(h.unrest, off)
+        uneven = abs(h.burning - h.pressure) / max(h.pressure, LEAST_FACTOR)
+        h.swing += (uneven - h.swing) * min(dt / SWING_S, 1.0)
     h.newest = h.newest + 1 if h.newest < DELAY_SLOTS - 1 else 0
     h.delayed[h.newest] = h.burning
     h.rate_speed = 0.0

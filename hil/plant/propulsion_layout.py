@@ -36,8 +36,8 @@ PROPULSION: Final = np.dtype((np.record, [
         "thrust_vac_n", "full_thrust_n", "exit_area_m2", "chamber_full_pa", "exit_pa",
         "separation", "exit_gamma",
         # chamber
-        "mixture_ratio", "throttle_floor", "residence_s", "time_lag_s", "best_ratio", "ratio_loss",
-        "ratio_norm", "tail_off_s", "igniter_s", "pool_share", "pool_drain_s", "pool_burn_s",
+        "mixture_ratio", "throttle_floor", "residence_s", "time_lag_s", "lag_spread", "best_ratio",
+        "ratio_loss", "ratio_norm", "tail_off_s", "igniter_s", "pool_share", "pool_drain_s", "pool_burn_s",
         "damage_pressure",
         # turbopump
         "spool_s", "speed_0", "speed_1", "speed_2", "torque_at_rest", "start_torque", "start_speed",
@@ -99,7 +99,7 @@ CHAIN: Final = np.dtype((np.record, [
     *_floats(
         "speed", "throttle", "pressure", "burning", "factor", "rate_speed", "rate_pressure",
         "last_speed", "last_pressure", "igniting_s", "starved_s", "risen_s", "pool_s",
-        "over_s", "void_s", "buzz_s", "unrest",
+        "over_s", "void_s", "buzz_s", "unrest", "swing",
     ),
     ("delayed", "<f8", (DELAY_SLOTS,)),
     *((name, "<i8") for name in (

@@ -116,6 +116,7 @@ class Propulsion(FileModel):
     manifold_capacity_fuel_s: Figure = bounded(5e-4, 0.1, "s")
     residence_s: Figure = bounded(3e-4, 0.02, "s, gas in the chamber")
     time_lag_s: Figure = bounded(1e-4, 0.01, "s, injection to combustion")
+    lag_spread: Figure = bounded(0.0, 10.0, "1, spread of the time lag over the swing of what burns")
     best_ratio: Figure = bounded(1.0, 8.0, "kg oxidiser / kg fuel of the highest c*")
     ratio_loss: Figure = bounded(0.0, 5.0, "1, c* lost over the square of ln(ratio / best)")
     spool_s: Figure = bounded(0.01, 2.0, "s, full pump torque to full pump speed")

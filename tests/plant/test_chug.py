@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -51,14 +52,19 @@ def measured(deviations: Any, step_s: float = STEP_S) -> Mode:
     up = np.flatnonzero((wave[:-1] < 0.0) & (wave[1:] >= 0.0))
     at = up + wave[up] / (wave[up] - wave[up + 1])
     frequency = (len(at) - 1) / ((at[-1] - at[0]) * step_s)
-    peaks = [wave[a:b].max() - wave[a:b].min() for a, b in zip(up, up[1:], strict=False)]
+    peaks = [wave[a:b].max() - wave[a:b].min() for a, b in pairwise(up)]
     growth = np.polyfit(at[:-1] * step_s, np.log(peaks), 1)[0]
     return Mode(float(growth), float(frequency))
 
 
 @pytest.mark.parametrize(
     ("name", "x", "dp", "lag_s"),
-    [("zq3", 0.6, 0.1, 2e-3), ("zq3", 0.6, 0.15, 3e-3), ("zq3", 0.24, 0.0, 0.0), ("falcon9", 0.45, 0.12, 4e-3)],
+    [
+        ("zq3", 0.6, 0.1, 2e-3),
+        ("zq3", 0.6, 0.15, 3e-3),
+        ("zq3", 0.24, 0.0, 0.0),
+        ("falcon9", 0.45, 0.12, 4e-3),
+    ],
 )
 def test_frequency_and_growth(name: str, x: float, dp: float, lag_s: float, request: Any) -> None:
     vehicle: Vehicle = request.getfixturevalue(name)

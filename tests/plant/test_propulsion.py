@@ -107,7 +107,8 @@ def test_halving_the_step_moves_a_landing_burn_by_less_than_a_millimetre(bench: 
     commands.pop()
     ends = [
         replay(
-            bench(pos=(0.0, 0.0, 1900.0), vel=(5.0, -3.0, -260.0), wind=(8.0, -3.0), step_ns=step_ns), commands
+            bench(pos=(0.0, 0.0, 1900.0), vel=(5.0, -3.0, -260.0), wind=(8.0, -3.0), step_ns=step_ns),
+            commands,
         )
         for step_ns in (1_000_000, 500_000)
     ]
