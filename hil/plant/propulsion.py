@@ -29,7 +29,7 @@ SUSTAIN_FLOW: Final = 0.05
 """A chamber goes out when either flow stays below this fraction..."""
 STARVED_S: Final = 0.06
 """... for longer than this: an oscillation may stop the flow for an instant."""
-BLOW_OUT: Final = 0.8
+BLOW_OUT: Final = 0.4
 """A chamber goes out below this fraction of the throttle floor, once it has been above."""
 ESTABLISHED_S: Final = 0.1
 """How long flows and pressure have to be above blow-out before a chamber can blow out."""
@@ -424,10 +424,13 @@ def short_step(
     b_along = resistance(lines[1], ff, max(valve_opening(ff, fuel_pos), LEAST_OPEN), fuel_gas)
     a_in = injector_resistance(lines[0], e, fo, ox_gas)
     b_in = injector_resistance(lines[1], e, ff, fuel_gas)
+    a_open = 1.0 if valve_opening(fo, ox_pos) > 0.0 else 0.0
+    b_open = 1.0 if valve_opening(ff, fuel_pos) > 0.0 else 0.0
     scale = 1.0 / max(h.factor, LEAST_FACTOR)
     extra = pool_source(k, e, h, dt)
     early, late = lag_steps(k, e, h, dt)
-    n, p, qa, qb, pa, pb = h.speed, h.pressure, a.line, b.line, a.manifold, b.manifold
+    n, p, pa, pb = h.speed, h.pressure, a.manifold, b.manifold
+    qa, qb = a.line * a_open, b.line * b_open
 
     a_from = source_pressure(k, lines[0], fo, n, ox_gas)
     b_from = source_pressure(k, lines[1], ff, n, fuel_gas)
@@ -439,7 +442,7 @@ def short_step(
     dp = (now + extra - p) / k.residence_s if h.lit == 1 else 0.0
 
     n1, p1 = max(n + dt * dn, 0.0), max(p + dt * dp, 0.0)
-    qa1, qb1 = max(qa + dt * dqa, 0.0), max(qb + dt * dqb, 0.0)
+    qa1, qb1 = a_open * max(qa + dt * dqa, 0.0), b_open * max(qb + dt * dqb, 0.0)
     pa1, pb1 = pa + dt * dpa, pb + dt * dpb
     dn1 = (turn - pump_torque(k, lines, n1, qa1, qb1, gas)) / k.spool_s
     dqa1, dpa1, ja1 = line_rates(lines[0], a_from, a_along, a_in, qa1, pa1, p1 * scale)
@@ -450,8 +453,8 @@ def short_step(
     half = 0.5 * dt
     h.speed = max(n + half * (dn + dn1), 0.0)
     h.pressure = max(p + half * (dp + dp1), 0.0)
-    a.line = max(qa + half * (dqa + dqa1), 0.0) if valve_opening(fo, ox_pos) > 0.0 else 0.0
-    b.line = max(qb + half * (dqb + dqb1), 0.0) if valve_opening(ff, fuel_pos) > 0.0 else 0.0
+    a.line = a_open * max(qa + half * (dqa + dqa1), 0.0)
+    b.line = b_open * max(qb + half * (dqb + dqb1), 0.0)
     a.manifold, b.manifold = pa + half * (dpa + dpa1), pb + half * (dpb + dpb1)
     a.used_kg += half * lines[0].full_kgps * (ja + ja1)
     b.used_kg += half * lines[1].full_kgps * (jb + jb1)
