@@ -185,10 +185,10 @@ def draw(picture: Picture, table: Any) -> str:
     y_scale = (HEIGHT - BOTTOM - TOP) / (high - low)
 
     def x_at(value: float) -> float:
-        return LEFT + (value - t[0]) * x_scale
+        return float(LEFT + (value - t[0]) * x_scale)
 
     def y_at(value: float) -> float:
-        return HEIGHT - BOTTOM - (value - low) * y_scale
+        return float(HEIGHT - BOTTOM - (value - low) * y_scale)
 
     sizes = ", ".join(f"{k} {v}" for k, v in picture.sizes.items())
     note = f" - {picture.note}" if picture.note else ""
