@@ -17,7 +17,15 @@ from hil.plant.atmosphere import gravity_mps2
 from hil.plant.jit import compiled
 from hil.plant.legs import feet_forces
 
-__all__ = ["STATES", "derivative", "rotation", "runge_kutta_step"]
+__all__ = [
+    "STATES",
+    "attitude_rates",
+    "derivative",
+    "rotation",
+    "runge_kutta_finish",
+    "runge_kutta_stage",
+    "runge_kutta_step",
+]
 
 STATES: Final = 13
 Floats = npt.NDArray[np.float64]
@@ -51,14 +59,20 @@ def aero_loads(c: Any, s: Any, rot: Matrix9, x: Floats) -> tuple[float, float, f
 
 
 @compiled
-def attitude_rates(x: Floats, s: Any, mx: float, my: float, mz: float, out: Floats) -> None:
-    """Write the derivatives of attitude and turn rate under a moment in body axes (Euler)."""
+def attitude_rates(x: Floats, out: Floats) -> None:
+    """Write the derivative of the attitude quaternion of the state `x`."""
     w, i, j, k = x[6], x[7], x[8], x[9]
     wx, wy, wz = x[10], x[11], x[12]
     out[6] = 0.5 * (-i * wx - j * wy - k * wz)
     out[7] = 0.5 * (w * wx + j * wz - k * wy)
     out[8] = 0.5 * (w * wy + k * wx - i * wz)
     out[9] = 0.5 * (w * wz + i * wy - j * wx)
+
+
+@compiled
+def turn_rates(x: Floats, s: Any, mx: float, my: float, mz: float, out: Floats) -> None:
+    """Write the derivative of the turn rate of the booster under a moment in body axes (Euler)."""
+    wx, wy, wz = x[10], x[11], x[12]
     twist = (s.inertia_transverse_kgm2 - s.inertia_axial_kgm2) * wz
     out[10] = (mx + twist * wy) * s.per_transverse
     out[11] = (my - twist * wx) * s.per_transverse
@@ -89,24 +103,35 @@ def derivative(c: Any, s: Any, x: Floats, out: Floats) -> None:
     s.specific_mps2[2] = r02 * px + r12 * py + r22 * pz
     out[0], out[1], out[2] = x[3], x[4], x[5]
     out[3], out[4], out[5] = px, py, pz - gravity_mps2(x[2] - s.cm_z_m)
-    attitude_rates(x, s, mx, my, mz, out)
+    attitude_rates(x, out)
+    turn_rates(x, s, mx, my, mz, out)
+
+
+@compiled
+def runge_kutta_stage(x: Floats, k: Floats, stage: int, part: float) -> None:
+    """Leave in `k[4]` the state at which the slope after `stage` is taken; `part` is the time to it."""
+    for i in range(STATES):
+        k[4, i] = x[i] + part * k[stage, i]
+
+
+@compiled
+def runge_kutta_finish(x: Floats, k: Floats, dt: float) -> None:
+    """Advance the state by the weighted mean of the four slopes in `k`; keep the attitude a unit one."""
+    for i in range(STATES):
+        x[i] += dt / 6.0 * (k[0, i] + 2.0 * (k[1, i] + k[2, i]) + k[3, i])
+    norm = 1.0 / math.sqrt(x[6] * x[6] + x[7] * x[7] + x[8] * x[8] + x[9] * x[9])
+    for i in range(6, 10):
+        x[i] *= norm
 
 
 @compiled
 def runge_kutta_step(c: Any, s: Any, x: Floats, k: Floats, dt: float) -> None:
     """Advance the state `x` by `dt` with the classical fourth-order method; `k` is 5 x 13 scratch."""
     derivative(c, s, x, k[0])
-    for i in range(STATES):
-        k[4, i] = x[i] + 0.5 * dt * k[0, i]
+    runge_kutta_stage(x, k, 0, 0.5 * dt)
     derivative(c, s, k[4], k[1])
-    for i in range(STATES):
-        k[4, i] = x[i] + 0.5 * dt * k[1, i]
+    runge_kutta_stage(x, k, 1, 0.5 * dt)
     derivative(c, s, k[4], k[2])
-    for i in range(STATES):
-        k[4, i] = x[i] + dt * k[2, i]
+    runge_kutta_stage(x, k, 2, dt)
     derivative(c, s, k[4], k[3])
-    for i in range(STATES):
-        x[i] += dt / 6.0 * (k[0, i] + 2.0 * (k[1, i] + k[2, i]) + k[3, i])
-    norm = 1.0 / math.sqrt(x[6] * x[6] + x[7] * x[7] + x[8] * x[8] + x[9] * x[9])
-    for i in range(6, 10):
-        x[i] *= norm
+    runge_kutta_finish(x, k, dt)
