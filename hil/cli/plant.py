@@ -17,6 +17,10 @@ _SHOWN: Final = (
     "roll_rate_degps", "pitch_rate_degps", "yaw_rate_degps", "mach",
 )  # fmt: skip
 """What people see of a history; --json gives all of it."""
+_COAST_SHOWN: Final = (
+    "t_s", "altitude_m", "speed_mps", "vel_up_mps", "east_m", "north_m", "mach", "dynamic_pressure_pa",
+    "angle_of_attack_deg",
+)  # fmt: skip
 
 
 def _positive(text: str) -> float:
@@ -41,11 +45,38 @@ def add_plant(commands: Any) -> None:
         "--every", type=_positive, metavar="S", help="time between rows, s (default: the case's)"
     )
     fly.add_argument("--json", action="store_true", help="print the history as one JSON object of arrays")
+    coast = verbs.add_parser(
+        "coast", help="fly a booster's case without commands: engines off, fins straight"
+    )
+    coast.add_argument("case", metavar="CASE", help="a name under rigs/cases, or a path")
+    coast.add_argument(
+        "--for", type=_positive, default=20.0, metavar="S", dest="seconds", help="how long, s (default: 20)"
+    )
+    coast.add_argument(
+        "--every", type=_positive, default=1.0, metavar="S", help="time between rows (default: 1)"
+    )
+    coast.add_argument("--json", action="store_true", help="print the history as one JSON object of arrays")
 
 
 def plant_command(arguments: argparse.Namespace) -> int:
     """Do what the arguments ask for; return the exit status (1: a check case is out of tolerance)."""
-    return _check(as_json=arguments.json) if arguments.verb == "check" else _fly(arguments)
+    if arguments.verb == "check":
+        return _check(as_json=arguments.json)
+    return _coast(arguments) if arguments.verb == "coast" else _fly(arguments)
+
+
+def _coast(arguments: argparse.Namespace) -> int:
+    # imported late: compiling the plant takes a moment that a bad argument should not cost
+    from hil.faults.case import SHIPPED, find_case, load_case, vehicle_path
+    from hil.plant.coast import fly_coast
+    from hil.plant.vehicle import load_vehicle
+
+    nowhere = SHIPPED / "none.toml"
+    case = load_case(find_case(arguments.case, nowhere))
+    vehicle = load_vehicle(vehicle_path(case, nowhere))
+    history = fly_coast(vehicle, case, arguments.seconds, arguments.every)
+    _print_history(history, _COAST_SHOWN, as_json=arguments.json)
+    return 0
 
 
 def _fly(arguments: argparse.Namespace) -> int:
@@ -54,16 +85,20 @@ def _fly(arguments: argparse.Namespace) -> int:
     from hil.plant.checkcase import find_check_case, load_check_case
 
     case = load_check_case(find_check_case(arguments.case))
-    history = fly_check_case(case, arguments.every)
-    if arguments.json:
+    _print_history(fly_check_case(case, arguments.every), _SHOWN, as_json=arguments.json)
+    return 0
+
+
+def _print_history(history: dict[str, Any], shown: tuple[str, ...], *, as_json: bool) -> None:
+    """Print a history: all of it as one JSON object of arrays, or what people look at as a table."""
+    if as_json:
         print(json.dumps({name: values.tolist() for name, values in history.items()}, allow_nan=False))
-        return 0
-    widths = [max(len(name), 12) for name in _SHOWN]
-    print("  ".join(name.rjust(width) for name, width in zip(_SHOWN, widths, strict=True)))
-    for row in zip(*(history[name] for name in _SHOWN), strict=True):
+        return
+    widths = [max(len(name), 12) for name in shown]
+    print("  ".join(name.rjust(width) for name, width in zip(shown, widths, strict=True)))
+    for row in zip(*(history[name] for name in shown), strict=True):
         cells = (f"{value:.7g}".rjust(width) for value, width in zip(row, widths, strict=True))
         print("  ".join(cells))
-    return 0
 
 
 def _check(*, as_json: bool) -> int:
