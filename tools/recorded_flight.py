@@ -31,8 +31,8 @@ __all__ = ["coast_errors", "fit_drag", "fit_throttle", "main", "record", "vehicl
 Array = npt.NDArray[np.float64]
 
 SPEED_MPS: Final = 5.0
-ALTITUDE_M: Final = 40.0
-"""What a misfit of speed and of altitude is divided by; the display's step is 100 m."""
+ALTITUDE_M: Final = 75.0
+"""What a misfit of speed and of altitude is divided by: half of what is allowed at ignition."""
 BEND: Final = 0.05
 """The same for the bend of the drag's correction from one point of the table to the next."""
 DRAG_FROM_MACH: Final = 0.9
