@@ -13,10 +13,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
+from hil.campaign import Tally
 from hil.cli.summary import progress_line, summary
 from hil.executive import Stop
 from hil.files import FileError
-from hil.rig.check import refuse_live
 from hil.rig.plan import Plan, load_plan
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run_command"]
 
-_WORST_FIRST: Final = (130, 3, 4, 1, 0)
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PROGRESS_EVERY_S: Final = 2.0
 
@@ -33,6 +32,8 @@ def run_command(arguments: argparse.Namespace) -> int:
     """Fly what the arguments ask for; return the exit status."""
     plan = load_plan(arguments.rig, arguments.case)
     if plan.rig.live:
+        from hil.rig.check import refuse_live
+
         refuse_live(plan.rig)
     if arguments.seeds is not None:
         return _many(plan, arguments)
@@ -47,15 +48,16 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 def _many(plan: Plan, arguments: argparse.Namespace) -> int:
     """Fly one seed after the other, one JSON object a line; return the worst status."""
-    statuses = set()
+    tally = Tally()
     for seed in arguments.seeds:
         out = None if arguments.out is None else arguments.out / f"seed-{seed}"
         run = _one(plan, seed, arguments, _run_dir(plan, seed, out))
         _print_object(run.result)
-        statuses.add(_status(run))
+        tally.add(run.result["verdict"], _status(run))
         if run.exit_status == 130:
             break
-    return next(status for status in _WORST_FIRST if status in statuses)
+    print(f"hil: {tally.sentence()}", file=sys.stderr)
+    return tally.worst_status
 
 
 def _one(plan: Plan, seed: int, arguments: argparse.Namespace, run_dir: Path) -> Run:

@@ -40,8 +40,10 @@ class Node:
     (`live`) the bus does.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, accepts: frozenset[int] | None = None) -> None:
         self.name = name
+        self.accepts = accepts
+        """Ids that its acceptance filter lets through, as the filter of a CAN controller; None: all."""
         self.inbox: list[bytes] = []
         self.outbox: list[bytes] = []
         self.socket: socket.socket | None = None
@@ -132,9 +134,9 @@ class VirtualBus:
         self._poll = select.poll()
         self._sources: dict[int, Callable[[], None]] = {}
 
-    def attach(self, name: str) -> Node:
-        """Return a new node; the order of attaching decides between equal ids."""
-        node = Node(name)
+    def attach(self, name: str, accepts: frozenset[int] | None = None) -> Node:
+        """Return a new node that hears `accepts`; the order of attaching decides between equal ids."""
+        node = Node(name, accepts)
         self.nodes.append(node)
         return node
 
@@ -212,7 +214,9 @@ class VirtualBus:
 
     @staticmethod
     def _deliver(node: Node, frames: list[bytes]) -> None:
-        """Give frames to a node; those for a live node whose board is dead are lost."""
+        """Give a node the frames it accepts; those for a live node whose board is dead are lost."""
+        if node.accepts is not None:
+            frames = [frame for frame in frames if frame_id(frame) in node.accepts]
         if not node.live:
             node.inbox += frames
         elif not node.deaf:

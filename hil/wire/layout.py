@@ -18,8 +18,9 @@ import cantools
 from cantools.database.can import Database, Message
 
 from hil.files import FileError
+from hil.signals import MAX_ENGINES
 
-__all__ = ["check_database", "fingerprint", "load_database", "raw_range"]
+__all__ = ["accepted_ids", "check_database", "fingerprint", "load_database", "raw_range"]
 
 _NUMBERED: Final = re.compile(r"ENGINE_(\d+)_(\w+)")
 
@@ -67,7 +68,9 @@ def check_database(path: Path, layouts: Mapping[str, int]) -> Database:
     """
     database = load_database(path)
     by_name = {message.name: message for message in database.messages}
-    for name in layouts:
+    engines = range(1, MAX_ENGINES + 1)
+    wanted = {name.replace("ENGINE_1_", f"ENGINE_{number}_") for name in layouts for number in engines}
+    for name in sorted(wanted):
         if name not in by_name:
             raise FileError(f"{path}: does not match the firmware: message {name} is missing")
     for message in database.messages:
@@ -78,3 +81,10 @@ def check_database(path: Path, layouts: Mapping[str, int]) -> Database:
                 "(run tools/bus_dbc.py and tools/bus_c.py, then build again)"
             )
     return database
+
+
+def accepted_ids(engine: int | None, database: Database) -> frozenset[int]:
+    """Return what a board listens to: a valve board to its own commands, the computer to all valve boards."""
+    if engine is not None:
+        return frozenset({database.get_message_by_name(f"ENGINE_{engine}_COMMAND").frame_id})
+    return frozenset(m.frame_id for m in database.messages if m.name.endswith(("_STATUS", "_GIMBAL")))

@@ -133,6 +133,26 @@ def test_a_plant_that_breaks_is_3_with_its_cause(
     assert np.array_equal(frames["frame"], np.arange(len(frames)))
 
 
+def test_a_disk_that_fills_up_is_3(
+    case: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = os.write
+
+    def full(fd: int, data: bytes) -> int:
+        if Path(f"/proc/self/fd/{fd}").readlink().name == "tape.mcap" and os.fstat(fd).st_size > 50_000:
+            raise OSError(28, "No space left on device")
+        return inner(fd, data)
+
+    case.write_text(CASE.replace("time_limit_s = 1.0", "time_limit_s = 5.0"))
+    monkeypatch.setattr(os, "write", full)
+    assert run(KERNEL, "--case", case, "--json") == 3
+    out, err = capsys.readouterr()
+    result = json.loads(out)
+    assert f"hil: tape {result['run_dir']}/tape.mcap: the disk is full" in err
+    assert "Traceback" not in err
+    assert len(read_tape(Path(result["run_dir"]) / "tape.mcap").frames) > 0
+
+
 def test_late_frames_are_4(
     case: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
