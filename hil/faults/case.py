@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final, Self
 
@@ -13,11 +14,13 @@ from hil.files import FileError, FileModel, bounded, load_toml
 
 __all__ = [
     "SHIPPED",
+    "Atmosphere",
     "Case",
     "FaultSpec",
     "Ignition",
     "Initial",
     "Navigation",
+    "Pad",
     "Wind",
     "find_case",
     "load_case",
@@ -49,9 +52,61 @@ class Initial(FileModel):
 
 
 class Wind(FileModel):
-    """Steady wind, east and north, everywhere."""
+    """Where the air blows to, east and north: one steady wind or a profile by altitude, and gusts.
+
+    A profile is linear between its points and constant beyond its ends: its slope is the shear.
+    """
 
     mean_mps: tuple[float, float] = (0.0, 0.0)
+    altitude_m: Annotated[tuple[float, ...], Field(min_length=2, max_length=64)] | None = None
+    profile_mps: Annotated[tuple[tuple[float, float], ...], Field(min_length=2, max_length=64)] | None = None
+    gust_w20_mps: float = bounded(0.0, 50.0, "m/s, wind at 20 ft that the gusts are scaled to", default=0.0)
+    """Dryden gusts of MIL-F-8785C; 0: none."""
+
+    @model_validator(mode="after")
+    def _is_one_wind(self) -> Self:
+        if (self.altitude_m is None) != (self.profile_mps is None):
+            raise ValueError("wind.altitude_m and wind.profile_mps belong together")
+        if self.altitude_m is not None and self.profile_mps is not None:
+            if self.mean_mps != (0.0, 0.0):
+                raise ValueError("wind takes mean_mps or a profile, not both")
+            if len(self.altitude_m) != len(self.profile_mps):
+                raise ValueError("wind.altitude_m and wind.profile_mps must have the same length")
+            if any(b <= a for a, b in pairwise(self.altitude_m)):
+                raise ValueError("wind.altitude_m must increase")
+        return self
+
+    def points(self) -> tuple[tuple[float, ...], tuple[tuple[float, float], ...]]:
+        """Return altitudes (m) and the winds there (m/s, east and north)."""
+        if self.altitude_m is None or self.profile_mps is None:
+            return (0.0,), (self.mean_mps,)
+        return self.altitude_m, self.profile_mps
+
+    def steady_mps(self, altitude_m: float) -> tuple[float, float]:
+        """Return the wind without gusts at an altitude, m/s, east and north."""
+        altitudes, winds = self.points()
+        for i in range(1, len(altitudes)):
+            if altitude_m < altitudes[i]:
+                part = max((altitude_m - altitudes[i - 1]) / (altitudes[i] - altitudes[i - 1]), 0.0)
+                (e0, n0), (e1, n1) = winds[i - 1], winds[i]
+                return e0 + part * (e1 - e0), n0 + part * (n1 - n0)
+        return winds[-1]
+
+
+class Atmosphere(FileModel):
+    """The air: US Standard Atmosphere 1976, its density scaled."""
+
+    density_factor: float = bounded(0.5, 2.0, "1", default=1.0)
+
+
+class Pad(FileModel):
+    """The pad: level ground everywhere, the pad itself a disc."""
+
+    radius_m: float = bounded(1.0, 1000.0, "m", default=40.0)
+    """Whoever stands further out stands off the pad."""
+    latitude_deg: float | None = bounded(-90.0, 90.0, "deg", default=None)
+    """With it the pad stands on the turning WGS-84 Earth (J2, centrifugal force, Coriolis); without it
+    gravity is the standard's over a flat Earth that stands still."""
 
 
 class Navigation(FileModel):
@@ -124,6 +179,8 @@ class Case(FileModel):
     description: str
     initial: Initial
     wind: Wind = Wind()
+    atmosphere: Atmosphere = Atmosphere()
+    pad: Pad = Pad()
     navigation: Navigation = Navigation()
     ignition: Ignition = Ignition()
     fault: tuple[FaultSpec, ...] = ()

@@ -41,7 +41,17 @@ def fly_booster(
     The faults of the case are left out.  Ends early, with the last row, once the booster is at rest.
     """
     frame = Frame(len(vehicle.landing_engines))
-    plant = BoosterPlant(frame, vehicle, case.initial, case.wind, STEP_NS)
+    plant = BoosterPlant(
+        frame,
+        vehicle,
+        case.initial,
+        case.wind,
+        STEP_NS,
+        atmosphere=case.atmosphere,
+        pad=case.pad,
+        seed=case.seed,
+        run_id=case.path.stem,
+    )
     rows = [_row(0.0, frame, vehicle)]
     for k in range(math.floor(seconds / every_s * (1.0 + 1e-12))):
         if steer is not None:

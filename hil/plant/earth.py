@@ -7,7 +7,7 @@ Earth, or standing still at time 0).  A local frame is north, east, down at a ge
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 from hil.plant.jit import compiled
 
@@ -22,6 +22,8 @@ __all__ = [
     "geodetic",
     "gravitation",
     "local_axes",
+    "pad_gravity",
+    "pad_place",
 ]
 
 # WGS-84: NIMA TR8350.2 (third edition, 2000), tables 3.1, 3.3 and 3.4.
@@ -99,3 +101,36 @@ def gravitation(x: float, y: float, z: float, j2: float) -> Vector3:
     ratio = 5.0 * z * z / squared
     across = pull * (1.0 + bulge * (1.0 - ratio))
     return across * x, across * y, pull * (1.0 + bulge * (3.0 - ratio)) * z
+
+
+def pad_place(latitude_rad: float) -> tuple[float, float]:
+    """Return north and up components (m) of the way from the Earth's centre to a pad on the ellipsoid."""
+    sine, cosine = math.sin(latitude_rad), math.cos(latitude_rad)
+    across = EQUATOR_M / math.sqrt(1.0 - FIRST_ECCENTRICITY_SQUARED * sine * sine)
+    return -FIRST_ECCENTRICITY_SQUARED * across * sine * cosine, across * (
+        1.0 - FIRST_ECCENTRICITY_SQUARED * sine * sine
+    )
+
+
+@compiled
+def pad_gravity(c: Any, x: Any) -> Vector3:
+    """Return the acceleration (m/s^2) of a free body in pad axes, which turn with the Earth.
+
+    `x` begins with position and velocity in pad axes.  It is that of WGS-84 with J2, centrifugal and
+    Coriolis parts included.
+    """
+    east, north, up = x[0], x[1] + c.pad_north_m, x[2] + c.pad_up_m
+    along = c.axis_north * north + c.axis_up * up
+    squared = east * east + north * north + up * up
+    pull = -MU_M3PS2 / (squared * math.sqrt(squared))
+    bulge = 1.5 * J2 * EQUATOR_M * EQUATOR_M / squared
+    out = pull * (1.0 + bulge * (1.0 - 5.0 * along * along / squared))
+    spin = TURN_RATE_RADPS * TURN_RATE_RADPS
+    axial = (2.0 * pull * bulge - spin) * along
+    out += spin
+    twice = 2.0 * TURN_RATE_RADPS
+    return (
+        out * east - twice * (c.axis_north * x[5] - c.axis_up * x[4]),
+        out * north + axial * c.axis_north - twice * c.axis_up * x[3],
+        out * up + axial * c.axis_up + twice * c.axis_north * x[3],
+    )
