@@ -17,10 +17,13 @@ __all__ = [
     "Atmosphere",
     "Case",
     "FaultSpec",
+    "Gnss",
     "Ignition",
+    "Imu",
     "Initial",
     "Navigation",
     "Pad",
+    "Radar",
     "Wind",
     "find_case",
     "load_case",
@@ -109,8 +112,50 @@ class Pad(FileModel):
     gravity is the standard's over a flat Earth that stands still."""
 
 
+class Imu(FileModel):
+    """An inertial measurement unit; biases and scale errors are one sigma, drawn when it is turned on."""
+
+    gyro_bias_degph: float = bounded(0.0, 1e5, "deg/h", default=0.5)
+    gyro_scale_ppm: float = bounded(0.0, 1e5, "ppm", default=500.0)
+    gyro_noise_deg_rth: float = bounded(0.0, 100.0, "deg/sqrt(h)", default=0.15)
+    gyro_range_degps: float = bounded(1.0, 1e4, "deg/s", default=400.0)
+    gyro_lsb_degps: float = bounded(0.0, 10.0, "deg/s, 0: none", default=6.1035e-5)
+    accelerometer_bias_mg: float = bounded(0.0, 1000.0, "mg", default=0.75)
+    accelerometer_scale_ppm: float = bounded(0.0, 1e5, "ppm", default=300.0)
+    accelerometer_noise_mps_rth: float = bounded(0.0, 100.0, "m/s/sqrt(h)", default=0.07)
+    accelerometer_range_g: float = bounded(0.1, 1000.0, "g", default=10.0)
+    accelerometer_lsb_mg: float = bounded(0.0, 100.0, "mg, 0: none", default=1.9073e-3)
+    latency_ms: int = bounded(0, 500, "ms", default=0)
+
+
+class Gnss(FileModel):
+    """A GNSS receiver, followed by the navigation unit's inertial solution."""
+
+    pos_m: float = bounded(0.0, 1000.0, "m, white", default=0.5)
+    vel_mps: float = bounded(0.0, 100.0, "m/s, white", default=0.05)
+    drift_m: float = bounded(0.0, 1000.0, "m, correlated", default=1.0)
+    drift_s: float = bounded(0.1, 1e5, "s", default=60.0)
+    follow_s: float = bounded(0.01, 100.0, "s, lag of the unit behind the fixes", default=1.0)
+    coast_s: float = bounded(0.0, 1e4, "s, without a fix the unit vouches for so long", default=30.0)
+    latency_ms: int = bounded(0, 2000, "ms", default=100)
+    dropouts_s: Annotated[tuple[tuple[float, float], ...], Field(max_length=16)] = ()
+    """Start and length of each dropout, s since the start of the flight."""
+
+
+class Radar(FileModel):
+    """A radar altimeter; outside its range the height is the unit's."""
+
+    noise_m: float = bounded(0.0, 100.0, "m", default=0.05)
+    scale_ppm: float = bounded(0.0, 1e5, "ppm", default=500.0)
+    lsb_m: float = bounded(0.0, 10.0, "m, 0: none", default=0.01)
+    least_m: float = bounded(-10.0, 1000.0, "m", default=-10.0)
+    most_m: float = bounded(1.0, 20_000.0, "m", default=100.0)
+    tilt_deg: float = bounded(0.0, 89.0, "deg, sees the ground up to this tilt", default=30.0)
+    latency_ms: int = bounded(0, 500, "ms", default=20)
+
+
 class Navigation(FileModel):
-    """One-sigma errors and latency of the navigation solution."""
+    """One-sigma errors and latency of the navigation solution; a named unit replaces its part of them."""
 
     pos_m: float = bounded(0.0, 100.0, "m", default=0.2)
     pos_correlation_s: float = bounded(0.1, 1e4, "s", default=60.0)
@@ -118,6 +163,9 @@ class Navigation(FileModel):
     attitude_deg: float = bounded(0.0, 5.0, "deg", default=0.1)
     height_m: float = bounded(0.0, 10.0, "m", default=0.05)
     latency_ms: int = bounded(0, 500, "ms", default=50)
+    imu: Imu | None = None
+    gnss: Gnss | None = None
+    radar: Radar | None = None
 
 
 class Ignition(FileModel):

@@ -86,7 +86,7 @@ def test_bad_surroundings_are_told_in_one_line(text: str, says: str) -> None:
 
 def test_the_example_of_the_documentation_is_a_case() -> None:
     page = (Path(__file__).parents[2] / "docs" / "PLANT.md").read_text(encoding="utf-8")
-    example = kind_of(page.split("```toml\n")[-1].split("```")[0])
+    example = kind_of(page.split("```toml\n")[2].split("```")[0])
     assert example.pad.latitude_deg == 28.5
     assert example.wind.gust_w20_mps == 8.0
 
