@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+
+from line_plot import Line, Panel, draw_panels  # noqa: E402
 
 from hil.faults.case import Case, load_case  # noqa: E402
 from hil.plant.coast import fly_booster, fly_coast  # noqa: E402
 from hil.plant.vehicle import Vehicle, load_vehicle  # noqa: E402
 from hil.signals import Frame  # noqa: E402
-from tools.line_plot import Line, Panel, draw_panels  # noqa: E402
 
 __all__ = ["coast_errors", "fit_drag", "fit_throttle", "main", "record", "vehicle"]
 
