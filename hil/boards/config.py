@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hil.boards._firmware import ffi, lib
 from hil.files import FileError
-from hil.plant.vehicle import Engine, Vehicle
+from hil.plant.vehicle import Vehicle
 
 __all__ = ["flight_computer_config", "kernel_config", "valve_board_config"]
 
@@ -119,23 +119,13 @@ def _fill_engine(config: Any, vehicle: Vehicle, number: int) -> None:
     config.throttle_floor = engine.throttle_floor
     config.isp_vac_s = engine.isp_sl_s * vacuum_n / engine.thrust_sl_n
     config.chamber_pa = engine.chamber_pa
-    config.thrust_lag_s = engine.flow_lag_s + engine.chamber_lag_s
+    config.thrust_lag_s = engine.thrust_lag_s
     config.valve_slew_per_s = engine.valve_slew_per_s
-    config.start_s = _start_s(vehicle, engine)
+    config.start_s = engine.start_s
     config.gimbal_limit_rad = math.radians(engine.gimbal_limit_deg)
     config.gimbal_rate_radps = math.radians(engine.gimbal_rate_degps)
     config.centre = number == vehicle.centre_engine
     config.starts = engine.starts
-
-
-def _start_s(vehicle: Vehicle, engine: Engine) -> float:
-    """Return the time from the START request to the throttle floor of a healthy engine, in s."""
-    board = vehicle.valve_board
-    open_s = board.start_valve_pos / engine.valve_slew_per_s + engine.valve_lag_s
-    flowing_s = board.start_igniter_lead_s + board.start_fuel_lead_s + open_s
-    burning_s = max(engine.igniter_s, flowing_s) + engine.flow_lag_s + engine.chamber_lag_s
-    rest = max(0.0, engine.throttle_floor - board.start_valve_pos)
-    return burning_s + rest / engine.valve_slew_per_s
 
 
 def _fill_body(config: Any, vehicle: Vehicle, propellant_kg: float) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
-from hil.faults.catalogue import CATALOGUE, SIZES, Choice, Size
+from hil.faults.catalogue import CATALOGUE, SIZES, STRUCK, Choice, Size
 from hil.files import FileError, FileModel, bounded, load_toml
 
 __all__ = [
@@ -191,6 +191,35 @@ class FaultSpec(FileModel):
     factor: float | None = None
     tau_s: float | None = None
     valve: str | None = None
+    fin: Annotated[int, Field(ge=1, le=4)] | None = None
+    position: float | None = None
+    rate: float | None = None
+    band: float | None = None
+    hold_s: float | None = None
+    leak: float | None = None
+    starts: float | None = None
+    peak: float | None = None
+    duration_s: float | None = None
+    stiffness: float | None = None
+    lag_s: float | None = None
+    amplitude: float | None = None
+    frequency_hz: float | None = None
+    rich: str | None = None
+    shift: float | None = None
+    side: str | None = None
+    void: float | None = None
+    burst_s: float | None = None
+    head_loss: float | None = None
+    torque: float | None = None
+    trip_speed: float | None = None
+    trip_s: float | None = None
+    area: float | None = None
+    tank: str | None = None
+    missing_kg: float | None = None
+    axis: str | None = None
+    angle_deg: float | None = None
+    first_s: float | None = None
+    spread_s: float | None = None
 
     @model_validator(mode="after")
     def _is_in_the_catalogue(self) -> Self:
@@ -200,11 +229,11 @@ class FaultSpec(FileModel):
         triggers = [t for t in (self.at_s, self.after_ignition_s, self.below_alt_m) if t is not None]
         if len(triggers) != 1:
             raise ValueError("a fault has exactly one trigger: at_s, after_ignition_s or below_alt_m")
-        other = "board" if kind.strikes == "engine" else "engine"
-        if getattr(self, kind.strikes) is None:
+        if kind.strikes in STRUCK and getattr(self, kind.strikes) is None:
             raise ValueError(f"{kind.name} needs the key '{kind.strikes}'")
         taken = {size.name for size in kind.sizes}
-        for name in (other, *sorted(SIZES - taken)):
+        others = [name for name in STRUCK if name != kind.strikes]
+        for name in (*others, *sorted(SIZES - taken)):
             if getattr(self, name) is not None:
                 raise ValueError(f"{kind.name} does not take the key '{name}'")
         for size in kind.sizes:

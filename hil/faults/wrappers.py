@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from hil.faults.case import Case, FaultSpec
+from hil.faults.effects import PLANT_FAULTS, fire_order, plant_changes
 from hil.faults.triggers import TriggerBook
 from hil.files import FileError
 from hil.signals import Board, Plant, Reality
@@ -13,40 +14,12 @@ from hil.signals import Board, Plant, Reality
 __all__ = ["BoardFaults", "FaultyBoard", "FaultyPlant", "add_faults", "check_faults"]
 
 
-class EngineEffects(Protocol):
-    """What the plant lets faults do to its engines: arrays with one value for each slot."""
-
-    @property
-    def out(self) -> Any: ...
-
-    @property
-    def tail_off_s(self) -> Any: ...
-
-    @property
-    def ignition_delay_s(self) -> Any: ...
-
-    @property
-    def thrust_factor(self) -> Any: ...
-
-    @property
-    def thrust_factor_tau_s(self) -> Any: ...
-
-    @property
-    def ox_stuck(self) -> Any: ...
-
-    @property
-    def fuel_stuck(self) -> Any: ...
-
-    @property
-    def gimbal_stuck(self) -> Any: ...
-
-
 class PlantWithEffects(Plant, Protocol):
     """A plant that faults can act on."""
 
     @property
-    def effects(self) -> EngineEffects:
-        """The effects, writable."""
+    def effects(self) -> Any:
+        """What faults may do to the plant: writable arrays, one value for each slot (fin, tank)."""
 
 
 class BoardFaults(Protocol):
@@ -68,6 +41,11 @@ class FaultyPlant:
         self._plant = plant
         self._book = book
         self._t_ns = 0
+        self._later: list[tuple[int, Callable[[], None]]] = []
+
+    def strike_later(self, delay_s: float, strike: Callable[[], None]) -> None:
+        """Do `strike` at the start of the first step at or after `delay_s` from now."""
+        self._later.append((self._t_ns + round(delay_s * 1e9), strike))
 
     @property
     def at_rest(self) -> bool:
@@ -77,6 +55,11 @@ class FaultyPlant:
     def advance(self, t_ns: int) -> None:
         """Integrate to `t_ns`, with everything struck that is due at the start of the step."""
         self._book.wires_done(self._t_ns)
+        if self._later:
+            for due_ns, strike in self._later:
+                if due_ns <= self._t_ns:
+                    strike()
+            self._later = [entry for entry in self._later if entry[0] > self._t_ns]
         self._plant.advance(t_ns)
         self._t_ns = t_ns
 
@@ -140,38 +123,37 @@ def add_faults(
         return plant, list(boards)
     by_name = {board.name: board for board in boards}
     struck = set()
+    faulty = FaultyPlant(plant, book)
     for index, fault in enumerate(case.fault):
         if fault.board is not None:
             struck.add(fault.board)
             book.on(index, _silence(by_name[fault.board]))
-        elif fault.engine is not None:
-            book.on(index, _strike_engine(plant.effects, slots[fault.engine], fault))
+        elif fault.kind == "bay.fire":
+            book.on(index, _burn(faulty, plant.effects, _place(fault, slots), fault))
+        else:
+            changes = PLANT_FAULTS[fault.kind](fault)
+            book.on(index, plant_changes(plant.effects, _place(fault, slots), changes))
     wrapped: list[Board] = [FaultyBoard(b, book) if b.name in struck else b for b in boards]
-    return FaultyPlant(plant, book), wrapped
+    return faulty, wrapped
+
+
+def _place(fault: FaultSpec, slots: Mapping[int, int]) -> int:
+    """Return where in the effects' arrays the fault strikes: slot, fin, or the one value of a tank."""
+    if fault.engine is not None:
+        return slots[fault.engine]
+    return 0 if fault.fin is None else fault.fin - 1
+
+
+def _burn(plant: FaultyPlant, effects: Any, slot: int, fault: FaultSpec) -> Callable[[], None]:
+    def strike() -> None:
+        for delay_s, name in fire_order(fault):
+            plant.strike_later(delay_s, plant_changes(effects, slot, {name: 1.0}))
+
+    return strike
 
 
 def _silence(board: BoardWithFaults) -> Callable[[], None]:
     def strike() -> None:
         board.faults.silent = True
-
-    return strike
-
-
-def _strike_engine(effects: EngineEffects, slot: int, fault: FaultSpec) -> Callable[[], None]:
-    """Return what fault `fault` does to the engine in `slot`: (array, value) pairs, written at its onset."""
-    changes: dict[str, tuple[tuple[Any, float | None], ...]] = {
-        "engine.out": ((effects.tail_off_s, fault.tail_off_s), (effects.out, 1.0)),
-        "engine.late_ignition": ((effects.ignition_delay_s, fault.delay_s),),
-        "engine.thrust_shortfall": (
-            (effects.thrust_factor_tau_s, fault.tau_s),
-            (effects.thrust_factor, fault.factor),
-        ),
-        "valve.stuck": ((effects.ox_stuck if fault.valve == "oxidiser" else effects.fuel_stuck, 1.0),),
-        "gimbal.stuck": ((effects.gimbal_stuck, 1.0),),
-    }
-
-    def strike() -> None:
-        for array, value in changes[fault.kind]:
-            array[slot] = value
 
     return strike

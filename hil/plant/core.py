@@ -13,9 +13,18 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from hil.plant.actuators import servo_step
 from hil.plant.aero import plume_shielding
 from hil.plant.atmosphere import atmosphere, gravity_mps2
-from hil.plant.engine import engine_step, servo_step, thrust_n
+from hil.plant.engine import (
+    begin_engine,
+    engine_step,
+    expected_pressure,
+    move_gimbal,
+    seen_pressure,
+    tank_void,
+    thrust_n,
+)
 from hil.plant.jit import compiled
 from hil.plant.legs import (
     CRASHED,
@@ -67,16 +76,6 @@ def set_mass(c: Any, s: Any, propellant: float) -> None:
 
 
 @compiled
-def set_decays(c: Any, s: Any, dt: float) -> None:
-    """Work out how much of each lag's error is left after a step."""
-    s.valve_decay = math.exp(-dt / c.valve_lag_s)
-    s.gimbal_decay = math.exp(-dt / c.gimbal_lag_s)
-    s.flow_decay = math.exp(-dt / c.flow_lag_s)
-    s.chamber_decay = math.exp(-dt / c.chamber_lag_s)
-    s.fin_decay = math.exp(-dt / c.fin_lag_s)
-
-
-@compiled
 def add_thrust(c: Any, s: Any, e: Any, thrust: float, gx: float, gy: float) -> float:
     """Add the thrust of engine `e`, deflected by (gx, gy), to force and moment about the body origin."""
     along_x = math.sin(gx + e.gimbal_bias_x_rad)
@@ -93,32 +92,75 @@ def add_thrust(c: Any, s: Any, e: Any, thrust: float, gx: float, gy: float) -> f
 
 
 @compiled
-def engines_step(c: Any, s: Any, engines: Any, chambers: Any, act: Floats, dt: float) -> float:
+def settling(k: Any, s: Any) -> float:
+    """Return by how much more of a tank draws gas than when it is settled: little or slanted acceleration."""
+    along = s.specific_mps2[2]
+    across = math.sqrt(s.specific_mps2[0] * s.specific_mps2[0] + s.specific_mps2[1] * s.specific_mps2[1])
+    lean = k.slosh_gain * across / max(along, 1.0)
+    return float(1.0 + lean + max(k.settled_mps2 / max(along, 0.1) - 1.0, 0.0))
+
+
+@compiled
+def gas_drawn(k: Any, lines: Any, s: Any) -> tuple[float, float]:
+    """Return the void in what the oxidiser and the fuel tank give."""
+    factor = settling(k, s)
+    return tank_void(lines[0].ingest_kg, s.ox_kg, factor), tank_void(lines[1].ingest_kg, s.fuel_kg, factor)
+
+
+@compiled
+def burnt(c: Any, flows: Any) -> tuple[float, float]:
+    """Return how much oxidiser and fuel all engines have used since the start, kg."""
+    ox_kg = fuel_kg = 0.0
+    for i in range(c.engines):
+        ox_kg += flows[4 * i].used_kg
+        fuel_kg += flows[4 * i + 1].used_kg
+    return ox_kg, fuel_kg
+
+
+@compiled
+def engines_step(c: Any, s: Any, prop: Any, act: Floats, dt: float) -> float:
     """Advance all engines; leave the mean thrust force and moment of the step in `s`."""
+    constants, lines, engines, feeds, chains, flows = prop
+    k = constants[0]
     total = 0.0
     for i in range(3):
         s.thrust_body_n[i] = 0.0
         s.moment_body_nm[i] = 0.0
+    ox_void, fuel_void = gas_drawn(k, lines, s)
     for i in range(c.engines):
-        e, h = engines[i], chambers[2 * i]
-        before_pa, gx, gy = h.pressure_pa, e.gimbal_x_rad, e.gimbal_y_rad
-        engine_step(
-            c,
-            e,
-            h,
-            chambers[2 * i + 1],
-            s,
-            act[c.at_ox_drive + i],
-            act[c.at_fuel_drive + i],
-            act[c.at_gimbal_x_drive + i],
-            act[c.at_gimbal_y_drive + i],
-            act[c.at_igniter + i],
-            dt,
-        )
-        thrust = thrust_n(c, 0.5 * (before_pa + h.pressure_pa), s.ambient_pa)
+        e = engines[i]
+        igniter = act[c.at_igniter + i] > 0.5
+        thrust = engine_step(
+            k, lines, engines, feeds, chains, flows, i, act[c.at_ox_drive + i], act[c.at_fuel_drive + i],
+            igniter, ox_void, fuel_void, s.ambient_pa, dt,
+        )  # fmt: skip
+        gx, gy = move_gimbal(k, e, act[c.at_gimbal_x_drive + i], act[c.at_gimbal_y_drive + i], dt)
         if thrust > 0.0:
-            total += add_thrust(c, s, e, thrust, 0.5 * (gx + e.gimbal_x_rad), 0.5 * (gy + e.gimbal_y_rad))
+            total += add_thrust(c, s, e, thrust, gx, gy)
+    ox_kg, fuel_kg = burnt(c, flows)
+    s.ox_kg, s.fuel_kg = s.ox_loaded_kg - ox_kg, s.fuel_loaded_kg - fuel_kg
     return total
+
+
+@compiled
+def begin_frame(c: Any, s: Any, prop: Any, act: Floats) -> None:
+    """Take what faults do to the tanks, and choose each engine's path for the frame."""
+    constants, lines, engines, feeds, chains, flows = prop
+    k = constants[0]
+    if s.ox_missing_kg != 0.0 or s.fuel_missing_kg != 0.0:
+        s.ox_loaded_kg -= min(s.ox_missing_kg, s.ox_kg)
+        s.fuel_loaded_kg -= min(s.fuel_missing_kg, s.fuel_kg)
+        s.ox_kg -= min(s.ox_missing_kg, s.ox_kg)
+        s.fuel_kg -= min(s.fuel_missing_kg, s.fuel_kg)
+        s.ox_missing_kg = 0.0
+        s.fuel_missing_kg = 0.0
+    ox_void, fuel_void = gas_drawn(k, lines, s)
+    # what a frame can draw at most must be left, or the twin has to be parted now
+    drawing = ox_void + fuel_void > 0.0
+    for i in range(c.engines):
+        driven = act[c.at_ox_drive + i] > 0.0 or act[c.at_fuel_drive + i] > 0.0
+        igniter = act[c.at_igniter + i] > 0.5
+        begin_engine(k, lines, engines, feeds, chains, flows, i, igniter, driven, drawing)
 
 
 @compiled
@@ -126,9 +168,10 @@ def fins_step(c: Any, s: Any, act: Floats, dt: float) -> None:
     """Let the fin servos follow their demands; leave the mean angles of the step in `s`."""
     for i in range(4):
         before = s.fin_rad[i]
-        s.fin_rad[i] = servo_step(
-            before, act[c.at_fin_cmd_rad + i], s.fin_decay, c.fin_limit_rad, c.fin_rate_radps * dt
-        )
+        if s.fin_stuck[i] == 0.0:
+            most = c.fin_rate_radps * s.fin_rate_factor[i] * dt
+            demand = act[c.at_fin_cmd_rad + i]
+            s.fin_rad[i] = servo_step(before, demand, s.fin_decay, c.fin_limit_rad, most, c.fin_deadband_rad)
         s.fin_mean_rad[i] = 0.5 * (before + s.fin_rad[i])
 
 
@@ -252,13 +295,11 @@ def stop_body(s: Any) -> None:
 
 
 @compiled
-def plant_step(
-    c: Any, s: Any, engines: Any, chambers: Any, act: Floats, t_ns: int, dt: float, part: float
-) -> None:
+def plant_step(c: Any, s: Any, prop: Any, act: Floats, t_ns: int, dt: float, part: float) -> None:
     """Advance everything by `dt`; `t_ns` is its end, `part` how much of the frame has gone by half-way."""
     ox_kg, fuel_kg = s.ox_kg, s.fuel_kg
     air_at(c, s, s.x[2] + 0.5 * dt * s.x[5], part)
-    thrust = engines_step(c, s, engines, chambers, act, dt)
+    thrust = engines_step(c, s, prop, act, dt)
     fins_step(c, s, act, dt)
     if s.at_rest == TIPPED or s.at_rest == CRASHED:
         return
@@ -282,8 +323,7 @@ def move_moment(s: Any) -> None:
 def advance(
     constants: Any,
     body: Any,
-    engines: Any,
-    chambers: Any,
+    prop: Any,
     act: Floats,
     truth: Floats,
     truth_int: Ints,
@@ -300,13 +340,13 @@ def advance(
     """
     c, s = constants[0], body[0]
     dt = span_ns * 1e-9 / steps
-    set_decays(c, s, dt)
+    begin_frame(c, s, prop, act)
     if c.gust_w20_mps > 0.0:
         gust_step(c, s, gusts, span_ns * 1e-9)
     for i in range(1, steps + 1):
-        plant_step(c, s, engines, chambers, act, t_ns + span_ns * i // steps, dt, (i - 0.5) / steps)
+        plant_step(c, s, prop, act, t_ns + span_ns * i // steps, dt, (i - 0.5) / steps)
     centre_mass(c, s, s.ox_kg, s.fuel_kg)
-    write_truth(constants, body, engines, chambers, truth, truth_int)
+    write_truth(constants, body, prop, truth, truth_int)
     return int(s.at_rest)
 
 
@@ -366,27 +406,26 @@ def write_body(c: Any, s: Any, truth: Floats, truth_int: Ints) -> None:
 
 
 @compiled
-def write_engine(
-    c: Any, s: Any, i: int, e: Any, h: Any, healthy: Any, truth: Floats, truth_int: Ints
-) -> None:
+def write_engine(c: Any, s: Any, i: int, prop: Any, truth: Floats, truth_int: Ints) -> None:
     """Write the engine in slot `i`."""
-    truth[c.at_ox_valve_pos + i] = e.ox_pos
-    truth[c.at_fuel_valve_pos + i] = e.fuel_pos
-    truth[c.at_ox_flow_kgps + i] = e.ox_flow * c.ox_full_kgps
-    truth[c.at_fuel_flow_kgps + i] = e.fuel_flow * c.fuel_full_kgps
-    truth[c.at_chamber_pa + i] = h.pressure_pa
-    truth[c.at_chamber_expected_pa + i] = healthy.pressure_pa
-    truth[c.at_thrust_n + i] = thrust_n(c, h.pressure_pa, s.ambient_pa)
+    constants, lines, engines, feeds, chains, flows = prop
+    k, e, real = constants[0], engines[i], chains[2 * i]
+    pressure = seen_pressure(e, real)
+    truth[c.at_ox_valve_pos + i] = feeds[2 * i].pos
+    truth[c.at_fuel_valve_pos + i] = feeds[2 * i + 1].pos
+    truth[c.at_ox_flow_kgps + i] = flows[4 * i].injected * lines[0].full_kgps
+    truth[c.at_fuel_flow_kgps + i] = flows[4 * i + 1].injected * lines[1].full_kgps
+    truth[c.at_chamber_pa + i] = pressure * k.chamber_full_pa
+    truth[c.at_chamber_expected_pa + i] = expected_pressure(e, real, chains[2 * i + 1]) * k.chamber_full_pa
+    truth[c.at_thrust_n + i] = thrust_n(k, pressure, s.ambient_pa)
     truth[c.at_gimbal_x_rad + i] = e.gimbal_x_rad
     truth[c.at_gimbal_y_rad + i] = e.gimbal_y_rad
-    truth_int[c.at_lit + i] = h.lit
-    truth_int[c.at_starts_left + i] = h.starts_left
+    truth_int[c.at_lit + i] = real.lit
+    truth_int[c.at_starts_left + i] = real.starts_left
 
 
 @compiled
-def write_truth(
-    constants: Any, body: Any, engines: Any, chambers: Any, truth: Floats, truth_int: Ints
-) -> None:
+def write_truth(constants: Any, body: Any, prop: Any, truth: Floats, truth_int: Ints) -> None:
     """Write the truth record of the present state; both views show the same memory."""
     c, s = constants[0], body[0]
     air_at(c, s, s.x[2], 1.0)
@@ -394,4 +433,4 @@ def write_truth(
     write_flow_state(c, s, truth)
     write_body(c, s, truth, truth_int)
     for i in range(c.engines):
-        write_engine(c, s, i, engines[i], chambers[2 * i], chambers[2 * i + 1], truth, truth_int)
+        write_engine(c, s, i, prop, truth, truth_int)

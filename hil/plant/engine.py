@@ -1,248 +1,224 @@
-"""One engine: drive -> valve -> flow -> chamber -> thrust, its gimbal, its ignition and its end.
+"""One engine: its valves and gimbal, its propulsion chain, its healthy twin, and its nozzle.
 
-All lags are integrated exactly over a step, because their inputs are held over it.  Valve
-positions and flows are fractions of those at full thrust.
+The twin has the real valve positions and nothing wrong with it: its chamber pressure is what was to
+be expected.  As long as nothing is wrong with the engine itself, the two are one.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any
 
+from numba import literal_unroll
+
+from hil.plant.actuators import gimbal_step, valve_step
 from hil.plant.jit import compiled
+from hil.plant.propulsion import begin_short, evaluate, idle, long_step, needs_short, short_step
+from hil.plant.propulsion_layout import DELAY_SLOTS, ENGINE_EFFECTS, FEED_EFFECTS
 
-__all__ = ["actuator_step", "chamber_step", "engine_step", "mixture_efficiency", "servo_step"]
-
-IGNITION_FLOW: Final = 0.03
-"""Both flows above this fraction, and the igniter on: the ignition delay runs."""
-SUSTAIN_FLOW: Final = 0.05
-"""A chamber goes out when either flow falls below this fraction."""
-BLOW_OUT: Final = 0.8
-"""A chamber goes out below this fraction of the throttle floor, once it has been above."""
-MIXTURE_LOSS: Final = 2.0
-"""Loss of chamber pressure over the square of the mixture imbalance [assumed: mild]."""
-
-
-@compiled
-def clipped(value: float, limit: float) -> float:
-    """Return `value` held to +-limit; 0 for a value that is no number."""
-    if value > limit:
-        return limit
-    if value < -limit:
-        return -limit
-    if value == value:
-        return value
-    return 0.0
+__all__ = [
+    "begin_engine",
+    "engine_step",
+    "expected_pressure",
+    "move_gimbal",
+    "seen_pressure",
+    "tank_void",
+    "thrust_n",
+]
 
 
 @compiled
-def actuator_step(
-    pos: float,
-    speed: float,
-    drive: float,
-    full_speed: float,
-    lag_s: float,
-    decay: float,
-    dt: float,
-    low: float,
-    high: float,
-) -> tuple[float, float]:
-    """Return position and speed of a rate-driven actuator after `dt`; `decay` is exp(-dt / lag_s).
-
-    The drive (-1 to 1 of `full_speed`) sets the speed through a first-order lag; stops at `low`
-    and `high` take the speed out.
-    """
-    target = full_speed * clipped(drive, 1.0)
-    pos += target * dt + (speed - target) * lag_s * (1.0 - decay)
-    speed = target + (speed - target) * decay
-    if pos <= low:
-        return low, max(speed, 0.0)
-    if pos >= high:
-        return high, min(speed, 0.0)
-    return pos, speed
+def engine_differs(a: Any, b: Any) -> bool:
+    """Tell whether faults act otherwise on the engine `a` than on `b`."""
+    for name in literal_unroll(ENGINE_EFFECTS):  # noqa: SIM110
+        if a[name] != b[name]:
+            return True
+    return False
 
 
 @compiled
-def servo_step(pos: float, demand: float, decay: float, limit: float, most: float) -> float:
-    """Return a fin's angle after a step: first-order lag to the demand, at most `most` rad a step."""
-    wanted = clipped(demand, limit)
-    return pos + clipped((wanted - pos) * (1.0 - decay), most)
+def feed_differs(a: Any, b: Any) -> bool:
+    """Tell whether faults act otherwise on the feed `a` than on `b`."""
+    for name in literal_unroll(FEED_EFFECTS):  # noqa: SIM110
+        if a[name] != b[name]:
+            return True
+    return False
 
 
 @compiled
-def mixture_efficiency(ox: float, fuel: float) -> float:
-    """Return the fraction of chamber pressure left when the flows do not fit each other."""
-    imbalance = (ox - fuel) / max(ox + fuel, 1e-9)
-    return max(1.0 - MIXTURE_LOSS * imbalance * imbalance, 0.0)
+def copy_chain(real: Any, twin: Any, flows: Any, at: int) -> None:
+    """Make the twin, whose flows follow those of the real chain at `at`, what the real chain is."""
+    twin.speed, twin.throttle, twin.pressure = real.speed, real.throttle, real.pressure
+    twin.burning, twin.factor = real.burning, real.factor
+    twin.rate_speed, twin.rate_pressure = real.rate_speed, real.rate_pressure
+    twin.last_speed, twin.last_pressure = real.last_speed, real.last_pressure
+    twin.igniting_s, twin.pool_s, twin.over_s = real.igniting_s, real.pool_s, real.over_s
+    twin.starved_s, twin.risen_s = real.starved_s, real.risen_s
+    twin.unrest, twin.swing, twin.newest, twin.fresh = real.unrest, real.swing, real.newest, real.fresh
+    twin.lit, twin.established, twin.starts_left = real.lit, real.established, real.starts_left
+    twin.dead, twin.short = real.dead, real.short
+    for i in range(DELAY_SLOTS):
+        twin.delayed[i] = real.delayed[i]
+    for side in range(2):
+        flows[at + 2 + side].line = flows[at + side].line
+        flows[at + 2 + side].manifold = flows[at + side].manifold
+        flows[at + 2 + side].injected = flows[at + side].injected
 
 
 @compiled
-def burns_on(ox: float, fuel: float, level: float, floor: float, established: int, igniter: bool) -> bool:
-    """Tell whether a burning chamber goes on burning at these flows."""
-    if ox < SUSTAIN_FLOW or fuel < SUSTAIN_FLOW:
+def choose_path(
+    k: Any, lines: Any, e: Any, h: Any, fo: Any, ff: Any, flows: Any, at: int, ox_pos: float, fuel_pos: float,
+    short: bool, igniter: bool,
+) -> None:  # fmt: skip
+    """Take the chain `h` to the path of the next frame."""
+    if short and h.short == 0:
+        begin_short(lines, h, flows, at)
+    elif not short and h.short == 1:
+        evaluate(k, lines, e, h, fo, ff, flows, at, ox_pos, fuel_pos, 0.0, 0.0, igniter)
+    h.short = 1 if short else 0
+    h.unrest = 0.0
+
+
+@compiled
+def is_faulty(engines: Any, feeds: Any, i: int, count: int) -> bool:
+    """Tell whether some fault acts on the engine in slot `i` or on its feeds."""
+    if engine_differs(engines[i], engines[count]):
+        return True
+    return feed_differs(feeds[2 * i], feeds[2 * count]) or feed_differs(
+        feeds[2 * i + 1], feeds[2 * count + 1]
+    )
+
+
+@compiled
+def is_idle(e: Any, real: Any, twin: Any, fo: Any, ff: Any, igniter: bool) -> bool:
+    """Tell whether an engine is shut, with nothing moving in it."""
+    if fo.pos + ff.pos != 0.0 or fo.speed != 0.0 or ff.speed != 0.0:
         return False
-    if level < BLOW_OUT * floor:
-        return igniter and established == 0
-    return True
+    if not idle(real, fo, ff, 0.0, 0.0, igniter):
+        return False
+    return e.split == 0 or idle(twin, fo, ff, 0.0, 0.0, igniter)
 
 
 @compiled
-def chamber_step(
-    c: Any,
-    h: Any,
-    ox: float,
-    fuel: float,
-    igniter: bool,
-    dead: bool,
-    delay_s: float,
-    factor: float,
-    tail_s: float,
-    decay: float,
-    dt: float,
-) -> None:
-    """Advance the chamber `h` (a record with pressure and ignition state) by `dt`.
+def begin_engine(
+    k: Any, lines: Any, engines: Any, feeds: Any, chains: Any, flows: Any, i: int, igniter: bool,
+    driven: bool, drawing_gas: bool,
+) -> None:  # fmt: skip
+    """Before a frame: part engine and twin if something is wrong from now on, and choose their path.
 
-    It lights once igniter and both flows have been on for igniter_s + delay_s, if a start is left.
+    An engine that is shut is left out of the frame's steps.
     """
-    level = (c.mixture_ratio * ox + fuel) / (1.0 + c.mixture_ratio)
-    if igniter and ox > IGNITION_FLOW and fuel > IGNITION_FLOW:
-        h.igniting_s += dt
-    else:
-        h.igniting_s = 0.0
-    if h.lit == 1:
-        if dead or not burns_on(ox, fuel, level, c.throttle_floor, h.established, igniter):
-            h.lit = 0
-            h.igniting_s = 0.0
-    elif not dead and h.starts_left > 0 and h.igniting_s >= c.igniter_s + delay_s:
-        h.lit = 1
-        h.established = 0
-        h.starts_left -= 1
-    if h.lit == 0:
-        if h.pressure_pa > 0.0:
-            h.pressure_pa *= math.exp(-dt / tail_s)
-        return
-    if level >= BLOW_OUT * c.throttle_floor:
-        h.established = 1
-    target = c.chamber_full_pa * level * mixture_efficiency(ox, fuel) * factor
-    h.pressure_pa = target + (h.pressure_pa - target) * decay
+    e, healthy, count = engines[i], engines[k.engines], k.engines
+    fo, ff, ho, hf = feeds[2 * i], feeds[2 * i + 1], feeds[2 * count], feeds[2 * count + 1]
+    real, twin, at = chains[2 * i], chains[2 * i + 1], 4 * i
+    if e.split == 0 and (drawing_gas or is_faulty(engines, feeds, i, count)):
+        e.split = 1
+        copy_chain(real, twin, flows, at)
+    if e.out != 0.0:
+        real.dead = 1
+        real.lit = 0
+    short = needs_short(k, lines, e, real, flows, at, igniter) and not (drawing_gas and real.lit == 0)
+    if e.split == 1 and not short:
+        short = needs_short(k, lines, healthy, twin, flows, at + 2, igniter)
+    choose_path(k, lines, e, real, fo, ff, flows, at, fo.pos, ff.pos, short, igniter)
+    if e.split == 1:
+        choose_path(k, lines, healthy, twin, ho, hf, flows, at + 2, fo.pos, ff.pos, short, igniter)
+    e.short = 1 if short else 0
+    e.idle = 1 if not driven and is_idle(e, real, twin, fo, ff, igniter) else 0
 
 
 @compiled
-def valves_step(c: Any, e: Any, s: Any, ox_drive: float, fuel_drive: float, dt: float) -> None:
-    """Move both valves of engine `e`; a stuck valve stays where it stands."""
-    slew = c.valve_slew_per_s
-    if e.ox_stuck == 0.0:
-        e.ox_pos, e.ox_speed = actuator_step(
-            e.ox_pos,
-            e.ox_speed,
-            ox_drive,
-            slew * e.ox_slew_factor,
-            c.valve_lag_s,
-            s.valve_decay,
-            dt,
-            0.0,
-            1.0,
-        )
-    else:
-        e.ox_speed = 0.0
-    if e.fuel_stuck == 0.0:
-        e.fuel_pos, e.fuel_speed = actuator_step(
-            e.fuel_pos,
-            e.fuel_speed,
-            fuel_drive,
-            slew * e.fuel_slew_factor,
-            c.valve_lag_s,
-            s.valve_decay,
-            dt,
-            0.0,
-            1.0,
-        )
-    else:
-        e.fuel_speed = 0.0
+def tank_void(ingest_kg: float, left_kg: float, settling: float) -> float:
+    """Return the gas drawn in with the last of a tank: none above `ingest_kg` (more when unsettled).
 
-
-@compiled
-def gimbal_step(c: Any, e: Any, s: Any, x_drive: float, y_drive: float, dt: float) -> None:
-    """Move both gimbal axes of engine `e`; a stuck gimbal stays where it stands."""
-    if e.gimbal_stuck != 0.0:
-        e.gimbal_x_speed = 0.0
-        e.gimbal_y_speed = 0.0
-        return
-    rate = c.gimbal_rate_radps * e.gimbal_rate_factor
-    limit = c.gimbal_limit_rad
-    e.gimbal_x_rad, e.gimbal_x_speed = actuator_step(
-        e.gimbal_x_rad, e.gimbal_x_speed, x_drive, rate, c.gimbal_lag_s, s.gimbal_decay, dt, -limit, limit
-    )
-    e.gimbal_y_rad, e.gimbal_y_speed = actuator_step(
-        e.gimbal_y_rad, e.gimbal_y_speed, y_drive, rate, c.gimbal_lag_s, s.gimbal_decay, dt, -limit, limit
-    )
-
-
-@compiled
-def flows_step(c: Any, e: Any, s: Any, ox_before: float, fuel_before: float, dt: float) -> None:
-    """Let the flows follow the valves and take what flowed out of the tanks; an empty tank gives none."""
-    ox_target = 0.5 * (ox_before + e.ox_pos) if s.ox_kg > 0.0 else 0.0
-    fuel_target = 0.5 * (fuel_before + e.fuel_pos) if s.fuel_kg > 0.0 else 0.0
-    ox_lead = e.ox_flow - ox_target
-    fuel_lead = e.fuel_flow - fuel_target
-    spread = c.flow_lag_s * (1.0 - s.flow_decay)
-    # the exact integral of the flow over the step, so that no propellant is made or lost
-    s.ox_kg = max(s.ox_kg - c.ox_full_kgps * (ox_target * dt + ox_lead * spread), 0.0)
-    s.fuel_kg = max(s.fuel_kg - c.fuel_full_kgps * (fuel_target * dt + fuel_lead * spread), 0.0)
-    e.ox_flow = ox_target + ox_lead * s.flow_decay
-    e.fuel_flow = fuel_target + fuel_lead * s.flow_decay
-
-
-@compiled
-def chambers_step(c: Any, e: Any, h: Any, healthy: Any, s: Any, igniter: bool, dt: float) -> None:
-    """Advance the chamber of engine `e`, and the healthy one that stands for what is expected."""
-    if e.thrust_factor_tau_s > 0.0:
-        step = 1.0 - math.exp(-dt / e.thrust_factor_tau_s)
-        e.thrust_factor_now += (e.thrust_factor - e.thrust_factor_now) * step
-    else:
-        e.thrust_factor_now = e.thrust_factor
-    tail_s = max(e.tail_off_s, 1e-3) if e.out != 0.0 else c.tail_off_s
-    chamber_step(
-        c,
-        h,
-        e.ox_flow,
-        e.fuel_flow,
-        igniter,
-        e.out != 0.0,
-        e.ignition_delay_s,
-        e.thrust_factor_now,
-        tail_s,
-        s.chamber_decay,
-        dt,
-    )
-    chamber_step(
-        c, healthy, e.ox_flow, e.fuel_flow, igniter, False, 0.0, 1.0, c.tail_off_s, s.chamber_decay, dt
-    )
-
-
-@compiled
-def thrust_n(c: Any, chamber_pa: float, ambient_pa: float) -> float:
-    """Return the thrust at `ambient_pa`: vacuum thrust by chamber pressure, less p A_exit, never negative."""
-    return float(max(c.thrust_vac_n * chamber_pa / c.chamber_full_pa - ambient_pa * c.exit_area_m2, 0.0))
+    The liquid's share falls gently at first and with the square of what is left at last, so that the
+    flow dies out with it.
+    """
+    level = left_kg / (ingest_kg * settling)
+    if level >= 1.0:
+        return 0.0
+    return 1.0 - level * level * (3.0 - 2.0 * level) if level > 0.0 else 1.0
 
 
 @compiled
 def engine_step(
-    c: Any,
-    e: Any,
-    h: Any,
-    healthy: Any,
-    s: Any,
-    ox_drive: float,
-    fuel_drive: float,
-    x_drive: float,
-    y_drive: float,
-    igniter: float,
-    dt: float,
-) -> None:
-    """Advance one engine by `dt` with its drives held."""
-    ox_before, fuel_before = e.ox_pos, e.fuel_pos
-    valves_step(c, e, s, ox_drive, fuel_drive, dt)
-    gimbal_step(c, e, s, x_drive, y_drive, dt)
-    flows_step(c, e, s, ox_before, fuel_before, dt)
-    chambers_step(c, e, h, healthy, s, igniter > 0.5, dt)
+    k: Any, lines: Any, engines: Any, feeds: Any, chains: Any, flows: Any, i: int, ox_drive: float,
+    fuel_drive: float, igniter: bool, ox_void: float, fuel_void: float, ambient_pa: float, dt: float,
+) -> float:  # fmt: skip
+    """Advance the engine in slot `i`, and its twin, by a plant step of `dt` with its drives held.
+
+    Returns the mean thrust of the step, N.
+    """
+    e, healthy, count = engines[i], engines[k.engines], k.engines
+    if e.idle == 1:
+        return 0.0
+    fo, ff, ho, hf = feeds[2 * i], feeds[2 * i + 1], feeds[2 * count], feeds[2 * count + 1]
+    real, twin, at = chains[2 * i], chains[2 * i + 1], 4 * i
+    steps = k.short_steps if e.short == 1 else k.long_steps
+    decay = k.valve_decay_short if e.short == 1 else k.valve_decay_long
+    h = dt / steps
+    total = 0.0
+    for _ in range(steps):
+        valve_step(k, fo, ox_drive, decay, h)
+        valve_step(k, ff, fuel_drive, decay, h)
+        before, was_lit = real.pressure, real.lit
+        if e.short == 1:
+            short_step(k, lines, e, real, fo, ff, flows, at, fo.pos, ff.pos, ox_void, fuel_void, igniter, h)
+            if e.split == 1:
+                short_step(
+                    k, lines, healthy, twin, ho, hf, flows, at + 2, fo.pos, ff.pos, 0.0, 0.0, igniter, h
+                )
+        else:
+            long_step(k, lines, e, real, fo, ff, flows, at, fo.pos, ff.pos, ox_void, fuel_void, igniter, h)
+            if e.split == 1:
+                long_step(
+                    k, lines, healthy, twin, ho, hf, flows, at + 2, fo.pos, ff.pos, 0.0, 0.0, igniter, h
+                )
+        if real.lit > was_lit and e.split == 1:
+            copy_chain(real, twin, flows, at)  # it is expected to rise from where it was lit
+        total += thrust_n(k, 0.5 * (before + real.pressure), ambient_pa)
+    real.buzz_s += dt
+    return float(total / steps)
+
+
+@compiled
+def seen_pressure(e: Any, real: Any) -> float:
+    """Return the chamber pressure, as a fraction of full, with the buzz that a fault puts on it."""
+    if e.buzz <= 0.0:
+        return float(real.pressure)
+    return float(real.pressure * (1.0 + e.buzz * math.sin(2.0 * math.pi * e.buzz_hz * real.buzz_s)))
+
+
+@compiled
+def expected_pressure(e: Any, real: Any, twin: Any) -> float:
+    """Return the chamber pressure of a healthy engine at these valve positions, as a fraction of full."""
+    return float(twin.pressure if e.split == 1 else real.pressure)
+
+
+@compiled
+def thrust_n(k: Any, pressure: float, ambient_pa: float) -> float:
+    """Return the thrust at `ambient_pa`: vacuum thrust by chamber pressure, less p A_exit, never negative.
+
+    The flow leaves the wall where the wall's pressure has fallen to `separation` of the ambient one
+    (the criterion of Summerfield, Foster & Swan, Jet Propulsion 24, 1954); beyond, the nozzle does
+    not count.  The wall's pressure is taken to go with area^-gamma.
+    """
+    exit_pa = k.exit_pa * pressure
+    limit_pa = k.separation * ambient_pa
+    area = k.exit_area_m2
+    lost_n = 0.0
+    if 0.0 < exit_pa < limit_pa:
+        shrink = math.pow(exit_pa / limit_pa, 1.0 / k.exit_gamma)
+        lost_n = exit_pa * area / (k.exit_gamma - 1.0) * (math.pow(shrink, 1.0 - k.exit_gamma) - 1.0)
+        area *= shrink
+    elif exit_pa <= 0.0:
+        return 0.0
+    return float(max(k.thrust_vac_n * pressure - lost_n - ambient_pa * area, 0.0))
+
+
+@compiled
+def move_gimbal(k: Any, e: Any, x_drive: float, y_drive: float, dt: float) -> tuple[float, float]:
+    """Move the gimbal by `dt`; return its mean angles, rad."""
+    gx, gy = e.gimbal_x_rad, e.gimbal_y_rad
+    gimbal_step(k, e, x_drive, y_drive, k.gimbal_decay, dt)
+    return 0.5 * (gx + e.gimbal_x_rad), 0.5 * (gy + e.gimbal_y_rad)

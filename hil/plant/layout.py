@@ -15,7 +15,7 @@ from hil.plant.rigid import STATES
 from hil.plant.wind import GUST_STATES, WIND_POINTS
 from hil.signals import FIN_COUNT
 
-__all__ = ["AERO_POINTS", "BODY", "CHAMBER", "CONSTANTS", "ENGINE", "MAX_LEGS", "WHERE", "record_array"]
+__all__ = ["AERO_POINTS", "BODY", "CONSTANTS", "MAX_LEGS", "WHERE", "record_array"]
 
 AERO_POINTS: Final = 12
 MAX_LEGS: Final = 8
@@ -50,9 +50,7 @@ CONSTANTS: Final = np.dtype((np.record, [
         "inertia_transverse_kgm2", "inertia_axial_kgm2", "length_m", "diameter_m", "gimbal_plane_z_m",
         "ref_area_m2", "cp_z_m", "crossflow_drag_area_m2", "rate_damping_m4", "plume_factor",
         "fin_z_m", "fin_arm_m", "fin_slope_m2_per_rad", "fin_limit_rad", "fin_rate_radps", "fin_lag_s",
-        "thrust_vac_n", "full_thrust_n", "exit_area_m2", "chamber_full_pa", "ox_full_kgps", "fuel_full_kgps",
-        "mixture_ratio", "throttle_floor", "valve_slew_per_s", "valve_lag_s", "flow_lag_s", "chamber_lag_s",
-        "tail_off_s", "igniter_s", "gimbal_limit_rad", "gimbal_rate_radps", "gimbal_lag_s",
+        "fin_deadband_rad", "full_thrust_n",
         "leg_stiffness_npm", "leg_damping_nspm", "leg_friction", "leg_radius_m", "crash_speed_mps",
         "leg_crush_n", "leg_stroke_m", "pad_radius_m", "nozzle_ring_m2",
         "density_factor", "gust_w20_mps", "pad_north_m", "pad_up_m", "axis_north", "axis_up",
@@ -88,35 +86,21 @@ BODY: Final = np.dtype((np.record, [
     ("gust_to_mps", "<f8", (3,)),
     ("slosh_m", "<f8", (2, MAX_TANKS)),
     ("slosh_mps", "<f8", (2, MAX_TANKS)),
+    ("fin_stuck", "<f8", (FIN_COUNT,)),
+    ("fin_rate_factor", "<f8", (FIN_COUNT,)),
     ("contact_pos_pad_m", "<f8", (3,)),
     ("contact_vel_pad_mps", "<f8", (3,)),
     *_floats(
         "ox_kg", "fuel_kg", "mass_kg", "cm_z_m", "inertia_transverse_kgm2", "inertia_axial_kgm2",
         "density_kgpm3", "sound_mps", "ambient_pa", "plume", "still_s", "contact_tilt_rad",
-        "contact_rate_radps", "valve_decay", "gimbal_decay", "flow_decay", "chamber_decay", "fin_decay",
-        "per_mass", "per_transverse", "per_axial", "leave_transverse", "leave_axial",
+        "contact_rate_radps", "fin_decay", "ox_loaded_kg", "fuel_loaded_kg", "ox_missing_kg",
+        "fuel_missing_kg",
+        "per_mass", "per_transverse", "per_axial",
+        "leave_transverse", "leave_axial",
     ),
     *_ints("contact", "contact_t_ns", "at_rest", "legs_down"),
 ]))  # fmt: skip
 """The state of the body, what is held over a step, and the first touch."""
-
-ENGINE: Final = np.dtype((np.record, [
-    *_floats(
-        "x_m", "y_m", "ox_pos", "ox_speed", "fuel_pos", "fuel_speed", "ox_flow", "fuel_flow",
-        "gimbal_x_rad", "gimbal_x_speed", "gimbal_y_rad", "gimbal_y_speed", "thrust_factor_now",
-        # set by faults, see hil.plant.model.Effects
-        "out", "tail_off_s", "ignition_delay_s", "thrust_factor", "thrust_factor_tau_s", "ox_stuck",
-        "fuel_stuck", "ox_slew_factor", "fuel_slew_factor", "gimbal_stuck", "gimbal_rate_factor",
-        "gimbal_bias_x_rad", "gimbal_bias_y_rad",
-    ),
-]))  # fmt: skip
-"""One engine: place, valves, flows (fractions of full), gimbal, and the effects of faults."""
-
-CHAMBER: Final = np.dtype((np.record, [
-    *_floats("pressure_pa", "igniting_s"),
-    *_ints("lit", "established", "starts_left"),
-]))  # fmt: skip
-"""One chamber; each engine has its own and the healthy one that tells what was to be expected."""
 
 
 def record_array(dtype: np.dtype[Any], count: int = 1) -> Any:

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.faults.case import Atmosphere, Initial, Pad, Wind
-from hil.plant.atmosphere import G0_MPS2, SEA_LEVEL_PA
 from hil.plant.core import advance, set_mass, write_truth
 from hil.plant.earth import pad_place
-from hil.plant.layout import BODY, CHAMBER, CONSTANTS, ENGINE, WHERE, record_array
-from hil.plant.vehicle import EnginePosition, Vehicle
+from hil.plant.layout import BODY, CONSTANTS, WHERE, record_array
+from hil.plant.propulsion_data import PropulsionMemory, short_steps
+from hil.plant.propulsion_layout import ENGINE_EFFECTS, FEED_EFFECTS
+from hil.plant.vehicle import Vehicle
 from hil.plant.wind import gust_start
 from hil.sensors.streams import stream
 from hil.signals import Frame
@@ -47,22 +48,81 @@ class Effects:
     """Factor of c* and so of chamber pressure and thrust; healthy 1."""
     thrust_factor_tau_s: Array
     """Time constant with which the thrust factor takes effect, s; 0 at once."""
+    throttle_tau_s: Array
+    """Time constant with which the gas generator follows the valves, s; healthy 0."""
+    starts_most: Array
+    """Igniter starts left at the most."""
+    hard_start_peak: Array
+    """Peak pressure to which propellant has pooled when the chamber lights, of full; 0: none."""
+    hard_start_burn_s: Array
+    """Time constant with which pooled propellant burns, s; 0: the vehicle's."""
+    injector_dp: Array
+    """Pressure drop of both injectors at full flow over the full chamber pressure; 0: the vehicle's."""
+    time_lag_s: Array
+    """Time lag of the combustion, s; 0: the vehicle's."""
+    buzz: Array
+    """Amplitude of an acoustic oscillation imposed on the chamber pressure, of the mean."""
+    buzz_hz: Array
+    """Its frequency, Hz."""
+    void_burst_s: Array
+    """Gas comes in bursts of so long, and as long between them, s; 0: all the time."""
+    turbine_factor: Array
+    """Factor of the gas generator's torque; healthy 1."""
+    trip_speed: Array
+    """Pump speed above which the engine's protection cuts it, of full; 0: the vehicle's."""
+    trip_s: Array
+    """How long it waits, s; 0: the vehicle's."""
     ox_stuck: Array
-    """1: the oxidiser valve stays where it stands."""
-    fuel_stuck: Array
-    """1: the fuel valve stays where it stands."""
+    """1: the oxidiser valve stays where it stands, or goes to where it sticks."""
+    ox_stuck_pos: Array
+    """Where it sticks, 0 to 1; negative: where it stands."""
     ox_slew_factor: Array
     """Factor of the oxidiser valve's slew rate; healthy 1."""
+    ox_stiction: Array
+    """How far the actuator runs ahead before the stem breaks loose, of the stroke; healthy 0."""
+    ox_stiction_hold_s: Array
+    """How long the actuator pulls before the stem breaks loose in any case, s."""
+    ox_leak: Array
+    """Opening that is left when the valve is shut, 0 to 1; healthy 0."""
+    ox_injector_area: Array
+    """Factor of the injector's area; healthy 1."""
+    ox_flow_factor: Array
+    """Factor of the flow at a given pressure difference, from pump to chamber; healthy 1."""
+    ox_void: Array
+    """Gas in the feed, by volume."""
+    ox_cavitation: Array
+    """Head that the pump loses to cavitation at the least; healthy 0."""
+    fuel_stuck: Array
+    """As for the oxidiser, and so are those that follow."""
+    fuel_stuck_pos: Array
     fuel_slew_factor: Array
-    """Factor of the fuel valve's slew rate; healthy 1."""
+    fuel_stiction: Array
+    fuel_stiction_hold_s: Array
+    fuel_leak: Array
+    fuel_injector_area: Array
+    fuel_flow_factor: Array
+    fuel_void: Array
+    fuel_cavitation: Array
     gimbal_stuck: Array
-    """1: the gimbal stays where it stands, on both axes."""
+    """1: the gimbal stays where it stands, or runs to where it is held."""
+    gimbal_held: Array
+    """1: a stuck gimbal is held at the angles below."""
+    gimbal_held_x_rad: Array
+    gimbal_held_y_rad: Array
     gimbal_rate_factor: Array
     """Factor of the gimbal's rate; healthy 1."""
     gimbal_bias_x_rad: Array
     """Angle of the thrust to the gimbal towards x, rad: a misalignment that no sensor sees."""
     gimbal_bias_y_rad: Array
     """Angle of the thrust to the gimbal towards y, rad."""
+    fin_stuck: Array
+    """1: the fin stays where it stands; one value for each fin."""
+    fin_rate_factor: Array
+    """Factor of the fin's rate; healthy 1; one value for each fin."""
+    ox_missing_kg: Array
+    """Oxidiser that is not in the tank after all, kg (one value); taken out once, then 0."""
+    fuel_missing_kg: Array
+    """As for the oxidiser."""
 
 
 class BoosterPlant:
@@ -95,23 +155,26 @@ class BoosterPlant:
         self._t_ns = 0
         self._constants = _constants(frame, vehicle)
         _set_surroundings(self._constants, wind, atmosphere or Atmosphere(), pad or Pad())
-        self._engines, self._chambers = _engines(vehicle)
+        self._propulsion = memory = PropulsionMemory(vehicle)
         self._body = _body(vehicle, initial, wind, self._constants)
-        self.effects = Effects(**{name: self._engines[name] for name in Effects.__dataclass_fields__})
+        self.effects = _effects(memory, self._body)
         self._actuator = frame.floats("actuator")
         self._truth = frame.floats("truth")
         self._truth_int = frame.ints("truth")
+        self._chain = (
+            memory.constants, memory.lines, memory.engines, memory.feeds, memory.chains, memory.flows,
+        )  # fmt: skip
         self._blocks = (
-            self._constants, self._body, self._engines, self._chambers, self._actuator, self._truth,
-            self._truth_int,
+            self._constants, self._body, self._chain, self._actuator, self._truth, self._truth_int,
         )  # fmt: skip
         self._at_rest = 0
+        self._planned = (0, 0)
         self._gusts = stream(seed, run_id, "wind.gusts") if wind.gust_w20_mps > 0.0 else None
         self._gust_noise: Array = np.zeros((GUST_BLOCK, 3))
         self._gust_next = GUST_BLOCK - 1  # the first frame draws the first block
         if self._gusts is not None:
             gust_start(self._constants[0], self._body[0], self._gusts.standard_normal(5))
-        write_truth(self._constants, self._body, self._engines, self._chambers, self._truth, self._truth_int)
+        write_truth(self._constants, self._body, self._chain, self._truth, self._truth_int)
 
     @property
     def at_rest(self) -> bool:
@@ -129,6 +192,8 @@ class BoosterPlant:
             if steps == 0:
                 return
             raise ValueError(f"t_ns = {t_ns}: not ahead of {self._t_ns} by 1 to {MAX_STEPS} steps")
+        if self._planned != (span_ns, steps):
+            self._plan_steps(span_ns, steps)
         if self._gusts is not None:
             self._draw_gusts()
         self._at_rest = advance(*self._blocks, self._gust_noise[self._gust_next], self._t_ns, span_ns, steps)
@@ -140,6 +205,29 @@ class BoosterPlant:
         self._gust_next = (self._gust_next + 1) % GUST_BLOCK
         if self._gust_next == 0:
             self._gust_noise[:] = self._gusts.standard_normal((GUST_BLOCK, 3))
+
+    def _plan_steps(self, span_ns: int, steps: int) -> None:
+        """Work out what lags leave over the steps of a frame, and how the engines cut them."""
+        self._planned = (span_ns, steps)
+        dt = span_ns * 1e-9 / steps
+        self._propulsion.set_steps(dt, *short_steps(span_ns, steps))
+        self._body[0].fin_decay = math.exp(-dt / self._constants[0].fin_lag_s)
+
+
+def _effects(memory: PropulsionMemory, body: Any) -> Effects:
+    """Return the views through which faults act; those of feeds are named ox_... and fuel_...."""
+    views = {}
+    for name in Effects.__dataclass_fields__:
+        side, _, rest = name.partition("_")
+        if side in ("ox", "fuel") and rest in FEED_EFFECTS:
+            views[name] = memory.feeds[rest][0 if side == "ox" else 1 : 2 * memory.count : 2]
+        elif name in ENGINE_EFFECTS:
+            views[name] = memory.engines[name][: memory.count]
+        elif name in ("fin_stuck", "fin_rate_factor"):
+            views[name] = body[name][0]
+        else:
+            views[name] = body[name]
+    return Effects(**views)
 
 
 def _set_surroundings(block: Any, wind: Wind, atmosphere: Atmosphere, pad: Pad) -> None:
@@ -165,7 +253,16 @@ def _constants(frame: Frame, vehicle: Vehicle) -> Any:
     block = record_array(CONSTANTS)
     values = {
         **_body_values(vehicle),
-        **_engine_values(vehicle),
+        "engines": len(vehicle.landing_engines),
+        "nozzle_ring_m2": float(
+            np.mean(
+                [
+                    p.x_m**2 + p.y_m**2
+                    for p in (vehicle.engine_position[n - 1] for n in vehicle.landing_engines)
+                ]
+            )
+        ),
+        "full_thrust_n": vehicle.engine.thrust_sl_n * len(vehicle.landing_engines),
         **{f"at_{field}": frame.offset(record, field) for record, field in WHERE},
     }
     for name, value in values.items():
@@ -203,7 +300,6 @@ def _body_values(vehicle: Vehicle) -> dict[str, float]:
         "length_m": body.length_m,
         "diameter_m": body.diameter_m,
         "gimbal_plane_z_m": body.gimbal_plane_z_m,
-        "mixture_ratio": body.mixture_ratio,
         "aero_points": len(aero.mach),
         "ref_area_m2": aero.ref_area_m2,
         "cp_z_m": aero.cp_z_m,
@@ -217,6 +313,7 @@ def _body_values(vehicle: Vehicle) -> dict[str, float]:
         "fin_rate_radps": math.radians(fins.rate_degps),
         "fin_lag_s": fins.lag_s,
         "tanks": len(vehicle.tank),
+        "fin_deadband_rad": math.radians(fins.deadband_deg),
         "leg_count": legs.count,
         "leg_radius_m": legs.radius_m,
         "leg_stiffness_npm": legs.stiffness_npm,
@@ -228,55 +325,6 @@ def _body_values(vehicle: Vehicle) -> dict[str, float]:
     }
 
 
-def _engine_values(vehicle: Vehicle) -> dict[str, float]:
-    engine, ratio = vehicle.engine, vehicle.body.mixture_ratio
-    flow_kgps = engine.thrust_sl_n / (engine.isp_sl_s * G0_MPS2)
-    return {
-        "engines": len(vehicle.landing_engines),
-        "nozzle_ring_m2": float(np.mean([p.x_m**2 + p.y_m**2 for p in _places(vehicle)])),
-        "thrust_vac_n": engine.thrust_sl_n + SEA_LEVEL_PA * engine.nozzle_exit_area_m2,
-        "full_thrust_n": engine.thrust_sl_n * len(vehicle.landing_engines),
-        "exit_area_m2": engine.nozzle_exit_area_m2,
-        "chamber_full_pa": engine.chamber_pa,
-        "ox_full_kgps": flow_kgps * ratio / (1.0 + ratio),
-        "fuel_full_kgps": flow_kgps / (1.0 + ratio),
-        "throttle_floor": engine.throttle_floor,
-        "valve_slew_per_s": engine.valve_slew_per_s,
-        "valve_lag_s": engine.valve_lag_s,
-        "flow_lag_s": engine.flow_lag_s,
-        "chamber_lag_s": engine.chamber_lag_s,
-        "tail_off_s": engine.tail_off_s,
-        "igniter_s": engine.igniter_s,
-        "gimbal_limit_rad": math.radians(engine.gimbal_limit_deg),
-        "gimbal_rate_radps": math.radians(engine.gimbal_rate_degps),
-        "gimbal_lag_s": engine.gimbal_lag_s,
-    }
-
-
-def _places(vehicle: Vehicle) -> list[EnginePosition]:
-    return [vehicle.engine_position[number - 1] for number in vehicle.landing_engines]
-
-
-def _engines(vehicle: Vehicle) -> tuple[Any, Any]:
-    """Return engines and chambers, shut and healthy."""
-    count = len(vehicle.landing_engines)
-    engines, chambers = record_array(ENGINE, count), record_array(CHAMBER, 2 * count)
-    places = _places(vehicle)
-    engines["x_m"] = [place.x_m for place in places]
-    engines["y_m"] = [place.y_m for place in places]
-    for name in (
-        "thrust_factor",
-        "thrust_factor_now",
-        "ox_slew_factor",
-        "fuel_slew_factor",
-        "gimbal_rate_factor",
-    ):
-        engines[name] = 1.0
-    engines["tail_off_s"] = vehicle.engine.tail_off_s
-    chambers["starts_left"] = vehicle.engine.starts
-    return engines, chambers
-
-
 def _body(vehicle: Vehicle, initial: Initial, wind: Wind, constants: Any) -> Any:
     """Return the body in its initial state."""
     block = record_array(BODY)
@@ -284,6 +332,8 @@ def _body(vehicle: Vehicle, initial: Initial, wind: Wind, constants: Any) -> Any
     propellant = vehicle.body.propellant_kg if initial.propellant_kg is None else initial.propellant_kg
     ratio = vehicle.body.mixture_ratio
     s.ox_kg, s.fuel_kg = propellant * ratio / (1.0 + ratio), propellant / (1.0 + ratio)
+    s.ox_loaded_kg, s.fuel_loaded_kg = s.ox_kg, s.fuel_kg
+    s.fin_rate_factor[:] = 1.0
     s.plume = 1.0
     set_mass(constants[0], s, propellant)
     q = np.array(_attitude(initial, wind))

@@ -18,6 +18,7 @@ __all__ = [
     "Fins",
     "Guidance",
     "Legs",
+    "Propulsion",
     "Tank",
     "ValveBoard",
     "Vehicle",
@@ -73,6 +74,7 @@ class Fins(FileModel):
     limit_deg: Figure = bounded(0.0, 60.0, "deg")
     rate_degps: Figure = bounded(0.1, 500.0, "deg/s")
     lag_s: Figure = bounded(0.001, 2.0, "s")
+    deadband_deg: Figure = bounded(0.0, 5.0, "deg, error that moves nothing")
 
 
 class Engine(FileModel):
@@ -85,14 +87,60 @@ class Engine(FileModel):
     throttle_floor: Figure = bounded(0.05, 1.0, "1")
     valve_slew_per_s: Figure = bounded(0.1, 50.0, "1/s")
     valve_lag_s: Figure = bounded(0.001, 1.0, "s, drive to valve speed")
-    flow_lag_s: Figure = bounded(0.001, 1.0, "s, valve position to flow")
-    chamber_lag_s: Figure = bounded(0.001, 1.0, "s, flow to chamber pressure")
+    valve_play: Figure = bounded(0.0, 0.05, "1, backlash between actuator and stem, of the stroke")
+    thrust_lag_s: Figure = bounded(0.001, 1.0, "s, valve position to chamber pressure, for guidance")
+    start_s: Figure = bounded(0.01, 10.0, "s, START request to the throttle floor, for guidance")
     tail_off_s: Figure = bounded(0.01, 2.0, "s, decay of the chamber pressure once it no longer burns")
     igniter_s: Figure = bounded(0.01, 2.0, "s, igniter on to burning chamber, propellants flowing")
     starts: Annotated[int, Field(ge=0, le=20)]
     gimbal_limit_deg: Figure = bounded(0.0, 20.0, "deg")
     gimbal_rate_degps: Figure = bounded(0.1, 200.0, "deg/s")
     gimbal_lag_s: Figure = bounded(0.001, 1.0, "s, drive to gimbal speed")
+    gimbal_deadband: Figure = bounded(0.0, 0.5, "1, drive that does not move the gimbal yet")
+
+
+class Propulsion(FileModel):
+    """The engine's propulsion chain; "of Pc" is a fraction of the full chamber pressure.
+
+    Inertance and capacity are times: that in which the full chamber pressure brings the line to full
+    flow, and that in which the full flow brings the manifold to full chamber pressure.
+    """
+
+    inlet_pa: Figure = bounded(5e4, 5e6, "Pa, at the pump inlets, held by the tanks' pressurisation")
+    injector_drop_ox: Figure = bounded(0.01, 2.0, "of Pc, at full flow")
+    injector_drop_fuel: Figure = bounded(0.01, 2.0, "of Pc, at full flow")
+    line_drop: Figure = bounded(0.0, 2.0, "of Pc, at full flow")
+    valve_drop: Figure = bounded(0.05, 2.0, "of the chamber pressure, at every throttle")
+    line_inertance_ox_s: Figure = bounded(5e-4, 0.1, "s")
+    line_inertance_fuel_s: Figure = bounded(5e-4, 0.1, "s")
+    manifold_capacity_ox_s: Figure = bounded(5e-4, 0.1, "s")
+    manifold_capacity_fuel_s: Figure = bounded(5e-4, 0.1, "s")
+    residence_s: Figure = bounded(3e-4, 0.02, "s, gas in the chamber")
+    time_lag_s: Figure = bounded(1e-4, 0.01, "s, injection to combustion")
+    lag_spread: Figure = bounded(0.0, 10.0, "1, spread of the time lag over the swing of what burns")
+    best_ratio: Figure = bounded(1.0, 8.0, "kg oxidiser / kg fuel of the highest c*")
+    ratio_loss: Figure = bounded(0.0, 5.0, "1, c* lost over the square of ln(ratio / best)")
+    spool_s: Figure = bounded(0.01, 2.0, "s, full pump torque to full pump speed")
+    pump_droop: Figure = bounded(0.0, 1.0, "of the head at full thrust, gained at no flow")
+    pump_torque_at_rest: Figure = bounded(0.0, 0.9, "of the torque, at no flow and full speed")
+    bearing: Figure = bounded(0.0, 0.2, "of the full torque")
+    ox_power_share: Figure = bounded(0.1, 0.95, "of the pump power, oxidiser side")
+    start_torque: Figure = bounded(0.01, 2.0, "of the full torque, start gas at standstill")
+    start_speed: Figure = bounded(0.05, 0.8, "of the full speed, reached by start gas alone")
+    suction_required_pa: Figure = bounded(1e3, 5e6, "Pa above vapour pressure, at full speed")
+    cavitation_slope: Figure = bounded(0.0, 10.0, "1, head lost over suction head missing")
+    trip_speed: Figure = bounded(1.01, 2.0, "of the full speed")
+    trip_s: Figure = bounded(0.001, 1.0, "s above the trip speed")
+    pool_share: Figure = bounded(0.0, 1.0, "1, of unburnt flow that stays in the chamber")
+    pool_drain_s: Figure = bounded(0.01, 5.0, "s")
+    pool_burn_s: Figure = bounded(0.001, 0.1, "s")
+    damage_pressure: Figure = bounded(1.1, 10.0, "of Pc, destroys the engine")
+    ingest_kg: Figure = bounded(1.0, 1e5, "kg of both propellants, settled, below which gas is drawn in")
+    settled_mps2: Figure = bounded(0.0, 20.0, "m/s^2 along the axis, settles the propellant")
+    slosh_gain: Figure = bounded(0.0, 20.0, "1, ingest level gained over the tangent of the liquid's tilt")
+    exit_pa: Figure = bounded(1e3, 1e6, "Pa, nozzle exit at full thrust")
+    exit_gamma: Figure = bounded(1.05, 1.67, "1, in the nozzle's end")
+    separation: Figure = bounded(0.0, 0.8, "of the ambient pressure, at the wall where the flow separates")
 
 
 class EnginePosition(FileModel):
@@ -177,6 +225,7 @@ class Vehicle(FileModel):
     aero: Aero
     fins: Fins
     engine: Engine
+    propulsion: Propulsion
     engine_position: Annotated[tuple[EnginePosition, ...], Field(min_length=1, max_length=MAX_ENGINES)]
     landing_engines: Annotated[tuple[int, ...], Field(min_length=1, max_length=MAX_ENGINES)]
     """Numbers (from 1) of the engines that take part in the landing burn, in burn order."""

@@ -77,7 +77,8 @@ def test_wrong_cases_say_what_is_wrong(tmp_path: Path, old: str, new: str, says:
 @pytest.mark.parametrize("kind", list(CATALOGUE.values()), ids=list(CATALOGUE))
 def test_every_kind_can_be_flown_and_every_size_is_bounded(tmp_path: Path, kind: object) -> None:
     spec = CATALOGUE[kind.name]  # type: ignore[attr-defined]
-    target = "engine = 1" if spec.strikes == "engine" else 'board = "engine_1"'
+    targets = {"engine": "engine = 1", "board": 'board = "engine_1"', "fin": "fin = 1", "tank": ""}
+    target = targets[spec.strikes]
     keys = {
         size.name: f'"{size.words[0]}"' if isinstance(size, Choice) else repr(float(size.low))
         for size in spec.sizes

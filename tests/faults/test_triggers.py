@@ -124,6 +124,13 @@ def test_board_faults_act_from_their_frame_on(trigger: dict[str, float], frame: 
     assert boards[0].silent_in == []
 
 
+def test_a_fire_takes_actuators_one_by_one() -> None:
+    plant, _, _ = fly(FaultSpec(kind="bay.fire", engine=5, at_s=0.05, first_s=0.1, spread_s=0.15))
+    order = [first(plant, name, 1, 1.0) for name in ("gimbal_stuck", "fuel_stuck", "ox_stuck")]
+    assert order == [15, 30, 45]
+    assert not plant.effects.gimbal_stuck[[0, 2]].any()
+
+
 def test_what_never_triggers_never_strikes() -> None:
     plant, _, book = fly(
         FaultSpec(kind="gimbal.stuck", engine=1, after_ignition_s=0.1),

@@ -104,7 +104,7 @@ def test_fin_servos_keep_rate_and_limit(bench: Callable[..., Any], zq3: Vehicle)
         now = float(b.truth["fin_rad"][0])
         assert now - last <= most * (1.0 + 1e-9)
         last = now
-    assert last == pytest.approx(math.radians(zq3.fins.limit_deg), rel=1e-3)
+    assert last == pytest.approx(math.radians(zq3.fins.limit_deg - zq3.fins.deadband_deg), rel=1e-3)
     assert last <= math.radians(zq3.fins.limit_deg)
 
 
