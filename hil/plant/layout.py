@@ -86,6 +86,7 @@ BODY: Final = np.dtype((np.record, [
     ("gust_to_mps", "<f8", (3,)),
     ("slosh_m", "<f8", (2, MAX_TANKS)),
     ("slosh_mps", "<f8", (2, MAX_TANKS)),
+    ("slosh_pushed", "<f8", (2, MAX_TANKS)),
     ("fin_stuck", "<f8", (FIN_COUNT,)),
     ("fin_rate_factor", "<f8", (FIN_COUNT,)),
     ("contact_pos_pad_m", "<f8", (3,)),
@@ -98,7 +99,7 @@ BODY: Final = np.dtype((np.record, [
         "per_mass", "per_transverse", "per_axial",
         "leave_transverse", "leave_axial",
     ),
-    *_ints("contact", "contact_t_ns", "at_rest", "legs_down"),
+    *_ints("sloshes", "contact", "contact_t_ns", "at_rest", "legs_down"),
 ]))  # fmt: skip
 """The state of the body, what is held over a step, and the first touch."""
 

@@ -63,6 +63,7 @@ def slosh_step(c: Any, s: Any, dt: float) -> None:
     axial = s.specific_mps2[2]
     if axial < WEIGHTLESS_MPS2:
         s.slosh_mps[:, :] = 0.0
+        s.sloshes = 0
         return
     # turning acceleration of the last evaluation of the derivative
     turn_x, turn_y = s.scratch[3, 10], s.scratch[3, 11]
@@ -75,18 +76,25 @@ def slosh_step(c: Any, s: Any, dt: float) -> None:
         damping = 2.0 * c.tank_damping[i] * math.sqrt(stiffness)
         edge = WALL * c.tank_radius_m[i]
         for side in range(2):
-            pushed = s.specific_mps2[side] + arm * (turn_y if side == 0 else -turn_x)
-            back = stiffness * s.slosh_m[side, i] + damping * s.slosh_mps[side, i]
-            s.slosh_mps[side, i] -= dt * (back + pushed)
-            s.slosh_m[side, i] += dt * s.slosh_mps[side, i]
+            known = s.specific_mps2[side] + arm * (turn_y if side == 0 else -turn_x)
+            # what is known is a step old: go on by a step
+            pushed = 2.0 * known - s.slosh_pushed[side, i] if s.sloshes == 1 else known
+            s.slosh_pushed[side, i] = known
+            before = s.slosh_mps[side, i]
+            middle = s.slosh_m[side, i] + 0.5 * dt * before
+            s.slosh_mps[side, i] = before - dt * (stiffness * middle + damping * before + pushed)
+            s.slosh_m[side, i] = middle + 0.5 * dt * s.slosh_mps[side, i]
+            back = stiffness * middle + 0.5 * damping * (before + s.slosh_mps[side, i])
             if abs(s.slosh_m[side, i]) > edge:
                 s.slosh_m[side, i] = math.copysign(edge, s.slosh_m[side, i])
                 s.slosh_mps[side, i] = 0.0
+                middle = s.slosh_m[side, i]
                 back = -pushed  # the baffle takes it along
             force = mass * (back + pushed)
-            weight = mass * axial * s.slosh_m[side, i]
+            weight = mass * axial * middle
             s.thrust_body_n[side] += force
             if side == 0:
                 s.moment_body_nm[1] += z * force + weight
             else:
                 s.moment_body_nm[0] -= z * force + weight
+    s.sloshes = 1
