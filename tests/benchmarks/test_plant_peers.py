@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -141,6 +142,38 @@ def test_aims_are_told_from_the_figures() -> None:
     assert "3.0 in frames" in met[0][0]
     assert [ok for _, ok in plant_peers.aims(1.0, 2.0, {"fast": 4.0}, 299.0)] == [False, False]
     assert plant_peers.aims(1.0, 2.0, {}, 299.0)[0][1] is None
+
+
+def test_waiting_is_no_processor_time() -> None:
+    wall_s, own_s = measuring.clocked(lambda: time.sleep(0.05))
+    assert wall_s >= 0.05
+    assert own_s < 0.02
+
+
+def test_a_sample_ends_and_is_of_a_step() -> None:
+    """A step that takes a tenth of a millisecond and more is measured as such."""
+
+    class Slow(free_body.Flight):
+        def run(self, steps: int) -> None:
+            end = time.process_time() + 1e-4 * steps
+            while time.process_time() < end:
+                pass
+
+    slow = plant_peers.Contender("slow", "", "", lambda motion: Slow())
+    assert 100.0 <= slow.time_us() < 120.0
+
+
+def test_the_closed_loop_is_flown_and_counted() -> None:
+    loop = plant_peers.Loop("nominal")
+    own_us = [loop.fly(), loop.fly()]
+    own, wall = loop.times_real_time()
+    assert (loop.seed, loop.verdicts) == (2, {"PASS"})
+    assert own == pytest.approx(np.median([1e3 / us for us in own_us]))
+    assert own >= wall > 0.0
+    alone, whole = loop.flights_per_s()
+    assert alone > whole > 0.0
+    loop.forget()
+    assert (loop.seed, loop.sim_s, loop.shares) == (2, [], [])
 
 
 def test_repetitions_are_interleaved() -> None:
