@@ -38,10 +38,10 @@ def pip(arguments: Sequence[str]) -> tuple[bool, str]:
 
 
 def reason(output: str) -> str:
-    """Return the last error of pip's output, in one line."""
+    """Return the first error of pip's output, in one line; what follows it are pip's summaries."""
     errors = re.findall(r"^ERROR: (.+)$", output, re.MULTILINE)
     lines = errors or [line for line in output.splitlines() if line.strip()] or ["pip says nothing"]
-    return str(lines[-1]).strip()[:200]
+    return str(lines[0]).strip()[:200]
 
 
 def install_all(

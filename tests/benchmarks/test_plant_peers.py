@@ -124,7 +124,9 @@ def test_what_cannot_be_installed_stops_nothing() -> None:
             return True, "WARNING: a word of pip's\nnumpy==2.0.0\n-e git+somewhere\n"
         kept = Path(arguments[arguments.index("--constraint") + 1])
         assert kept.read_text() == "numpy==2.0.0"
-        return arguments[-1] != "one>=2", "Looking\nERROR: no one here\nhint: look elsewhere\n"
+        return arguments[
+            -1
+        ] != "one>=2", "Looking\nERROR: no one here\nERROR: see above\nhint: look elsewhere\n"
 
     assert install_extra.install_all(["one>=2", "two"], pip) == {"one": "no one here"}
     assert asked[1:] == ["one>=2", "two"]
