@@ -7,10 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import AllowInfNan, Field, model_validator
 
 from hil.faults.catalogue import CATALOGUE, SIZES, STRUCK, Choice, Size
-from hil.files import FileError, FileModel, bounded, load_toml
+from hil.files import FileError, FileModel, Name, bounded, load_toml
 
 __all__ = [
     "SHIPPED",
@@ -33,16 +33,25 @@ __all__ = [
 SHIPPED: Final = Path(__file__).resolve().parent.parent.parent / "rigs"
 """The rigs, cases and vehicles that come with the sources."""
 
-Vector3 = Annotated[tuple[float, float, float], Field(description="east, north, up")]
+Across = Annotated[float, bounded(-20e3, 20e3, "m, east and north of the pad")]
+Altitude = Annotated[float, bounded(0.0, 100e3, "m above the pad")]
+Speed = Annotated[float, bounded(-3000.0, 3000.0, "m/s")]
+Breeze = Annotated[float, bounded(-100.0, 100.0, "m/s")]
+Component = Annotated[float, bounded(-1.01, 1.01, "1")]
+Rate = Annotated[float, bounded(-10.0, 10.0, "rad/s")]
+Moment = Annotated[float, bounded(0.0, 600.0, "s")]
+Wind2 = tuple[Breeze, Breeze]
+Measure = Annotated[float, AllowInfNan(True)]
+"""Size of a fault: the catalogue knows its range, which no NaN is in."""
 
 
 class Initial(FileModel):
     """The state at time 0. The attitude, when not given, has the engines along the air-relative velocity."""
 
-    pos_pad_m: Vector3
-    vel_pad_mps: Vector3
-    q_pad_from_body: tuple[float, float, float, float] | None = None
-    omega_body_radps: Vector3 = (0.0, 0.0, 0.0)
+    pos_pad_m: tuple[Across, Across, Altitude]
+    vel_pad_mps: tuple[Speed, Speed, Speed]
+    q_pad_from_body: tuple[Component, Component, Component, Component] | None = None
+    omega_body_radps: tuple[Rate, Rate, Rate] = (0.0, 0.0, 0.0)
     propellant_kg: float | None = bounded(0.0, 1e6, "kg", default=None)
     """Landing propellant; None takes the vehicle's."""
 
@@ -60,9 +69,9 @@ class Wind(FileModel):
     A profile is linear between its points and constant beyond its ends: its slope is the shear.
     """
 
-    mean_mps: tuple[float, float] = (0.0, 0.0)
-    altitude_m: Annotated[tuple[float, ...], Field(min_length=2, max_length=64)] | None = None
-    profile_mps: Annotated[tuple[tuple[float, float], ...], Field(min_length=2, max_length=64)] | None = None
+    mean_mps: Wind2 = (0.0, 0.0)
+    altitude_m: Annotated[tuple[Altitude, ...], Field(min_length=2, max_length=64)] | None = None
+    profile_mps: Annotated[tuple[Wind2, ...], Field(min_length=2, max_length=64)] | None = None
     gust_w20_mps: float = bounded(0.0, 50.0, "m/s, wind at 20 ft that the gusts are scaled to", default=0.0)
     """Dryden gusts of MIL-F-8785C; 0: none."""
 
@@ -138,7 +147,7 @@ class Gnss(FileModel):
     follow_s: float = bounded(0.01, 100.0, "s, lag of the unit behind the fixes", default=1.0)
     coast_s: float = bounded(0.0, 1e4, "s, without a fix the unit vouches for so long", default=30.0)
     latency_ms: int = bounded(0, 2000, "ms", default=100)
-    dropouts_s: Annotated[tuple[tuple[float, float], ...], Field(max_length=16)] = ()
+    dropouts_s: Annotated[tuple[tuple[Moment, Moment], ...], Field(max_length=16)] = ()
     """Start and length of each dropout, s since the start of the flight."""
 
 
@@ -185,41 +194,41 @@ class FaultSpec(FileModel):
     below_alt_m: float | None = bounded(0.0, 20_000.0, "m", default=None)
     """Trigger: the first frame in which the body origin is below this height."""
     engine: int | None = None
-    board: str | None = None
-    tail_off_s: float | None = None
-    delay_s: float | None = None
-    factor: float | None = None
-    tau_s: float | None = None
+    board: Name | None = None
+    tail_off_s: Measure | None = None
+    delay_s: Measure | None = None
+    factor: Measure | None = None
+    tau_s: Measure | None = None
     valve: str | None = None
     fin: Annotated[int, Field(ge=1, le=4)] | None = None
-    position: float | None = None
-    rate: float | None = None
-    band: float | None = None
-    hold_s: float | None = None
-    leak: float | None = None
-    starts: float | None = None
-    peak: float | None = None
-    duration_s: float | None = None
-    stiffness: float | None = None
-    lag_s: float | None = None
-    amplitude: float | None = None
-    frequency_hz: float | None = None
+    position: Measure | None = None
+    rate: Measure | None = None
+    band: Measure | None = None
+    hold_s: Measure | None = None
+    leak: Measure | None = None
+    starts: Measure | None = None
+    peak: Measure | None = None
+    duration_s: Measure | None = None
+    stiffness: Measure | None = None
+    lag_s: Measure | None = None
+    amplitude: Measure | None = None
+    frequency_hz: Measure | None = None
     rich: str | None = None
-    shift: float | None = None
+    shift: Measure | None = None
     side: str | None = None
-    void: float | None = None
-    burst_s: float | None = None
-    head_loss: float | None = None
-    torque: float | None = None
-    trip_speed: float | None = None
-    trip_s: float | None = None
-    area: float | None = None
+    void: Measure | None = None
+    burst_s: Measure | None = None
+    head_loss: Measure | None = None
+    torque: Measure | None = None
+    trip_speed: Measure | None = None
+    trip_s: Measure | None = None
+    area: Measure | None = None
     tank: str | None = None
-    missing_kg: float | None = None
+    missing_kg: Measure | None = None
     axis: str | None = None
-    angle_deg: float | None = None
-    first_s: float | None = None
-    spread_s: float | None = None
+    angle_deg: Measure | None = None
+    first_s: Measure | None = None
+    spread_s: Measure | None = None
 
     @model_validator(mode="after")
     def _is_in_the_catalogue(self) -> Self:
@@ -252,7 +261,7 @@ def _check_size(kind: str, size: Size | Choice, value: float | str | None) -> No
 class Case(FileModel):
     """A case as its file describes it."""
 
-    vehicle: str
+    vehicle: Name
     description: str
     initial: Initial
     wind: Wind = Wind()
@@ -277,7 +286,7 @@ def vehicle_path(case: Case, rig_path: Path) -> Path:
     """Return the file of the case's vehicle; raise FileError when there is none."""
     places = (case.path.parent.parent, case.path.parent, rig_path.parent)
     found = _find(Path("vehicles") / f"{case.vehicle}.toml", places)
-    if not found.is_file():
+    if not _is_file(found):
         known = sorted({p.stem for place in (*places, SHIPPED) for p in (place / "vehicles").glob("*.toml")})
         raise FileError(
             f"{case.path}: key 'vehicle' = {case.vehicle!r}: no such vehicle (known: {', '.join(known)})"
@@ -288,7 +297,14 @@ def vehicle_path(case: Case, rig_path: Path) -> Path:
 def _find(relative: Path, places: tuple[Path, ...]) -> Path:
     """Return the first existing `relative` in `places` and the shipped rigs, else the first candidate."""
     candidates = [place / relative for place in (*places, SHIPPED)]
-    return next((c for c in candidates if c.is_file()), candidates[0])
+    return next((c for c in candidates if _is_file(c)), candidates[0])
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long to be one, or with a zero byte
+        return False
 
 
 def load_case(path: Path) -> Case:

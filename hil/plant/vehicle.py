@@ -42,12 +42,16 @@ class Body(FileModel):
     gimbal_plane_z_m: Figure = bounded(0.0, 20.0, "m")
 
 
+Mach = Annotated[float, bounded(0.0, 50.0, "1")]
+Coefficient = Annotated[float, bounded(-100.0, 100.0, "1, of ref_area_m2")]
+
+
 class Aero(FileModel):
     """Aerodynamics engines first, by Mach; the tables are of equal length (2 to 12 points)."""
 
-    mach: Annotated[tuple[float, ...], Field(min_length=2, max_length=12)]
-    axial: Annotated[tuple[float, ...], Field(min_length=2, max_length=12)]
-    normal_slope: Annotated[tuple[float, ...], Field(min_length=2, max_length=12)]
+    mach: Annotated[tuple[Mach, ...], Field(min_length=2, max_length=12)]
+    axial: Annotated[tuple[Coefficient, ...], Field(min_length=2, max_length=12)]
+    normal_slope: Annotated[tuple[Coefficient, ...], Field(min_length=2, max_length=12)]
     origin: Literal["published", "computed", "assumed"]
     note: str
     ref_area_m2: Figure = bounded(0.1, 500.0, "m^2")
@@ -205,6 +209,15 @@ class Guidance(FileModel):
     tilt_limit_deg: Figure = bounded(1.0, 45.0, "deg")
     keep_out_radius_m: Figure = bounded(0.0, 1000.0, "m")
 
+    @model_validator(mode="after")
+    def _has_a_planning_band(self) -> Self:
+        if self.throttle_plan_low >= self.throttle_plan_high:
+            raise ValueError(
+                f"throttle_plan_low = {self.throttle_plan_low:g} must be below "
+                f"throttle_plan_high = {self.throttle_plan_high:g} (1)"
+            )
+        return self
+
 
 class Requirements(FileModel):
     """Touchdown limits; a vehicle may tighten the defaults, never widen them."""
@@ -248,6 +261,16 @@ class Vehicle(FileModel):
             raise ValueError("landing_engines: an engine is named twice")
         if self.centre_engine not in self.landing_engines:
             raise ValueError(f"centre_engine: engine {self.centre_engine} is not one of landing_engines")
+        return self
+
+    @model_validator(mode="after")
+    def _valves_get_through_their_stroke(self) -> Self:
+        least_s = 1.0 / self.engine.valve_slew_per_s
+        if self.valve_board.stroke_time_s < least_s * (1.0 - 1e-9):
+            raise ValueError(
+                f"key 'valve_board.stroke_time_s' = {self.valve_board.stroke_time_s:g}: a full stroke takes "
+                f"{least_s:g} s at the slew of engine.valve_slew_per_s = {self.engine.valve_slew_per_s:g} 1/s"
+            )
         return self
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from hil.files import FileError, FileModel, bounded, load_toml
+from hil.files import FileError, FileModel, Name, bounded, load_toml
 from hil.signals import MAX_ENGINES
+from hil.wire.probe import can_interfaces
 
 __all__ = ["BoardSpec", "CanSpec", "KernelSpec", "Rig", "SerialSpec", "TimingSpec", "load_rig"]
 
@@ -16,23 +18,40 @@ __all__ = ["BoardSpec", "CanSpec", "KernelSpec", "Rig", "SerialSpec", "TimingSpe
 class TimingSpec(FileModel):
     """Periods: the minor frame of every board, and the step of the plant."""
 
-    frame_ms: int = bounded(1, 100, "ms", default=10)
+    frame_ms: int = bounded(1, 20, "ms", default=10)
+    """Two frames and more fit into the 50 ms after which the valve boards' watchdogs act."""
     plant_step_us: int = bounded(50, 1000, "us", default=1000)
+
+
+def _one_line(text: str) -> str:
+    """Refuse what no interface is called by."""
+    if not 1 <= len(text) <= 255 or not text.isprintable():
+        raise ValueError("is not 1 to 255 printable characters")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
 
 
 class CanSpec(FileModel):
     """A CAN bus: anything python-can takes, or `hil`, the virtual bus that needs no kernel module."""
 
-    interface: str = "hil"
-    channel: str
+    interface: Name = "hil"
+    channel: Line
     bitrate: int = bounded(10_000, 1_000_000, "bit/s", default=1_000_000)
-    database: str = "bus.dbc"
+    database: Line = "bus.dbc"
+
+    @model_validator(mode="after")
+    def _virtual_channel_is_a_name(self) -> Self:
+        if self.interface == "hil" and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.channel) is None:
+            raise ValueError("the channel of a virtual bus is 1 to 64 letters, digits, _ and -")
+        return self
 
 
 class SerialSpec(FileModel):
     """A serial link: `pty` (virtual), a device by stable name, or `socket://127.0.0.1:port`."""
 
-    port: str
+    port: Line
     baudrate: int = bounded(9_600, 4_000_000, "baud", default=921_600)
 
 
@@ -41,9 +60,7 @@ class BoardSpec(FileModel):
 
     firmware: Literal["flight_computer", "engine_valve"]
     backend: Literal["in_process", "process", "emulated", "hardware"]
-    node: Annotated[int, Field(ge=1, le=MAX_ENGINES, json_schema_extra={"unit": "engine number"})] | None = (
-        None
-    )
+    node: int | None = bounded(1, MAX_ENGINES, "engine number", default=None)
 
     @model_validator(mode="after")
     def _node_fits(self) -> Self:
@@ -57,10 +74,10 @@ class BoardSpec(FileModel):
 class KernelSpec(FileModel):
     """A guidance kernel of one's own: C sources or a shared library that implement fk_interface.h."""
 
-    name: str
-    sources: tuple[str, ...] = ()
-    include: tuple[str, ...] = ()
-    library: str | None = None
+    name: Line
+    sources: tuple[Line, ...] = ()
+    include: tuple[Line, ...] = ()
+    library: Line | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -72,12 +89,12 @@ class KernelSpec(FileModel):
 class Rig(FileModel):
     """A rig as its file describes it. Paths in it are relative to the file."""
 
-    name: str
+    name: Name
     description: str = ""
     timing: TimingSpec = TimingSpec()
-    can: dict[str, CanSpec] = Field(default_factory=dict)
-    serial: dict[str, SerialSpec] = Field(default_factory=dict)
-    board: dict[str, BoardSpec]
+    can: dict[Name, CanSpec] = Field(default_factory=dict)
+    serial: dict[Name, SerialSpec] = Field(default_factory=dict)
+    board: dict[Name, BoardSpec]
     kernel: KernelSpec | None = None
     path: Annotated[Path, Field(exclude=True)] = Path()
     """Where the rig was read from; filled in by load_rig."""
@@ -124,6 +141,11 @@ def load_rig(path: Path) -> Rig:
     """Read a rig file; raise FileError with one line when it cannot be used."""
     rig = load_toml(path, Rig)
     for name, can in rig.can.items():
+        if can.interface != "hil" and can.interface not in can_interfaces():
+            raise FileError(
+                f"{path}: key 'can.{name}.interface' = {can.interface!r}: no such interface "
+                f"(known: {', '.join(sorted(can_interfaces()))})"
+            )
         database = path.parent / can.database
         if not database.is_file():
             raise FileError(f"{path}: key 'can.{name}.database': {database}: no such file")

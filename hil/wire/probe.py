@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from hil.signals import RigError
 
-__all__ = ["probe_can", "probe_serial"]
+__all__ = ["can_interfaces", "probe_can", "probe_serial"]
+
+
+def can_interfaces() -> frozenset[str]:
+    """Return the names of python-can's interfaces, those of its plugins included."""
+    import can  # here: it takes long, and a rig without a real bus does not need it
+
+    return frozenset(can.VALID_INTERFACES)
 
 
 def probe_can(name: str, interface: str, channel: str, bitrate: int) -> None:

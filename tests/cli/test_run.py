@@ -300,7 +300,7 @@ def test_help_is_0(capsys: pytest.CaptureFixture[str]) -> None:
 
 BAD_RIGS = [
     ("frame_ms = 10", "frame_mss = 10", "unknown key 'timing.frame_mss'"),
-    ("frame_ms = 10", "frame_ms = 1000", "(allowed: 1 to 100 ms)"),
+    ("frame_ms = 10", "frame_ms = 1000", "(allowed: 1 to 20 ms)"),
     ("frame_ms = 10", 'frame_ms = "ten"', "'timing.frame_ms' = 'ten'"),
     ("plant_step_us = 1000", "plant_step_us = 10", "(allowed: 50 to 1000 us)"),
     ("plant_step_us = 1000", "plant_step_us = 300", "not a whole number of such steps"),
