@@ -11,7 +11,7 @@ _Static_assert(BUS_ENGINE_1_COMMAND_FRAME_ID == RECORDS_COMMAND_ID + 1u, "comman
 _Static_assert(BUS_ENGINE_1_STATUS_FRAME_ID == RECORDS_STATUS_ID + 1u, "status id");
 _Static_assert(BUS_ENGINE_1_GIMBAL_FRAME_ID == RECORDS_GIMBAL_ID + 1u, "gimbal id");
 _Static_assert(BUS_TELEMETRY_MODE_FRAME_ID == RECORDS_TELEMETRY_ID, "telemetry id");
-_Static_assert(BUS_TELEMETRY_MASS_FRAME_ID == RECORDS_TELEMETRY_ID + RECORDS_TELEMETRY_FRAMES - 1u,
+_Static_assert(BUS_TELEMETRY_KERNEL_FRAME_ID == RECORDS_TELEMETRY_ID + RECORDS_TELEMETRY_FRAMES - 1u,
                "telemetry");
 _Static_assert(BUS_NAV_SOLUTION_LENGTH == RECORDS_NAV_BYTES, "navigation payload");
 
@@ -234,10 +234,29 @@ static int32_t unpack_mass(record_telemetry_t *record, const uint8_t data[8])
     return 1;
 }
 
+static void pack_kernel(uint8_t data[8], const record_telemetry_t *record)
+{
+    struct bus_telemetry_kernel_t m;
+    memset(&m, 0, sizeof m);
+    m.kernel_not_finite = (uint8_t)COUNTS(BUS_TELEMETRY_KERNEL_KERNEL_NOT_FINITE, record->kernel_not_finite);
+    m.kernel_out_of_range =
+        (uint8_t)COUNTS(BUS_TELEMETRY_KERNEL_KERNEL_OUT_OF_RANGE, record->kernel_out_of_range);
+    (void)bus_telemetry_kernel_pack(data, &m, 8);
+}
+
+static int32_t unpack_kernel(record_telemetry_t *record, const uint8_t data[8])
+{
+    struct bus_telemetry_kernel_t m;
+    (void)bus_telemetry_kernel_unpack(&m, data, 8);
+    record->kernel_not_finite = m.kernel_not_finite;
+    record->kernel_out_of_range = m.kernel_out_of_range;
+    return 1;
+}
+
 static void (*const TELEMETRY_PACK[RECORDS_TELEMETRY_FRAMES])(uint8_t[8], const record_telemetry_t *) = {
-    pack_mode, pack_failed, pack_share, pack_accel, pack_plan, pack_mass};
+    pack_mode, pack_failed, pack_share, pack_accel, pack_plan, pack_mass, pack_kernel};
 static int32_t (*const TELEMETRY_UNPACK[RECORDS_TELEMETRY_FRAMES])(record_telemetry_t *, const uint8_t[8]) = {
-    unpack_mode, unpack_failed, unpack_share, unpack_accel, unpack_plan, unpack_mass};
+    unpack_mode, unpack_failed, unpack_share, unpack_accel, unpack_plan, unpack_mass, unpack_kernel};
 
 void records_pack_telemetry(uint8_t data[8], uint32_t index, const record_telemetry_t *record)
 {

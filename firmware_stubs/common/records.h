@@ -14,7 +14,7 @@
 #define RECORDS_STATUS_ID 0x100u
 #define RECORDS_GIMBAL_ID 0x140u
 #define RECORDS_TELEMETRY_ID 0x200u
-#define RECORDS_TELEMETRY_FRAMES 6
+#define RECORDS_TELEMETRY_FRAMES 7
 #define RECORDS_NAV_BYTES 64
 
 enum { /* record_command_t.request */
@@ -86,6 +86,8 @@ typedef struct {
     int32_t mode;
     int32_t plan_source;
     int32_t rejected;
+    int32_t kernel_not_finite;   /* frames so far, at most 255 */
+    int32_t kernel_out_of_range; /* likewise */
     int32_t fresh;
 } record_telemetry_t;
 

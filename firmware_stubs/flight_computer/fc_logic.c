@@ -8,6 +8,9 @@
 
 #define KERNEL_OFFSET ((sizeof(fc_t) + 15u) & ~(size_t)15u)
 #define MOST_KERNEL_STATE (64u * 1024u * 1024u)
+#define MOST_PLAN_SOURCE 2
+#define MOST_COUNTED 255            /* as the telemetry frame */
+#define RANGE_ALLOWANCE 1e-9        /* a limit that the kernel converts itself may differ in the last bits */
 #define RATE_ALLOWANCE (1.0 + 1e-9) /* a step of exactly the rate limit passes */
 
 static void *kernel_state(fc_t *fc)
@@ -97,6 +100,54 @@ static int32_t output_is_finite(const fk_if_output_t *out, int32_t engines)
         good = good && isfinite(out->fin_cmd_rad[i]);
     }
     return good;
+}
+
+static int32_t telemetry_is_finite(const fk_if_telemetry_t *t)
+{
+    int32_t good = isfinite(t->time_to_go_s) && isfinite(t->thrust_cmd_n) && isfinite(t->mass_est_kg)
+                   && isfinite(t->ignition_margin_m) && isfinite(t->plan_age_s) && isfinite(t->nav_age_s);
+    for (int32_t i = 0; i < 3; ++i) {
+        good = good && isfinite(t->accel_cmd_pad_mps2[i]);
+    }
+    return good;
+}
+
+static int32_t outside(double x, double low, double high)
+{
+    return isfinite(x) && (x < low - RANGE_ALLOWANCE || x > high + RANGE_ALLOWANCE);
+}
+
+static int32_t output_is_in_range(const fk_if_output_t *out, const fk_if_config_t *config)
+{
+    int32_t bad = out->telemetry.mode < FK_IF_COAST || out->telemetry.mode > FK_IF_ABORT
+                  || out->telemetry.plan_source < 0 || out->telemetry.plan_source > MOST_PLAN_SOURCE;
+    for (int32_t i = 0; i < config->engine_count; ++i) {
+        const fk_if_engine_command_t *e = &out->engine[i];
+        const double angle = config->engine[i].gimbal_limit_rad;
+        bad = bad || outside(e->ox_valve_cmd, 0.0, 1.0) || outside(e->fuel_valve_cmd, 0.0, 1.0);
+        bad =
+            bad || outside(e->gimbal_x_cmd_rad, -angle, angle) || outside(e->gimbal_y_cmd_rad, -angle, angle);
+        bad = bad || e->request < FK_IF_REQUEST_SAFE || e->request > FK_IF_REQUEST_SHUTDOWN;
+    }
+    for (int32_t i = 0; i < FK_IF_FINS; ++i) {
+        bad = bad || outside(out->fin_cmd_rad[i], -config->fin_limit_rad, config->fin_limit_rad);
+    }
+    return !bad;
+}
+
+/* Counts what the kernel itself got wrong, before anything is made good. */
+static void judge_kernel(fc_t *fc)
+{
+    const fk_if_config_t *config = &fc->config.kernel;
+    fc_counters_t *n = &fc->counters;
+    const int32_t finite =
+        output_is_finite(&fc->out, config->engine_count) && telemetry_is_finite(&fc->out.telemetry);
+    if (!finite && n->frames_not_finite < MOST_COUNTED) {
+        ++n->frames_not_finite;
+    }
+    if (!output_is_in_range(&fc->out, config) && n->frames_out_of_range < MOST_COUNTED) {
+        ++n->frames_out_of_range;
+    }
 }
 
 /* What is flown instead of an output that cannot be used. */
@@ -197,6 +248,8 @@ static void map_telemetry(const fc_t *fc, record_telemetry_t *to)
         to->engine_failed |= (fc->out.engine[i].failed != 0) ? bit : 0;
         to->engine_share |= (fc->out.engine[i].share != 0) ? bit : 0;
     }
+    to->kernel_not_finite = fc->counters.frames_not_finite;
+    to->kernel_out_of_range = fc->counters.frames_out_of_range;
     to->fresh = 1;
 }
 
@@ -210,6 +263,7 @@ void fc_step(fc_t *fc, int64_t t_ns, const fc_input_t *in, fc_output_t *out)
         map_status(&fc->in.engine[i], &in->status[i]);
     }
     fc->kernel.step(kernel_state(fc), &fc->in, &fc->out);
+    judge_kernel(fc);
     check_output(fc);
     for (int32_t i = 0; i < engines; ++i) {
         const fk_if_engine_command_t *from = &fc->out.engine[i];

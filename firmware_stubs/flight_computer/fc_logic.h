@@ -3,7 +3,8 @@
  * The kernel is reached through the three functions of fk_interface.h.  What it puts out is checked:
  * finite, within limits, within rate limits.  An output with a value that is not finite is not used:
  * the last good one is held for FC_HOLD_FRAMES, then every engine is shut down until the kernel gives
- * a good output again.
+ * a good output again.  Telemetry tells in how many frames the kernel's own output was bad: what the
+ * checks make good is still the kernel's fault.
  */
 #ifndef FC_LOGIC_H
 #define FC_LOGIC_H
@@ -43,9 +44,11 @@ typedef struct {
 } fc_output_t;
 
 typedef struct {
-    uint32_t not_finite;   /* kernel outputs that were not used */
-    uint32_t not_in_range; /* values that were moved into their range */
-    uint32_t too_fast;     /* values that were held to their rate */
+    uint32_t not_finite;         /* kernel outputs that were not used */
+    uint32_t not_in_range;       /* values that were moved into their range */
+    uint32_t too_fast;           /* values that were held to their rate */
+    int32_t frames_not_finite;   /* frames in which anything the kernel put out was not finite, */
+    int32_t frames_out_of_range; /* or out of range: judged as it came, before any check; at most 255 */
 } fc_counters_t;
 
 typedef struct {

@@ -145,6 +145,8 @@ static void show_telemetry(const direct_wires_t *wires, const frame_view_t *view
     *view->telemetry_plan_age_s = t->plan_age_s;
     *view->telemetry_rejected = t->rejected;
     *view->telemetry_nav_age_s = t->nav_age_s;
+    *view->telemetry_kernel_not_finite = t->kernel_not_finite;
+    *view->telemetry_kernel_out_of_range = t->kernel_out_of_range;
 }
 
 void direct_exchange(direct_wires_t *wires, const frame_view_t *view)

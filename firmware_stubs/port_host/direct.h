@@ -63,6 +63,8 @@ typedef struct {
     double *telemetry_plan_age_s;
     int64_t *telemetry_rejected;
     double *telemetry_nav_age_s;
+    int64_t *telemetry_kernel_not_finite;
+    int64_t *telemetry_kernel_out_of_range;
     int64_t *telemetry_fresh;
 } frame_view_t;
 

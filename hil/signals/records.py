@@ -202,6 +202,8 @@ TELEMETRY: Final = Record(
         Field("plan_age_s", (), "s", "age of the plan that is flown"),
         Field("rejected", (), "1", "frames rejected by the flight computer so far (low 8 bits)", "i8"),
         Field("nav_age_s", (), "s", "age of the navigation solution in use"),
+        Field("kernel_not_finite", (), "1", "frames with kernel output not finite so far, to 255", "i8"),
+        Field("kernel_out_of_range", (), "1", "frames with kernel output out of range so far, to 255", "i8"),
         Field("fresh", (), "1", "1 when telemetry was sent in this frame", "i8"),
     ),
 )

@@ -21,7 +21,7 @@ __all__ = [
     "timing_definition",
 ]
 
-TAPE_VERSION: Final = 1
+TAPE_VERSION: Final = 2
 """Raised whenever a record, field or metadata key changes its meaning."""
 
 FRAME_TOPIC: Final = "/frame"

@@ -54,6 +54,8 @@ _VALVE_LSB: Final = 0.00025
 _ANGLE_LSB_RAD: Final = 0.0001
 """Resolution of commands on the wire: a value may be off by half of it, a difference by all of it."""
 _TOLERANCE: Final = 1e-9
+_MOST_COUNTED: Final = 255
+"""Where the flight computer's counters of bad kernel output stop."""
 
 
 # ---- touchdown
@@ -123,13 +125,28 @@ def _no_commands(flight: FlightRecord) -> Result | None:
     return None
 
 
+def _kernel_fault(flight: FlightRecord, counter: str, what: str) -> Result | None:
+    """Fail when the kernel's own output was bad, even where the flight computer let none of it through."""
+    count = flight.part("telemetry", counter)
+    first = first_true(count > 0)
+    if first is None:
+        return None
+    most = int(count.max())
+    frames = f"{'at least ' if most >= _MOST_COUNTED else ''}{most} frame{'s' if most > 1 else ''}"
+    return _fail(
+        f"the kernel's output was {what} in {frames}, first at t = {flight.t_s(first):.2f} s; "
+        "the flight computer let none of it through"
+    )
+
+
 def _finite(flight: FlightRecord) -> Result:
     for name, values, *_ in _commands(flight):
         wild: Flags = ~np.isfinite(values)
         bad = first_true(wild.any(axis=1))
         if bad is not None:
             return _fail(f"{name} is not finite at t = {flight.t_s(bad):.2f} s")
-    return _no_commands(flight) or _pass("every command is finite")
+    fault = _kernel_fault(flight, "kernel_not_finite", "not finite")
+    return fault or _no_commands(flight) or _pass("every command is finite")
 
 
 def _in_range(flight: FlightRecord) -> Result:
@@ -145,12 +162,15 @@ def _in_range(flight: FlightRecord) -> Result:
     bad = first_true(unknown.any(axis=1))
     if bad is not None:
         return _fail(f"an unknown request was sent at t = {flight.t_s(bad):.2f} s")
-    return _no_commands(flight) or _pass("every command is in range")
+    fault = _kernel_fault(flight, "kernel_out_of_range", "out of range")
+    return fault or _no_commands(flight) or _pass("every command is in range")
 
 
 def _in_rate(flight: FlightRecord) -> Result:
     """Judge the steps between two frames in both of which the engine is asked to start or to run.
 
+    This is about what goes to the boards: a kernel may ask for a step and leave the ramp to the flight
+    computer, which enforces the rate limits.
     Shutting an engine down is not limited: its valve board closes the valves at its own pace.  On the
     wall clock bench and computer keep their own time, and two of the computer's frames may fall into
     one of the bench's: then a step may be as large as two frames allow.

@@ -52,9 +52,16 @@ REQUIREMENTS: Final = (
     Requirement("TD-RATE", "Turn rate at touchdown at most 3 deg/s", "rate_degps"),
     Requirement("TD-MISS", "Touchdown at most 5 m from the pad's centre", "miss_m"),
     Requirement("TD-STANDS", "The stage stands at the end"),
-    Requirement("CMD-FINITE", "Every command is finite"),
-    Requirement("CMD-RANGE", "Every command is within the range of what it commands"),
-    Requirement("CMD-RATE", "Every command to a running engine or a fin is within its rate limit"),
+    Requirement("CMD-FINITE", "Every command is finite, as the kernel gives it and as it is sent"),
+    Requirement(
+        "CMD-RANGE",
+        "Every command is within the range of what it commands, as the kernel gives it and as it is sent",
+    ),
+    Requirement(
+        "CMD-RATE",
+        "Every command sent to a running engine or a fin is within its rate limit (which the flight computer "
+        "enforces, whatever the kernel asks for)",
+    ),
     Requirement(
         "ENG-DETECT",
         "A failed engine is detected within 0.1 s of its true chamber pressure having been below 70 % of "

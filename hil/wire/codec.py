@@ -91,6 +91,7 @@ class BenchDecoder:
             "TELEMETRY_MODE": ("mode", "plan_source", "rejected", "plan_age_s", "nav_age_s"),
             "TELEMETRY_PLAN": ("time_to_go_s", "thrust_cmd_n"),
             "TELEMETRY_MASS": ("mass_est_kg", "ignition_margin_m"),
+            "TELEMETRY_KERNEL": ("kernel_not_finite", "kernel_out_of_range"),
         }
         for message, names in scalars.items():
             takers[message] = self._scalar_taker(names)

@@ -130,7 +130,7 @@ def test_nothing_is_rejected_on_healthy_wires(rung: str) -> None:
             rejects = {name: n for name, n in counts.items() if name not in ("accepted", "unknown_id")}
             assert not any(rejects.values()), f"{node}: {rejects}"
             assert counts["accepted"] > 0
-        assert stations.wires.counters()["bench"]["accepted"] == 30 * 15
+        assert stations.wires.counters()["bench"]["accepted"] == 30 * 16
 
 
 def test_a_board_whose_engine_does_not_land_idles_in_safe() -> None:

@@ -161,6 +161,12 @@ FAILS: list[tuple[str, str, tuple[Change, ...]]] = [
     ("CMD-FINITE", "fin_cmd_rad", (put("actuator", "fin_cmd_rad", (500, 3), math.inf),)),
     ("CMD-RANGE", "unknown request", (put("command", "request", (50, 0), 7),)),
     ("CMD-RANGE", "gimbal_x", (put("command", "gimbal_x_cmd_rad", (slice(150, 170), 2), -0.5),)),
+    (
+        "CMD-FINITE",
+        "in 2 frames, first at t = 5.00 s",
+        (put("telemetry", "kernel_not_finite", slice(500, END), 2),),
+    ),
+    ("CMD-RANGE", "in at least 255 frames", (put("telemetry", "kernel_out_of_range", slice(500, END), 255),)),
     ("CMD-RATE", "fuel_valve_cmd", (put("command", "fuel_valve_cmd", (slice(500, END), 1), 0.2),)),
     ("CMD-RATE", "gimbal_y", (put("command", "gimbal_y_cmd_rad", (500, 1), 0.02),)),
     ("CMD-RATE", "fin_cmd_rad", (put("actuator", "fin_cmd_rad", (slice(500, END), 1), 0.1),)),
@@ -191,7 +197,7 @@ def test_each_requirement_can_fail(name: str, says: str, changes: tuple[Change, 
     assert says in result.results[name].reason
 
 
-@pytest.mark.parametrize("index", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 19, 20])
+@pytest.mark.parametrize("index", [i for i in range(len(FAILS)) if i not in (17, 20)])
 def test_and_nothing_else_fails_with_it(index: int) -> None:
     name, _, changes = FAILS[index]
     assert failed(judged(*changes)) - {name} == set() or name in ("CMD-FINITE", "CMD-RANGE")

@@ -95,14 +95,15 @@ def test_telemetry_crosses_alike(values: list[float], mask: int, mode: int) -> N
     names = ("time_to_go_s", "thrust_cmd_n", "mass_est_kg", "ignition_margin_m", "plan_age_s", "nav_age_s")
     data: dict[str, Any] = dict(zip(names, values[3:], strict=True))
     data |= {"accel_cmd_pad_mps2": values[:3], "engine_failed": mask, "mode": mode, "plan_source": 1}
+    data |= {"kernel_not_finite": mask & 0xFF, "kernel_out_of_range": mask >> 32}
     record = ffi.new("record_telemetry_t *", data)
-    frames = [packed(lib.records_pack_telemetry, record, i) for i in range(6)]
-    parts = ("MODE", "FAILED", "SHARE", "ACCEL", "PLAN", "MASS")
+    parts = ("MODE", "FAILED", "SHARE", "ACCEL", "PLAN", "MASS", "KERNEL")
+    frames = [packed(lib.records_pack_telemetry, record, i) for i in range(len(parts))]
     seen: dict[str, Any] = {}
     for part, frame in zip(parts, frames, strict=True):
         seen |= dict(message(f"TELEMETRY_{part}").decode(frame, decode_choices=False))  # type: ignore[arg-type]
     lib.records_round_telemetry(record)
-    for name in (*names, "mode", "engine_failed"):
+    for name in (*names, "mode", "engine_failed", "kernel_not_finite", "kernel_out_of_range"):
         assert seen[name] == getattr(record, name)
     axes = [seen[f"accel_cmd_{axis}_mps2"] for axis in ("east", "north", "up")]
     assert axes == list(record.accel_cmd_pad_mps2)

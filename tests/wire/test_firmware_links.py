@@ -160,4 +160,4 @@ def test_garbage_never_raises_and_never_opens_a_valve(noise: list[tuple[bytes, l
         computer.step(serial, frames)
         bench.step_frames(frames)
         assert bench.ox == 0.0
-        assert len(computer.node.outbox) == 9, "the flight computer goes on"
+        assert len(computer.node.outbox) == 10, "the flight computer goes on"

@@ -1216,6 +1216,97 @@ bool bus_telemetry_mass_checksum_is_in_phys_range(double value)
     return ((value >= 0.0) && (value <= 255.0));
 }
 
+int bus_telemetry_kernel_pack(
+    uint8_t *dst_p,
+    const struct bus_telemetry_kernel_t *src_p,
+    size_t size)
+{
+    if (size < 8u) {
+        return (-EINVAL);
+    }
+
+    memset(&dst_p[0], 0, 8);
+
+    dst_p[0] |= pack_left_shift_u8(src_p->kernel_not_finite, 0u, 0xffu);
+    dst_p[1] |= pack_left_shift_u8(src_p->kernel_out_of_range, 0u, 0xffu);
+    dst_p[6] |= pack_left_shift_u8(src_p->counter, 4u, 0xf0u);
+    dst_p[7] |= pack_left_shift_u8(src_p->checksum, 0u, 0xffu);
+
+    return (8);
+}
+
+int bus_telemetry_kernel_unpack(
+    struct bus_telemetry_kernel_t *dst_p,
+    const uint8_t *src_p,
+    size_t size)
+{
+    if (size < 8u) {
+        return (-EINVAL);
+    }
+
+    dst_p->kernel_not_finite = unpack_right_shift_u8(src_p[0], 0u, 0xffu);
+    dst_p->kernel_out_of_range = unpack_right_shift_u8(src_p[1], 0u, 0xffu);
+    dst_p->counter = unpack_right_shift_u8(src_p[6], 4u, 0xf0u);
+    dst_p->checksum = unpack_right_shift_u8(src_p[7], 0u, 0xffu);
+
+    return (0);
+}
+
+int bus_telemetry_kernel_init(struct bus_telemetry_kernel_t *msg_p)
+{
+    if (msg_p == NULL) return -1;
+
+    memset(msg_p, 0, sizeof(struct bus_telemetry_kernel_t));
+
+    return 0;
+}
+
+bool bus_telemetry_kernel_kernel_not_finite_is_in_range(uint8_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_telemetry_kernel_kernel_not_finite_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 255.0));
+}
+
+bool bus_telemetry_kernel_kernel_out_of_range_is_in_range(uint8_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_telemetry_kernel_kernel_out_of_range_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 255.0));
+}
+
+bool bus_telemetry_kernel_counter_is_in_range(uint8_t value)
+{
+    return (value <= 15u);
+}
+
+bool bus_telemetry_kernel_counter_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 15.0));
+}
+
+bool bus_telemetry_kernel_checksum_is_in_range(uint8_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_telemetry_kernel_checksum_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 255.0));
+}
+
 int bus_nav_solution_pack(
     uint8_t *dst_p,
     const struct bus_nav_solution_t *src_p,

@@ -54,6 +54,7 @@ extern "C" {
 #define BUS_TELEMETRY_ACCEL_FRAME_ID (0x203u)
 #define BUS_TELEMETRY_PLAN_FRAME_ID (0x204u)
 #define BUS_TELEMETRY_MASS_FRAME_ID (0x205u)
+#define BUS_TELEMETRY_KERNEL_FRAME_ID (0x206u)
 #define BUS_NAV_SOLUTION_FRAME_ID (0x300u)
 
 /* Frame lengths in bytes. */
@@ -66,6 +67,7 @@ extern "C" {
 #define BUS_TELEMETRY_ACCEL_LENGTH (8u)
 #define BUS_TELEMETRY_PLAN_LENGTH (8u)
 #define BUS_TELEMETRY_MASS_LENGTH (8u)
+#define BUS_TELEMETRY_KERNEL_LENGTH (8u)
 #define BUS_NAV_SOLUTION_LENGTH (64u)
 
 /* Extended or standard frame types. */
@@ -78,6 +80,7 @@ extern "C" {
 #define BUS_TELEMETRY_ACCEL_IS_EXTENDED (0)
 #define BUS_TELEMETRY_PLAN_IS_EXTENDED (0)
 #define BUS_TELEMETRY_MASS_IS_EXTENDED (0)
+#define BUS_TELEMETRY_KERNEL_IS_EXTENDED (0)
 #define BUS_NAV_SOLUTION_IS_EXTENDED (0)
 
 /* Frame cycle times in milliseconds. */
@@ -90,6 +93,7 @@ extern "C" {
 #define BUS_TELEMETRY_ACCEL_CYCLE_TIME_MS (10u)
 #define BUS_TELEMETRY_PLAN_CYCLE_TIME_MS (10u)
 #define BUS_TELEMETRY_MASS_CYCLE_TIME_MS (10u)
+#define BUS_TELEMETRY_KERNEL_CYCLE_TIME_MS (10u)
 #define BUS_NAV_SOLUTION_CYCLE_TIME_MS (10u)
 
 /* Signal choices. */
@@ -128,6 +132,7 @@ extern "C" {
 #define BUS_TELEMETRY_ACCEL_NAME "TELEMETRY_ACCEL"
 #define BUS_TELEMETRY_PLAN_NAME "TELEMETRY_PLAN"
 #define BUS_TELEMETRY_MASS_NAME "TELEMETRY_MASS"
+#define BUS_TELEMETRY_KERNEL_NAME "TELEMETRY_KERNEL"
 #define BUS_NAV_SOLUTION_NAME "NAV_SOLUTION"
 
 /* Signal Names. */
@@ -176,6 +181,10 @@ extern "C" {
 #define BUS_TELEMETRY_MASS_IGNITION_MARGIN_M_NAME "ignition_margin_m"
 #define BUS_TELEMETRY_MASS_COUNTER_NAME "COUNTER"
 #define BUS_TELEMETRY_MASS_CHECKSUM_NAME "CHECKSUM"
+#define BUS_TELEMETRY_KERNEL_KERNEL_NOT_FINITE_NAME "kernel_not_finite"
+#define BUS_TELEMETRY_KERNEL_KERNEL_OUT_OF_RANGE_NAME "kernel_out_of_range"
+#define BUS_TELEMETRY_KERNEL_COUNTER_NAME "COUNTER"
+#define BUS_TELEMETRY_KERNEL_CHECKSUM_NAME "CHECKSUM"
 #define BUS_NAV_SOLUTION_VALID_T_US_NAME "valid_t_us"
 #define BUS_NAV_SOLUTION_COUNTER_NAME "COUNTER"
 #define BUS_NAV_SOLUTION_VALID_NAME "valid"
@@ -565,6 +574,43 @@ struct bus_telemetry_mass_t {
      * Offset: 0
      */
     int32_t ignition_margin_m;
+
+    /**
+     * Range: 0..15 (0..15 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t counter;
+
+    /**
+     * Range: 0..255 (0..255 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t checksum;
+};
+
+/**
+ * Signals in message TELEMETRY_KERNEL.
+ *
+ * Frames so far in which the guidance kernel's output was not finite, and in which it was out of range, as the kernel gave it; each stops at 255.
+ *
+ * All signal values are as on the CAN bus.
+ */
+struct bus_telemetry_kernel_t {
+    /**
+     * Range: 0..255 (0..255 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t kernel_not_finite;
+
+    /**
+     * Range: 0..255 (0..255 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t kernel_out_of_range;
 
     /**
      * Range: 0..15 (0..15 -)
@@ -2052,6 +2098,131 @@ bool bus_telemetry_mass_checksum_is_in_range(uint8_t value);
  * @return true if in range, false otherwise.
  */
 bool bus_telemetry_mass_checksum_is_in_phys_range(double value);
+
+/**
+ * Pack message TELEMETRY_KERNEL.
+ *
+ * @param[out] dst_p Buffer to pack the message into.
+ * @param[in] src_p Data to pack.
+ * @param[in] size Size of dst_p.
+ *
+ * @return Size of packed data, or negative error code.
+ */
+int bus_telemetry_kernel_pack(
+    uint8_t *dst_p,
+    const struct bus_telemetry_kernel_t *src_p,
+    size_t size);
+
+/**
+ * Unpack message TELEMETRY_KERNEL.
+ *
+ * @param[out] dst_p Object to unpack the message into.
+ * @param[in] src_p Message to unpack.
+ * @param[in] size Size of src_p.
+ *
+ * @return zero(0) or negative error code.
+ */
+int bus_telemetry_kernel_unpack(
+    struct bus_telemetry_kernel_t *dst_p,
+    const uint8_t *src_p,
+    size_t size);
+
+/**
+ * Init message fields to default values from TELEMETRY_KERNEL.
+ *
+ * @param[in] msg_p Message to init.
+ *
+ * @return zero(0) on success or (-1) in case of nullptr argument.
+ */
+int bus_telemetry_kernel_init(struct bus_telemetry_kernel_t *msg_p);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_kernel_not_finite_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_kernel_not_finite_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_kernel_out_of_range_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_kernel_out_of_range_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_counter_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_counter_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_checksum_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_checksum_is_in_phys_range(double value);
 
 /**
  * Pack message NAV_SOLUTION.
