@@ -30,6 +30,9 @@ class DirectWires:
     def pump(self, until_s: float) -> None:
         """Nothing moves between frames."""
 
+    def mute(self, board: str) -> None:
+        """Nothing to do: a board that is not turned hands nothing over."""
+
     def counters(self) -> dict[str, dict[str, int]]:
         """Return nothing: without wires nothing is rejected."""
         return {}

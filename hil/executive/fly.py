@@ -108,10 +108,12 @@ def _valve_boards(flight: Flight) -> list[Board]:
 def _make_safe(flight: Flight, latch: Latch, *, broken: bool) -> None:
     """Fly on without the flight computer until every valve board reports safe, taping all of it.
 
-    The valve boards hear no commands any more, so their own watchdogs close their valves.  A
+    The valve boards hear no commands any more, so their own watchdogs close their valves; a flight
+    computer on a clock of its own would go on commanding, so it is muted before anything else.  A
     station that fails is left out from then on; of the boards only the failing one.
     """
     crew, period = flight.crew, flight.rates.frame_ns
+    _mute_commanders(flight, latch)
     stages = _stages(flight)
     done = flight.pace.stage
     if broken and done + 1 != BOARDS:
@@ -127,6 +129,16 @@ def _make_safe(flight: Flight, latch: Latch, *, broken: bool) -> None:
         flight.frame.array["frame"] = flight.number
         for stage in (_PACE, *range(PLANT + 1)):
             _guard(stages, stage, t_ns, latch)
+
+
+def _mute_commanders(flight: Flight, latch: Latch) -> None:
+    for board in (*flight.crew.boards, *flight.crew.lost):
+        if board.role == "engine_valve":
+            continue
+        try:
+            flight.wires.mute(board.name)
+        except Exception as failure:
+            latch.note(failure, "wires")
 
 
 def _stages(flight: Flight) -> dict[int, Callable[[int], None]]:

@@ -79,6 +79,12 @@ class Wires(Protocol):
     def pump(self, until_s: float) -> None:
         """On the wall clock: serve the wires until the monotonic time `until_s`."""
 
+    def mute(self, board: str) -> None:
+        """From now on nothing that the board named `board` sends reaches anybody.
+
+        What it had handed over for the frame that is being turned still goes out.
+        """
+
     def counters(self) -> dict[str, dict[str, int]]:
         """Return, for each receiving node, frames accepted and rejected by reason."""
 

@@ -50,6 +50,8 @@ class Node:
         self.live = False
         self.deaf = False
         """True while the board is dead: what it would hear is lost, what it sends is not heard."""
+        self.muted = False
+        """True once what the board's process sends by itself is thrown away."""
         self.lost = 0
         """Frames that did not fit into the socket."""
 
@@ -152,6 +154,11 @@ class VirtualBus:
         node.live = True
         self._watch(node.socket.fileno(), lambda: self._serve(node))
 
+    def mute(self, name: str) -> None:
+        """Throw away what the node `name` sends from now on; what it sent before is still heard."""
+        for node in self.nodes:
+            node.muted = node.muted or node.name == name
+
     def _watch(self, descriptor: int, serve: Callable[[], None]) -> None:
         self._sources[descriptor] = serve
         self._poll.register(descriptor, select.POLLIN)
@@ -201,7 +208,7 @@ class VirtualBus:
         if not frames:
             self._unwatch(node.socket.fileno() if node.socket is not None else -1)
             self.dead.add(node.name)
-        elif not node.deaf:
+        elif not node.deaf and not node.muted:
             self._forward(frames, node)
 
     def _forward(self, frames: list[bytes], sender: object) -> None:

@@ -34,6 +34,10 @@ class WireSet:
             self.bus.pump(left)
             left = until_s - time.monotonic()
 
+    def mute(self, board: str) -> None:
+        """Let nothing that `board` sends from now on reach anybody."""
+        self.bus.mute(board)
+
     def counters(self) -> dict[str, dict[str, int]]:
         """Return, for each receiving node, frames accepted and rejected by reason."""
         counted = {name: count() for name, count in self._counters.items()}

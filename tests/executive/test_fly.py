@@ -36,6 +36,7 @@ class Station:
         self.rest_at: int | None = None
         self.served: list[float] = []
         self.t_ns = 0
+        self.muted: list[str] = []
 
     def _call(self, t_ns: int) -> None:
         self.rig.log.append((self.name, t_ns))
@@ -52,6 +53,10 @@ class Station:
     def pump(self, until_s: float) -> None:
         self.served.append(until_s)
         time.sleep(max(0.0, until_s - time.monotonic()))
+
+    def mute(self, board: str) -> None:
+        self.muted.append(board)
+        self.rig.log.append((f"mute {board}", self.t_ns))
 
     def counters(self) -> dict[str, dict[str, int]]:
         return {}
@@ -172,6 +177,17 @@ def test_a_lost_board_makes_the_others_safe(board: str) -> None:
         assert rig.calls(other) == list(range(21 + CLOSING_FRAMES))
     assert rig.calls("tape") == list(range(21 + CLOSING_FRAMES)), "every frame is taped, the broken one too"
     assert rig.calls("plant")[-1] == 21 + CLOSING_FRAMES
+
+
+@pytest.mark.parametrize("lost", ["flight_computer", "engine_1"])
+def test_the_flight_computer_is_muted_before_anything_else(lost: str) -> None:
+    rig, flight, stations = build(**{lost: {20: BoardLost(lost, "killed")}})
+    fly(flight)
+    assert stations["wires"].muted == ["flight_computer"], "valve boards go on telling their state"
+    names = [name for name, _ in rig.log]
+    after = names[names.index("mute flight_computer") + 1 :]
+    assert "flight_computer" not in after
+    assert after[:3] == ["wires", "tape", "plant"], "then the broken frame is finished"
 
 
 @pytest.mark.parametrize("stage", ["sensors", "wires", "tape", "plant"])

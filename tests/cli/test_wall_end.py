@@ -1,0 +1,110 @@
+"""`hil run` on the wall clock, cut short while the engines burn: processes, signals, the tape left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hil.boards.process import ANSWER_S
+from hil.faults.case import SHIPPED
+from hil.tape import read_tape
+from hil.tape.reader import Recording
+
+ROOT = Path(__file__).parents[2]
+CASE = """
+vehicle = "zq3_class"
+description = "Burning soon after it begins, far above the ground."
+time_limit_s = 60.0
+[initial]
+pos_pad_m = [0.0, 0.0, 9000.0]
+vel_pad_mps = [0.0, 0.0, -300.0]
+[ignition]
+forced_at_s = 0.5
+"""
+
+
+@contextmanager
+def flying(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Fly on the virtual rig until the engines burn; yield `hil run`."""
+    (folder / "case.toml").write_text(CASE)
+    command = [sys.executable, "-c", "import sys; from hil.cli import main; sys.exit(main())", "run"]
+    command += [str(SHIPPED / "virtual.toml"), "--case", str(folder / "case.toml"), "--pace", "wall"]
+    with subprocess.Popen(
+        [*command, "--out", str(folder / "out")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=folder,
+    ) as hil:
+        logs = [folder / "out" / f"engine_{n}.log" for n in (1, 2, 3)]
+        deadline = time.monotonic() + 90.0
+        while not all(log.exists() and "MAINSTAGE" in log.read_text() for log in logs):
+            assert time.monotonic() < deadline, "the engines never burned"
+            assert hil.poll() is None
+            time.sleep(0.02)
+        time.sleep(0.5)
+        yield hil
+
+
+def board_pid(hil: int, name: str) -> int:
+    """Return the number of the process of board `name`: the child that writes its log."""
+    for child in Path(f"/proc/{hil}/task/{hil}/children").read_text().split():
+        for descriptor in Path(f"/proc/{child}/fd").iterdir():
+            if descriptor.readlink().name == f"{name}.log":
+                return int(child)
+    raise AssertionError(f"{name} has no process")
+
+
+def check_closed(out: Path, slots: tuple[int, ...]) -> Recording:
+    """See that the boards in `slots` shut down by their watchdogs, at once, and are closed on the tape."""
+    tape = read_tape(out / "tape.mcap")
+    frames = tape.frames
+    assert tape.complete
+    last_command = int(frames["command"]["fresh"].any(axis=1).nonzero()[0][-1])
+    for slot in slots:
+        shutting = (frames["status"]["state"][:, slot] == 4).nonzero()[0]
+        assert 0 < shutting[0] - last_command <= 6, "60 ms after the last command"
+        assert "SHUTDOWN cause watchdog" in (out / f"engine_{slot + 1}.log").read_text()
+        for valve in ("ox_valve_pos", "fuel_valve_pos"):
+            assert frames["truth"][valve][last_command, slot] > 0.1, "there was something to close"
+            assert frames["truth"][valve][-1, slot] <= 0.01
+    return tape
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_lost_valve_board_closes_all_others(number: signal.Signals, tmp_path: Path) -> None:
+    with flying(tmp_path) as hil:
+        victim = board_pid(hil.pid, "engine_2")
+        os.kill(victim, number)
+        _, err = hil.communicate(timeout=60)
+    assert hil.returncode == 3, err
+    assert "hil: board engine_2: " in err
+    assert not Path(f"/proc/{victim}").exists()
+    tape = check_closed(tmp_path / "out", (0, 2))
+    fresh = tape.frames["status"]["fresh"]
+    spoke = int(fresh[:, 1].nonzero()[0][-1])
+    noticed = 0 if number == signal.SIGKILL else round(ANSWER_S * 100)
+    shut = (tape.frames["status"]["state"][:, 0] == 4).nonzero()[0][0]
+    assert shut - spoke <= noticed + 8
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_when_all_boards_are_safe(number: signal.Signals, tmp_path: Path) -> None:
+    with flying(tmp_path) as hil:
+        hil.send_signal(number)
+        _, err = hil.communicate(timeout=60)
+    assert hil.returncode == 130, err
+    assert f"interrupted ({number.name})" in err
+    check_closed(tmp_path / "out", (0, 1, 2))
+    for node in (1, 2, 3):
+        said = (tmp_path / "out" / f"engine_{node}.log").read_text().splitlines()
+        assert [line.split(maxsplit=1)[1] for line in said[-2:]] == ["state SAFE valves closed", "bench gone"]
