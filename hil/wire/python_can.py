@@ -34,9 +34,15 @@ def _to_message(frame: bytes, channel: str) -> can.Message:
 
 
 def _to_frame(message: can.Message) -> bytes:
+    """Return a message as the bus carries it; raise CanOperationError for what classical CAN cannot carry."""
+    count = len(message.data or b"")
+    if message.is_fd or count > 8:
+        raise can.CanOperationError(
+            f"this bus is classical CAN: no FD frames and at most 8 bytes (this one has {count})"
+        )
     can_id = message.arbitration_id | (_EXTENDED if message.is_extended_id else 0)
     can_id |= (_REMOTE if message.is_remote_frame else 0) | (_ERROR if message.is_error_frame else 0)
-    return make_frame(can_id, bytes(message.data or b"")[:8])
+    return make_frame(can_id, bytes(message.data or b""))
 
 
 class HilBus(can.BusABC):

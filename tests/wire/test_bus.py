@@ -91,6 +91,28 @@ def test_a_guest_is_told_that_no_flight_is_on() -> None:
         HilBus(channel="nobody")
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        can.Message(arbitration_id=0x123, is_extended_id=False, is_fd=True, data=bytes(12)),
+        can.Message(arbitration_id=0x123, is_extended_id=False, is_fd=True, data=bytes(4)),
+        can.Message(arbitration_id=0x123, is_extended_id=False, data=bytes(12), dlc=12),
+    ],
+    ids=["FD of 12 bytes", "FD of 4 bytes", "12 bytes"],
+)
+def test_a_guest_cannot_send_what_classical_can_does_not_carry(message: can.Message) -> None:
+    bus = VirtualBus("guests")
+    try:
+        guest = HilBus(channel=str(bus.listen()))
+        with pytest.raises(can.CanOperationError, match="classical CAN"):
+            guest.send(message)
+        bus.pump(0.05)
+        assert bus.exchange(0) == [], "nothing of it was on the bus"
+        guest.shutdown()
+    finally:
+        bus.close()
+
+
 def test_a_guest_finds_the_bus_by_its_name() -> None:
     with Stations("in_process") as stations:
         guest = HilBus(channel="test")
