@@ -39,9 +39,9 @@ def findings(flight: FlightRecord) -> list[str]:
 
 def _modes(flight: FlightRecord) -> Iterator[Finding]:
     mode = flight.part("telemetry", "mode")
-    for change in np.flatnonzero(np.diff(mode)):
+    for change in map(int, np.flatnonzero(np.diff(mode))):
         before, after = (FLIGHT_MODES[int(mode[index])] for index in (change, change + 1))
-        yield int(change) + 1, f"mode {before} -> {after}"
+        yield change + 1, f"mode {before} -> {after}"
     if flight.ignition is not None:
         height = float(flight.part("truth", "pos_pad_m")[flight.ignition, 2])
         yield flight.ignition, f"landing-burn ignition commanded at {height:.0f} m"
