@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from hil.files import FileError, FileModel, Name, bounded, load_toml
+from hil.rig.reach import can_reaches_out, serial_reaches_out
 from hil.signals import MAX_ENGINES
 from hil.wire.probe import can_interfaces
 
@@ -127,14 +128,10 @@ class Rig(FileModel):
 
     @property
     def live(self) -> bool:
-        """True when any part can reach hardware; nobody can declare a rig not live."""
-        can_reach = any(c.interface != "hil" and not c.channel.startswith("vcan") for c in self.can.values())
-        serial_reach = any(not _is_loopback(s.port) for s in self.serial.values())
+        """True unless every part is proven unable to reach hardware; nobody can declare a rig not live."""
+        can_reach = any(can_reaches_out(c.interface, c.channel) for c in self.can.values())
+        serial_reach = any(serial_reaches_out(s.port) for s in self.serial.values())
         return can_reach or serial_reach or any(b.backend == "hardware" for b in self.board.values())
-
-
-def _is_loopback(port: str) -> bool:
-    return port == "pty" or port.startswith(("socket://127.", "socket://localhost:", "loop://"))
 
 
 def load_rig(path: Path) -> Rig:
