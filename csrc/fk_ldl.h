@@ -1,0 +1,40 @@
+/* fk_ldl.h - the linear system of one interior-point step, factorised stage by stage.
+ *
+ * A Riccati recursion: Rao, Wright & Rawlings, J. Optim. Theory Appl. 99(3), 1998, here with the final state
+ * met exactly by feedback of the last stages. Vectors hold component first, then node.
+ */
+#ifndef FK_LDL_H
+#define FK_LDL_H
+
+#include "fk_problem.h"
+
+#include <stdint.h>
+
+enum { FK_R, FK_V = 3, FK_Z = 6, FK_U = 7, FK_SIGMA = 10, FK_PARTS = 11 };
+
+typedef double fk_vector_t[FK_PARTS][FK_NODES];
+
+/* Hessian of the cones at one node; symmetric blocks as xx, xy, xz, yy, yz, zz. */
+typedef struct {
+    double rr[6];
+    double vv[6];
+    double uu[6];
+    double u_sigma[3];
+    double zz;
+    double z_sigma;
+    double sigma_sigma;
+} fk_hessian_t;
+
+typedef struct {
+    double gain[FK_NODES][4][7]; /* control = -offset - gain state */
+    double pivot[FK_NODES][10];  /* inverse of the control block */
+    double offset[FK_NODES][4];
+    double start_rr[6]; /* of the initial position, inverted: where that is free */
+} fk_ldl_t;
+
+void fk_ldl_factor(fk_ldl_t *f, const fk_program_t *program, const fk_hessian_t hessian[FK_NODES]);
+
+/* step = argmin 1/2 step'H step + gradient'step over motions that keep initial and final state. */
+void fk_ldl_solve(fk_ldl_t *f, const fk_program_t *program, const fk_vector_t gradient, fk_vector_t step);
+
+#endif

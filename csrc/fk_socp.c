@@ -1,0 +1,642 @@
+/* Primal-dual interior-point method with Nesterov-Todd scaling and Mehrotra's predictor-corrector:
+ * Domahidi, Chu & Boyd, ECC 2013, and Vandenberghe, The CVXOPT linear and quadratic cone program solvers, 2010.
+ *
+ * The motion is met exactly by every iterate (fk_ldl.c), so that neither states nor costates carry residuals:
+ * what is left of the first residuals of cones and gradient is one factor each.
+ */
+#include "fk_socp.h"
+
+#include "fk_math.h"
+
+#include <math.h>
+#include <string.h>
+
+#define STEP_SHARE 0.99    /* of the way to the boundary */
+#define GAP_TOLERANCE 1e-8 /* scaled, of the objective */
+#define LEFT_TOLERANCE 1e-8
+#define PENALTY 100.0      /* scaled: of what the least-miss problem gives up last */
+#define PROOF_LEFT 1e-6     /* dual residual that a proof of infeasibility may have */
+#define PROOF_MARGIN 1.0   /* dual objective above every possible one: infeasible */
+
+static void set_index(fk_socp_t *w)
+{
+    const fk_program_t *p = &w->program;
+    fk_index_t *at = &w->at;
+    const int32_t soft = p->soft;
+    at->speeds = p->has_speed_limit ? p->nodes - (soft ? 1 : 2) : 0;
+    at->glides = p->has_glide_slope ? p->nodes - (soft ? 1 : 2) : 0;
+    at->thrust = 0;
+    at->speed = p->stages;
+    at->final_v = at->speed + at->speeds;
+    at->floor = at->final_v + soft;
+    at->glide = at->floor + p->stages;
+    at->final_h = at->glide + at->glides;
+    at->pointing = 0;
+    at->top = p->has_pointing ? p->stages : 0;
+    at->low = at->top + p->stages;
+    at->high = at->low + p->nodes - 1;
+    at->glide_slack = at->high + p->nodes - 1;
+    at->speed_slack = at->glide_slack + (soft ? at->glides : 0);
+    at->dry = at->speed_slack + (soft ? at->speeds : 0);
+    w->cone.wide = at->floor;
+    w->cone.cones = at->final_h + 2 * soft;
+    w->cone.lines = at->dry + 2 * soft;
+}
+
+static int32_t first_glide(const fk_program_t *p)
+{
+    return p->soft ? 0 : 1;
+}
+
+/* A cone whose first row has a slack of its own, with cost: eliminated before the stage is assembled. */
+typedef struct {
+    double h[4]; /* first row of W^-2 */
+    double line; /* W^-2 of the slack itself */
+    double inverse;
+} elastic_t;
+
+static elastic_t elastic(const fk_cone_t *c, int32_t i, int32_t line)
+{
+    elastic_t e;
+    const double scale = c->inv_eta[i] * c->inv_eta[i];
+    e.h[0] = (2.0 * c->w[0][i] * c->w[0][i] - 1.0) * scale;
+    for (int32_t j = 1; j < 4; j++) {
+        e.h[j] = -2.0 * c->w[0][i] * c->w[j][i] * scale;
+    }
+    e.line = line >= 0 ? c->line_w[line] * c->line_w[line] : 0.0;
+    e.inverse = 1.0 / (e.h[0] + e.line);
+    return e;
+}
+
+/* W^-2 of cone i: 2 (J w)(J w)' - J over eta^2, the slack of its first row eliminated. */
+static void inverse_square(const fk_cone_t *c, int32_t i, const elastic_t *e, double h[4][4])
+{
+    const double scale = c->inv_eta[i] * c->inv_eta[i];
+    const double v[4] = {c->w[0][i], -c->w[1][i], -c->w[2][i], -c->w[3][i]};
+    for (int32_t a = 0; a < 4; a++) {
+        for (int32_t b = 0; b < 4; b++) {
+            h[a][b] = 2.0 * scale * v[a] * v[b];
+        }
+        h[a][a] += a == 0 ? -scale : scale;
+    }
+    for (int32_t a = 0; a < 4 && e; a++) {
+        for (int32_t b = 0; b < 4; b++) {
+            h[a][b] -= e->h[a] * e->h[b] * e->inverse;
+        }
+    }
+}
+
+static void add_block(double to[6], double h[4][4])
+{
+    to[0] += h[1][1];
+    to[1] += h[1][2];
+    to[2] += h[1][3];
+    to[3] += h[2][2];
+    to[4] += h[2][3];
+    to[5] += h[3][3];
+}
+
+/* Control cones and bounds of stage k: eqs. (34)-(36) of Acikmese & Ploen 2007. */
+static void stage_hessian(const fk_socp_t *w, int32_t k, fk_hessian_t *out)
+{
+    const fk_program_t *p = &w->program;
+    const fk_cone_t *c = &w->cone;
+    const fk_limits_t *l = &p->limit[k];
+    double h[4][4];
+    inverse_square(c, w->at.thrust + k, 0, h);
+    add_block(out->uu, h);
+    out->sigma_sigma += h[0][0];
+    for (int32_t i = 0; i < 3; i++) {
+        out->u_sigma[i] += h[0][i + 1];
+    }
+    if (p->has_pointing) {
+        const double root = c->line_w[w->at.pointing + k];
+        const double line = root * root;
+        out->uu[5] += line;
+        out->u_sigma[2] -= line * p->cos_pointing;
+        out->sigma_sigma += line * p->cos_pointing * p->cos_pointing;
+    }
+    const double top = c->line_w[w->at.top + k] * c->line_w[w->at.top + k];
+    out->zz += top * l->top_slope * l->top_slope;
+    out->z_sigma += top * l->top_slope;
+    out->sigma_sigma += top;
+    inverse_square(c, w->at.floor + k, 0, h);
+    const double both = h[0][0] + 2.0 * h[0][1] + h[1][1];
+    const double cross = h[0][2] + h[1][2];
+    const double m = l->floor_slope;
+    out->zz += m * m * both + 2.0 * m * l->root * cross + l->root * l->root * h[2][2];
+    out->z_sigma += m * both + l->root * cross;
+    out->sigma_sigma += both;
+}
+
+static void state_hessian(fk_socp_t *w)
+{
+    const fk_program_t *p = &w->program;
+    const fk_cone_t *c = &w->cone;
+    double h[4][4];
+    for (int32_t k = 1; k < p->nodes; k++) {
+        const double low = c->line_w[w->at.low + k - 1];
+        const double high = c->line_w[w->at.high + k - 1];
+        w->hessian[k].zz += low * low + high * high;
+    }
+    for (int32_t i = 0; i < w->at.glides; i++) {
+        const elastic_t e = elastic(c, w->at.glide + i, p->soft ? w->at.glide_slack + i : -1);
+        inverse_square(c, w->at.glide + i, p->soft ? &e : 0, h);
+        double *rr = w->hessian[i + first_glide(p)].rr;
+        const double a = p->sin_glide;
+        const double b = p->cos_glide;
+        rr[0] += b * b * h[1][1];
+        rr[1] += b * b * h[1][2];
+        rr[2] += a * b * h[0][1];
+        rr[3] += b * b * h[2][2];
+        rr[4] += a * b * h[0][2];
+        rr[5] += a * a * h[0][0];
+    }
+    for (int32_t i = 0; i < w->at.speeds; i++) {
+        const elastic_t e = elastic(c, w->at.speed + i, p->soft ? w->at.speed_slack + i : -1);
+        inverse_square(c, w->at.speed + i, p->soft ? &e : 0, h);
+        add_block(w->hessian[i + 1].vv, h);
+    }
+}
+
+static void end_hessian(fk_socp_t *w)
+{
+    const fk_cone_t *c = &w->cone;
+    const int32_t last = w->program.nodes - 1;
+    double h[4][4];
+    elastic_t e = elastic(c, w->at.final_v, -1);
+    inverse_square(c, w->at.final_v, &e, h);
+    add_block(w->hessian[last].vv, h);
+    e = elastic(c, w->at.final_h, -1);
+    inverse_square(c, w->at.final_h, &e, h);
+    double *rr = w->hessian[0].rr;
+    rr[0] += h[1][1];
+    rr[1] += h[1][2];
+    rr[3] += h[2][2];
+    e = elastic(c, w->at.final_h + 1, -1);
+    inverse_square(c, w->at.final_h + 1, &e, h);
+    rr[5] += h[1][1];
+    const double a = c->line_w[w->at.dry] * c->line_w[w->at.dry];
+    const double b = c->line_w[w->at.dry + 1] * c->line_w[w->at.dry + 1];
+    w->hessian[last].zz += a * b / (a + b);
+}
+
+static void assemble(fk_socp_t *w)
+{
+    memset(w->hessian, 0, sizeof w->hessian);
+    for (int32_t k = 0; k < w->program.stages; k++) {
+        stage_hessian(w, k, &w->hessian[k]);
+    }
+    state_hessian(w);
+    if (w->program.soft) {
+        end_hessian(w);
+    }
+    fk_ldl_factor(&w->ldl, &w->program, w->hessian);
+}
+
+/* y = t of cone i, the slack of its first row eliminated. */
+static void eliminated(fk_socp_t *w, int32_t i, int32_t line, double cost, double y[4])
+{
+    const fk_cone_t *c = &w->cone;
+    const elastic_t e = elastic(c, i, line);
+    const double g = c->t[0][i] + cost + (line >= 0 ? c->line_t[line] : 0.0);
+    w->slack_gradient[i] = g;
+    for (int32_t j = 0; j < 4; j++) {
+        y[j] = c->t[j][i] - e.h[j] * g * e.inverse;
+    }
+}
+
+static void stage_gradient(fk_socp_t *w, int32_t k, double g[FK_PARTS])
+{
+    const fk_program_t *p = &w->program;
+    const fk_cone_t *c = &w->cone;
+    const fk_limits_t *l = &p->limit[k];
+    const int32_t i = w->at.thrust + k;
+    const int32_t j = w->at.floor + k;
+    for (int32_t n = 0; n < 3; n++) {
+        g[FK_U + n] += c->t[n + 1][i];
+    }
+    g[FK_SIGMA] += c->t[0][i];
+    if (p->has_pointing) {
+        const double t = c->line_t[w->at.pointing + k];
+        g[FK_U + 2] += t;
+        g[FK_SIGMA] -= p->cos_pointing * t;
+    }
+    const double top = c->line_t[w->at.top + k];
+    const double both = c->t[0][j] + c->t[1][j];
+    g[FK_Z] += l->floor_slope * both + l->root * c->t[2][j] - l->top_slope * top;
+    g[FK_SIGMA] += both - top;
+}
+
+static void state_gradient(fk_socp_t *w, int32_t k, double cost, double g[FK_PARTS])
+{
+    const fk_program_t *p = &w->program;
+    const fk_cone_t *c = &w->cone;
+    const int32_t glide = k - first_glide(p);
+    double y[4];
+    if (k > 0) {
+        g[FK_Z] += c->line_t[w->at.low + k - 1] - c->line_t[w->at.high + k - 1];
+    }
+    if (glide >= 0 && glide < w->at.glides) {
+        const int32_t i = w->at.glide + glide;
+        for (int32_t j = 0; j < 4; j++) {
+            y[j] = c->t[j][i];
+        }
+        if (p->soft) {
+            eliminated(w, i, w->at.glide_slack + glide, cost, y);
+        }
+        g[FK_R] += p->cos_glide * y[1];
+        g[FK_R + 1] += p->cos_glide * y[2];
+        g[FK_R + 2] += p->sin_glide * y[0];
+    }
+    if (k > 0 && k - 1 < w->at.speeds) {
+        const int32_t i = w->at.speed + k - 1;
+        for (int32_t j = 0; j < 4; j++) {
+            y[j] = c->t[j][i];
+        }
+        if (p->soft) {
+            eliminated(w, i, w->at.speed_slack + k - 1, cost, y);
+        }
+        for (int32_t n = 0; n < 3; n++) {
+            g[FK_V + n] += y[n + 1];
+        }
+    }
+}
+
+static void end_gradient(fk_socp_t *w, double unit)
+{
+    const fk_cone_t *c = &w->cone;
+    const int32_t last = w->program.nodes - 1;
+    double y[4];
+    eliminated(w, w->at.final_v, -1, PENALTY * unit, y);
+    for (int32_t n = 0; n < 3; n++) {
+        w->gradient[FK_V + n][last] += y[n + 1];
+    }
+    eliminated(w, w->at.final_h, -1, unit, y);
+    w->gradient[FK_R][0] += y[1];
+    w->gradient[FK_R + 1][0] += y[2];
+    eliminated(w, w->at.final_h + 1, -1, PENALTY * unit, y);
+    w->gradient[FK_R + 2][0] += y[1];
+    const double a = c->line_w[w->at.dry] * c->line_w[w->at.dry];
+    const double b = c->line_w[w->at.dry + 1] * c->line_w[w->at.dry + 1];
+    const double t = c->line_t[w->at.dry];
+    w->dry_slack[2] = t + c->line_t[w->at.dry + 1] + PENALTY * unit;
+    w->gradient[FK_Z][last] += t - a * w->dry_slack[2] / (a + b);
+}
+
+/* gradient = unit * cost + (rows)' t. */
+static void gather(fk_socp_t *w, double unit)
+{
+    const fk_program_t *p = &w->program;
+    const double cost = PENALTY * unit;
+    for (int32_t k = 0; k < p->nodes; k++) {
+        double g[FK_PARTS] = {0.0};
+        if (k < p->stages) {
+            stage_gradient(w, k, g);
+        }
+        state_gradient(w, k, cost, g);
+        for (int32_t n = 0; n < FK_PARTS; n++) {
+            w->gradient[n][k] = g[n];
+        }
+    }
+    if (p->soft) {
+        end_gradient(w, unit);
+    } else {
+        w->gradient[FK_Z][p->nodes - 1] -= unit;
+    }
+}
+
+/* d = rows times x, without the rows' constants. */
+static void spread_rows(fk_socp_t *w, fk_vector_t x)
+{
+    const fk_program_t *p = &w->program;
+    fk_cone_t *c = &w->cone;
+    for (int32_t k = 0; k < p->stages; k++) {
+        const fk_limits_t *l = &p->limit[k];
+        const int32_t i = w->at.thrust + k;
+        const int32_t j = w->at.floor + k;
+        const double sigma = x[FK_SIGMA][k];
+        const double above = sigma + l->floor_slope * x[FK_Z][k];
+        c->d[0][i] = sigma;
+        for (int32_t n = 0; n < 3; n++) {
+            c->d[n + 1][i] = x[FK_U + n][k];
+        }
+        c->d[0][j] = above;
+        c->d[1][j] = above;
+        c->d[2][j] = l->root * x[FK_Z][k];
+        c->d[3][j] = 0.0;
+        c->line_d[w->at.top + k] = -l->top_slope * x[FK_Z][k] - sigma;
+        if (p->has_pointing) {
+            c->line_d[w->at.pointing + k] = x[FK_U + 2][k] - p->cos_pointing * sigma;
+        }
+    }
+    for (int32_t k = 1; k < p->nodes; k++) {
+        c->line_d[w->at.low + k - 1] = x[FK_Z][k];
+        c->line_d[w->at.high + k - 1] = -x[FK_Z][k];
+    }
+    for (int32_t g = 0; g < w->at.glides; g++) {
+        const int32_t k = g + first_glide(p);
+        c->d[0][w->at.glide + g] = p->sin_glide * x[FK_R + 2][k];
+        c->d[1][w->at.glide + g] = p->cos_glide * x[FK_R][k];
+        c->d[2][w->at.glide + g] = p->cos_glide * x[FK_R + 1][k];
+        c->d[3][w->at.glide + g] = 0.0;
+    }
+    for (int32_t k = 1; k <= w->at.speeds; k++) {
+        c->d[0][w->at.speed + k - 1] = 0.0;
+        for (int32_t n = 0; n < 3; n++) {
+            c->d[n + 1][w->at.speed + k - 1] = x[FK_V + n][k];
+        }
+    }
+}
+
+/* Rows of the elastic ends, without their slacks. */
+static void spread_ends(fk_socp_t *w, fk_vector_t x)
+{
+    fk_cone_t *c = &w->cone;
+    const int32_t last = w->program.nodes - 1;
+    const int32_t h = w->at.final_h;
+    for (int32_t j = 0; j < 4; j++) {
+        c->d[j][w->at.final_v] = j > 0 ? x[FK_V + j - 1][last] : 0.0;
+        c->d[j][h] = j == 1 || j == 2 ? x[FK_R + j - 1][0] : 0.0;
+        c->d[j][h + 1] = j == 1 ? x[FK_R + 2][0] : 0.0;
+    }
+    c->line_d[w->at.dry] = x[FK_Z][last];
+    c->line_d[w->at.dry + 1] = 0.0;
+}
+
+/* The slack that goes with the rows' change d: adds it to the rows. */
+static void add_slack(fk_socp_t *w, int32_t i, int32_t line)
+{
+    fk_cone_t *c = &w->cone;
+    const elastic_t e = elastic(c, i, line);
+    double sum = w->slack_gradient[i];
+    for (int32_t j = 0; j < 4; j++) {
+        sum += e.h[j] * c->d[j][i];
+    }
+    w->slack_step[i] = -sum * e.inverse;
+    c->d[0][i] += w->slack_step[i];
+    if (line >= 0) {
+        c->line_d[line] = w->slack_step[i];
+    }
+}
+
+static void add_slacks(fk_socp_t *w)
+{
+    fk_cone_t *c = &w->cone;
+    for (int32_t i = 0; i < w->at.glides; i++) {
+        add_slack(w, w->at.glide + i, w->at.glide_slack + i);
+    }
+    for (int32_t i = 0; i < w->at.speeds; i++) {
+        add_slack(w, w->at.speed + i, w->at.speed_slack + i);
+    }
+    add_slack(w, w->at.final_v, -1);
+    add_slack(w, w->at.final_h, -1);
+    add_slack(w, w->at.final_h + 1, -1);
+    const double a = c->line_w[w->at.dry] * c->line_w[w->at.dry];
+    const double b = c->line_w[w->at.dry + 1] * c->line_w[w->at.dry + 1];
+    w->dry_slack[1] = -(w->dry_slack[2] + a * c->line_d[w->at.dry]) / (a + b);
+    c->line_d[w->at.dry] += w->dry_slack[1];
+    c->line_d[w->at.dry + 1] = w->dry_slack[1];
+}
+
+/* Step for the gradient, and what it does to the rows. */
+static void solve(fk_socp_t *w)
+{
+    fk_ldl_solve(&w->ldl, &w->program, (const double(*)[FK_NODES])w->gradient, w->step);
+    spread_rows(w, w->step);
+    if (w->program.soft) {
+        spread_ends(w, w->step);
+        add_slacks(w);
+    }
+}
+
+static void take_step(fk_socp_t *w, double by)
+{
+    for (int32_t n = 0; n < FK_PARTS; n++) {
+        for (int32_t k = 0; k < w->program.nodes; k++) {
+            w->x[n][k] += by * w->step[n][k];
+        }
+    }
+    if (w->program.soft) {
+        for (int32_t i = 0; i < w->cone.cones; i++) {
+            w->slack[i] += by * w->slack_step[i];
+        }
+        w->dry_slack[0] += by * w->dry_slack[1];
+    }
+}
+
+/* By how much the final state is missed from the shifted state x of stage k without further control. */
+static void missed(const fk_program_t *p, int32_t k, const double x[7], double end[6])
+{
+    memcpy(end, x, 6 * sizeof(double));
+    for (int32_t n = k; n + 1 < p->nodes; n++) {
+        double next[6];
+        for (int32_t i = 0; i < 6; i++) {
+            next[i] = p->drift[n][i];
+            for (int32_t j = 0; j < 6; j++) {
+                next[i] += p->later.a[i][j] * end[j];
+            }
+        }
+        memcpy(end, next, sizeof next);
+    }
+    for (int32_t i = 0; i < 3; i++) {
+        end[i + 3] -= p->final_vel[i];
+    }
+}
+
+/* A motion from the initial to the final state without thrust but in the last stages. */
+static void first_motion(fk_socp_t *w)
+{
+    const fk_program_t *p = &w->program;
+    const int32_t from = p->stages - (p->soft ? 1 : 2);
+    double x[7] = {0.0};
+    memcpy(x, p->start, sizeof p->start);
+    for (int32_t k = 0; k < p->nodes; k++) {
+        const fk_interval_t *v = k == 0 ? &p->first : &p->later;
+        double u[3] = {0.0, 0.0, 0.0};
+        double off[6];
+        if (k >= from && k < p->stages) {
+            missed(p, k, x, off);
+            for (int32_t i = 0; i < 3; i++) {
+                for (int32_t j = 0; j < 6; j++) {
+                    u[i] -= (k == p->stages - 1 ? p->meet_last : p->meet_before)[i][j] * off[j];
+                }
+                w->x[FK_U + i][k] = u[i];
+            }
+        }
+        double next[7] = {0.0};
+        for (int32_t i = 0; i < 6; i++) {
+            w->x[i][k] = x[i];
+            next[i] = p->drift[k][i];
+            for (int32_t j = 0; j < 6; j++) {
+                next[i] += v->a[i][j] * x[j];
+            }
+            for (int32_t j = 0; j < 3; j++) {
+                w->x[i][k] += v->d[i][j] * u[j];
+                next[i] += v->b[i][j] * u[j];
+            }
+        }
+        memcpy(x, next, sizeof x);
+    }
+}
+
+/* Adds the rows' constants: d becomes the slack of each limit at x. */
+static void add_constants(fk_socp_t *w)
+{
+    const fk_program_t *p = &w->program;
+    fk_cone_t *c = &w->cone;
+    for (int32_t k = 0; k < p->stages; k++) {
+        const fk_limits_t *l = &p->limit[k];
+        const int32_t j = w->at.floor + k;
+        const double above = -l->floor - l->floor_slope * l->z0;
+        c->d[0][j] += above + 0.5;
+        c->d[1][j] += above - 0.5;
+        c->d[2][j] -= l->root * l->z0;
+        c->line_d[w->at.top + k] += l->top + l->top_slope * l->z0;
+    }
+    for (int32_t k = 1; k < p->nodes; k++) {
+        c->line_d[w->at.low + k - 1] -= p->limit[k].z_low;
+        c->line_d[w->at.high + k - 1] += p->limit[k].z_high;
+    }
+    for (int32_t i = 0; i < w->at.speeds; i++) {
+        c->d[0][w->at.speed + i] += p->speed_limit;
+    }
+    if (p->soft) {
+        for (int32_t n = 0; n < 3; n++) {
+            c->d[n + 1][w->at.final_v] -= p->final_vel[n];
+        }
+        c->d[1][w->at.final_h] -= p->start[0];
+        c->d[2][w->at.final_h] -= p->start[1];
+        c->d[1][w->at.final_h + 1] -= p->start[2];
+        c->line_d[w->at.dry] -= p->dry;
+    }
+}
+
+/* First point: least-squares slack and dual, moved into the cones; Vandenberghe 2010, section 5.3. */
+static void start(fk_socp_t *w)
+{
+    fk_cone_t *c = &w->cone;
+    fk_cone_unit(c);
+    assemble(w);
+    spread_rows(w, w->x);
+    if (w->program.soft) {
+        spread_ends(w, w->x);
+        memset(w->slack, 0, sizeof w->slack);
+    }
+    add_constants(w);
+    memcpy(c->t, c->d, sizeof c->t);
+    memcpy(c->line_t, c->line_d, sizeof c->line_t);
+    gather(w, 0.0);
+    solve(w);
+    take_step(w, 1.0);
+    for (int32_t j = 0; j < 4; j++) { /* the rows at the new point */
+        for (int32_t i = 0; i < c->cones; i++) {
+            c->d[j][i] += c->t[j][i];
+        }
+    }
+    for (int32_t i = 0; i < c->lines; i++) {
+        c->line_d[i] += c->line_t[i];
+    }
+    w->primal_left = fk_cone_enter_primal(c);
+    memset(c->t, 0, sizeof c->t);
+    memset(c->line_t, 0, sizeof c->line_t);
+    gather(w, 1.0);
+    solve(w);
+    w->dual_left = fk_cone_enter_dual(c);
+    w->gap = fk_cone_gap(c);
+}
+
+/* Weak duality: where the dual objective exceeds what any log mass within its bounds can give, no motion is
+ * feasible. */
+static int32_t proven_infeasible(const fk_socp_t *w)
+{
+    const int32_t last = w->program.nodes - 1;
+    const double levels = w->gap - w->primal_left * fk_cone_weight(&w->cone);
+    const double dual = -w->x[FK_Z][last] - levels;
+    return !w->program.soft && w->dual_left < PROOF_LEFT
+           && dual > -w->program.limit[last].z_low + PROOF_MARGIN;
+}
+
+static int32_t judge(const fk_socp_t *w)
+{
+    if (!isfinite(w->gap)) {
+        return FK_SOCP_STALLED;
+    }
+    if (w->gap < GAP_TOLERANCE && w->primal_left < LEFT_TOLERANCE && w->dual_left < LEFT_TOLERANCE) {
+        return FK_SOCP_OPTIMAL;
+    }
+    if (proven_infeasible(w)) {
+        return FK_SOCP_INFEASIBLE;
+    }
+    return w->iterations < FK_SOCP_ITERATIONS ? FK_SOCP_RUNNING : FK_SOCP_STALLED;
+}
+
+/* One iteration: Mehrotra's predictor, then the centred and corrected step (ECOS 2013, section III.D). */
+static int32_t advance(fk_socp_t *w)
+{
+    fk_cone_t *c = &w->cone;
+    if (fk_cone_scale(c)) {
+        return FK_SOCP_STALLED;
+    }
+    assemble(w);
+    fk_cone_residual(c, w->primal_left);
+    gather(w, 1.0);
+    solve(w);
+    const fk_reach_t affine = fk_cone_predict(c, w->primal_left);
+    const double ratio = fk_clamp(affine.gap / w->gap, 0.0, 1.0);
+    fk_cone_correct(c, ratio * ratio * ratio * w->gap / (double)(c->cones + c->lines));
+    gather(w, 1.0);
+    solve(w);
+    const fk_reach_t full = fk_cone_direct(c, w->primal_left, STEP_SHARE);
+    fk_cone_move(c, full.primal, full.dual);
+    take_step(w, full.primal);
+    w->primal_left *= 1.0 - full.primal;
+    w->dual_left *= 1.0 - full.dual;
+    w->gap = fk_cone_gap(c);
+    w->iterations++;
+    return judge(w);
+}
+
+void fk_socp_init(fk_socp_t *w, const fk_program_t *program)
+{
+    memset(w, 0, sizeof *w);
+    w->program = *program;
+    set_index(w);
+    first_motion(w);
+    w->status = program->broken && !program->soft ? FK_SOCP_INFEASIBLE : FK_SOCP_RUNNING;
+}
+
+int32_t fk_socp_iterate(fk_socp_t *w, int32_t iterations)
+{
+    for (int32_t i = 0; i < iterations && i < FK_SOCP_ITERATIONS && w->status == FK_SOCP_RUNNING; i++) {
+        if (w->iterations == 0) {
+            start(w);
+        }
+        w->status = advance(w);
+    }
+    return w->status;
+}
+
+void fk_socp_result(const fk_socp_t *w, fk_plan_result_t *out)
+{
+    const fk_program_t *p = &w->program;
+    const int32_t last = p->nodes - 1;
+    memset(out, 0, sizeof *out);
+    out->status = w->status;
+    out->iterations = w->iterations;
+    for (int32_t k = 0; k <= last; k++) {
+        const int32_t stage = k < p->stages ? k : p->stages - 1;
+        out->t_s[k] = p->dt_s * (double)k;
+        out->mass_kg[k] = p->given.mass_kg * fk_exp(w->x[FK_Z][k] * p->log_mass);
+        for (int32_t i = 0; i < 3; i++) {
+            const double away = p->start[i] - w->x[FK_R + i][0]; /* where a least-miss plan ends */
+            out->pos_m[k][i] = p->given.final_pos_m[i] + (w->x[FK_R + i][k] + away) * p->length_m;
+            out->vel_mps[k][i] = w->x[FK_V + i][k] * p->speed_mps;
+            out->thrust_n[k][i] = w->x[FK_U + i][stage] * p->accel_mps2 * out->mass_kg[k];
+        }
+    }
+    const double east = w->x[FK_R][0] - p->start[0];
+    const double north = w->x[FK_R + 1][0] - p->start[1];
+    out->miss_m = sqrt(east * east + north * north) * p->length_m;
+    out->propellant_kg = p->given.mass_kg - out->mass_kg[last];
+}
