@@ -49,6 +49,7 @@ typedef struct {
     double normal_n_per_rad;     /* aerodynamic force across it, each radian of incidence */
     double thrust_n[FK_ENGINES]; /* from chamber pressure */
     double thrust_total_n;
+    double trim_pad_mps2[3];   /* side force of the gimbals that hold the torque of off-centre thrust */
     double missed_pad_mps2[3]; /* measured minus modelled specific force, filtered */
 } fk_stage_t;
 

@@ -13,9 +13,9 @@
 #define LEAST_DECEL_MPS2 0.5 /* a profile that brakes less than this never ends */
 /* The lateral loop stays slower than the attitude loop: least time it works with, at this specific force; with more
  * thrust the gimbals turn the stage faster. */
-#define LATERAL_TIME_MIN_S 7.5
+#define LATERAL_TIME_MIN_S 8.0
 #define LATERAL_FORCE_MPS2 14.0
-#define ATTITUDE_LEAD_S 0.8 /* commanded to flown attitude */
+#define ATTITUDE_LEAD_S 0.9 /* commanded to flown attitude */
 #define NEWTON_PROBE 0.02
 #define NEWTON_STEP 0.05
 #define END_HEIGHT_M 0.15   /* the finish aims at the touchdown speed this high */
@@ -231,7 +231,8 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
 }
 
 /* The horizontal command, for the state that the stage will have once its attitude has followed. */
-static void lateral_accel(const fk_nav_t *nav, double time_to_go, double vertical, double accel[3])
+static void lateral_accel(const fk_nav_t *nav, const fk_stage_t *stage, double time_to_go, double vertical,
+                          double accel[3])
 {
     const double lead = ATTITUDE_LEAD_S;
     const double push = fk_max(nav->held_force_body[2], 1.0);
@@ -242,7 +243,7 @@ static void lateral_accel(const fk_nav_t *nav, double time_to_go, double vertica
     double swing[3];
     fk_rotate(nav->q_pad_from_body, swing_body, swing);
     for (int32_t i = 0; i < 2; i++) {
-        const double now = push * (nav->axis_pad[i] + lead / 3.0 * swing[i]);
+        const double now = push * (nav->axis_pad[i] + lead / 3.0 * swing[i]) + stage->trim_pad_mps2[i];
         const double pos = nav->pos_cm_pad_m[i] + lead * nav->vel_cm_pad_mps[i] + 0.5 * lead * lead * now;
         const double vel = nav->vel_cm_pad_mps[i] + lead * (now + lead / 6.0 * push * swing[i]);
         accel[i] = -12.0 * pos / (t * t) - 6.0 * vel / t;
@@ -306,8 +307,9 @@ static void demand_force(fk_demand_t *demand, const fk_if_config_t *c, const fk_
                          const fk_stage_t *stage, const fk_plan_t *plan, double vertical)
 {
     double force[3] = {0.0, 0.0, vertical};
-    lateral_accel(nav, plan->time_to_go_s, vertical, force);
+    lateral_accel(nav, stage, plan->time_to_go_s, vertical, force);
     fk_add_scaled(-1.0, stage->missed_pad_mps2, force);
+    fk_add_scaled(-1.0, stage->trim_pad_mps2, force);
     point_nose(demand, c, nav, stage, fk_max(stage->mass_kg * vertical - stage->axial_n, 1.0), force);
     const double upright = fk_max(nav->axis_pad[2], 0.7);
     demand->thrust_n = fk_max(stage->mass_kg * force[2] / upright - stage->axial_n, 0.0);
@@ -319,12 +321,11 @@ static void demand_coast(fk_demand_t *demand, const fk_if_config_t *c, const fk_
                          const fk_stage_t *stage, const fk_plan_t *plan)
 {
     const double up[3] = {0.0, 0.0, 1.0};
-    double force[3] = {0.0, 0.0, 0.0};
     fk_copy(up, demand->axis_pad);
     if (nav->known && nav->vel_cm_pad_mps[2] < -SLOW_MPS) {
+        double force[3] = {0.0, 0.0, stage->axial_n / stage->mass_kg};
         const double coast_s = fk_max(plan->margin_m, 0.0) / -nav->vel_cm_pad_mps[2];
-        lateral_accel(nav, plan->time_to_go_s + coast_s, FK_G0, force);
-        force[2] = stage->axial_n / stage->mass_kg;
+        lateral_accel(nav, stage, 0.6 * plan->time_to_go_s + coast_s, FK_G0, force);
         point_nose(demand, c, nav, stage, 0.0, force);
     }
     demand->thrust_n = 0.0;

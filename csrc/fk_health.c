@@ -5,7 +5,7 @@
 #define LOW_PRESSURE 0.70 /* of the expected pressure: the requirement's own threshold */
 #define LOW_FRAMES 3      /* 20 ms and the frame that shows it */
 #define JUDGED_ABOVE 0.25 /* expected pressure below which nothing is concluded */
-#define SETTLE_S 0.30     /* after MAINSTAGE, before the pressure is judged */
+#define SETTLE_S 0.06     /* after MAINSTAGE, before the pressure is judged */
 #define SILENT_FRAMES 6   /* without a valid status */
 #define START_GRACE_S 2.5 /* on top of the engine's start time */
 #define EFFICIENCY_FILTER_S 0.5

@@ -6,6 +6,7 @@
 #define STOPPED_MPS 0.15 /* descending slower than this low down: cut, or the stage rises again */
 #define STOPPED_HEIGHT_M 1.0
 #define STEP_DOWN_SPEED_MAX_MPS 120.0
+#define UPSET_COSINE 0.5 /* tilted further than this, thrust no longer helps */
 #define DONE_AFTER_FRAMES 200
 
 void fk_modes_init(fk_modes_t *modes)
@@ -102,12 +103,16 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
         }
         break;
     case FK_IF_IGNITION:
-        if (any_running(engine, c->engine_count)) {
+        if (touched_down(nav)) {
+            enter(modes, FK_IF_TOUCHDOWN);
+        } else if (any_running(engine, c->engine_count)) {
             enter(modes, FK_IF_BRAKING);
         }
         break;
     case FK_IF_BRAKING:
-        if (finish_due(c, nav, plan)) {
+        if (touched_down(nav)) {
+            enter(modes, FK_IF_TOUCHDOWN);
+        } else if (finish_due(c, nav, plan)) {
             enter(modes, FK_IF_TERMINAL);
             step_down(modes, engine, c);
         }
@@ -133,7 +138,8 @@ void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk
     if (modes->frames_in_mode < 1000000) {
         modes->frames_in_mode++;
     }
-    if (modes->mode != FK_IF_ABORT && (in->abort || nav->lost)) {
+    const int32_t upset = nav->known && nav->axis_pad[2] < UPSET_COSINE;
+    if (modes->mode != FK_IF_ABORT && (in->abort || nav->lost || upset)) {
         enter(modes, FK_IF_ABORT);
     }
     next_mode(modes, engine, c, nav, plan, in);

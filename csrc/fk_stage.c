@@ -93,6 +93,19 @@ static void modelled_force(const fk_stage_t *stage, const fk_if_config_t *c, con
     fk_rotate(nav->q_pad_from_body, force_body, force_pad);
 }
 
+/* Off-centre thrust turns the stage; the gimbals hold against it, and push it sideways by that. */
+static void find_trim(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav)
+{
+    const double arm = fk_max(stage->cm_z_m - c->gimbal_plane_z_m, 1.0);
+    double side_body[3] = {0.0, 0.0, 0.0};
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        side_body[0] -= stage->thrust_n[i] * c->engine[i].pos_body_m[0];
+        side_body[1] -= stage->thrust_n[i] * c->engine[i].pos_body_m[1];
+    }
+    fk_scale(1.0 / (arm * stage->mass_kg), side_body, side_body);
+    fk_rotate(nav->q_pad_from_body, side_body, stage->trim_pad_mps2);
+}
+
 static void learn_missed(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav,
                          const fk_if_input_t *in)
 {
@@ -114,5 +127,6 @@ void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t 
     find_thrust(stage, c, in);
     find_centre_of_mass(stage, c);
     find_air(stage, c, nav);
+    find_trim(stage, c, nav);
     learn_missed(stage, c, nav, in);
 }

@@ -28,7 +28,9 @@ class FileModel(BaseModel):
 def _untag(value: Any) -> Any:
     """Take the value out of `{ value = 1.0, origin = "published", note = "..." }`."""
     if not isinstance(value, dict) or "value" not in value:
-        raise ValueError('must be written { value = ..., origin = "published|computed|assumed", note = "..." }')
+        raise ValueError(
+            'must be written { value = ..., origin = "published|computed|assumed", note = "..." }'
+        )
     unknown = set(value) - {"value", "origin", "note"}
     if unknown:
         raise ValueError(f"has an unknown key {sorted(unknown)[0]!r}")

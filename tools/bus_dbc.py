@@ -46,6 +46,12 @@ def _copied_lines(block: str, originals: dict[int, str]) -> list[str]:
     return lines
 
 
+def _nodes(block: str) -> str:
+    """Return the list of nodes with all engines in it."""
+    names = [name for name in block.split()[1:] if not name.startswith("ENGINE_")]
+    return "BU_: " + " ".join(names + [f"ENGINE_{n}" for n in range(1, ENGINES + 1)])
+
+
 def replicated(text: str) -> str:
     """Return the DBC `text` with every ENGINE_1 frame present for all engines."""
     blocks = [b for b in _frames(text) if not (b.startswith("BO_ ") and _COPY.match(b.split()[2]))]
@@ -55,8 +61,7 @@ def replicated(text: str) -> str:
     out: list[str] = []
     for block in blocks:
         if block.startswith("BU_:"):
-            names = [n for n in block.split()[1:] if not n.startswith("ENGINE_")]
-            block = "BU_: " + " ".join(names + [f"ENGINE_{n}" for n in range(1, ENGINES + 1)])
+            block = _nodes(block)
         if block.startswith("VAL_"):
             block = "\n".join(_copied_lines(block, originals))
         out.append(block)

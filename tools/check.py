@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from check_c import sources
+
 __all__ = ["CHECKS", "Check", "main"]
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON_ROOMS = ("hil", "tools", "tests", "benchmarks", "setup.py")
 MOST_LINES = 80
 """What one check may say on the terminal."""
-C_ROOMS = ("csrc", "firmware_stubs", "rigs/kernels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,8 @@ def _present(rooms: Iterable[str]) -> list[str]:
 
 
 def c_files(pattern: str = "*.[ch]") -> list[str]:
-    """Return the C files that people write (generated ones name themselves so), sorted."""
-    found = (path for room in _present(C_ROOMS) for path in (ROOT / room).rglob(pattern))
-    return sorted(str(path.relative_to(ROOT)) for path in found if "generated" not in str(path))
+    """Return the C files that people write, relative to the root."""
+    return [str(path.relative_to(ROOT)) for path in sources(pattern)]
 
 
 def _tool(name: str) -> str | None:

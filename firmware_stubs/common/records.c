@@ -278,7 +278,7 @@ void records_pack_nav(uint8_t data[RECORDS_NAV_BYTES], uint8_t counter, const re
     (void)bus_nav_solution_pack(data, &m, RECORDS_NAV_BYTES);
 }
 
-static int32_t nav_in_range(const struct bus_nav_solution_t *m)
+static int32_t nav_path_in_range(const struct bus_nav_solution_t *m)
 {
     return bus_nav_solution_pos_east_m_is_in_range(m->pos_east_m)
            && bus_nav_solution_pos_north_m_is_in_range(m->pos_north_m)
@@ -286,8 +286,12 @@ static int32_t nav_in_range(const struct bus_nav_solution_t *m)
            && bus_nav_solution_height_m_is_in_range(m->height_m)
            && bus_nav_solution_vel_east_mps_is_in_range(m->vel_east_mps)
            && bus_nav_solution_vel_north_mps_is_in_range(m->vel_north_mps)
-           && bus_nav_solution_vel_up_mps_is_in_range(m->vel_up_mps)
-           && bus_nav_solution_q_0_is_in_range(m->q_0) && bus_nav_solution_q_1_is_in_range(m->q_1)
+           && bus_nav_solution_vel_up_mps_is_in_range(m->vel_up_mps);
+}
+
+static int32_t nav_turn_in_range(const struct bus_nav_solution_t *m)
+{
+    return bus_nav_solution_q_0_is_in_range(m->q_0) && bus_nav_solution_q_1_is_in_range(m->q_1)
            && bus_nav_solution_q_2_is_in_range(m->q_2) && bus_nav_solution_q_3_is_in_range(m->q_3)
            && bus_nav_solution_omega_x_radps_is_in_range(m->omega_x_radps)
            && bus_nav_solution_omega_y_radps_is_in_range(m->omega_y_radps)
@@ -304,7 +308,7 @@ int32_t records_unpack_nav(record_nav_t *record, uint8_t *counter, const uint8_t
     struct bus_nav_solution_t m;
     (void)bus_nav_solution_unpack(&m, data, RECORDS_NAV_BYTES);
     *counter = m.counter;
-    if (!nav_in_range(&m)) {
+    if (!nav_path_in_range(&m) || !nav_turn_in_range(&m)) {
         return 0;
     }
     record->valid_t_ns = (int64_t)m.valid_t_us * 1000;

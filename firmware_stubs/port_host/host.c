@@ -256,7 +256,11 @@ static int fly_orphaned(host_t *host)
         sleep_until(host->clock_off + host->t_ns);
         run_frame(host);
     }
-    return host->firmware->safe(host->state) ? 0 : 1;
+    if (!host->firmware->safe(host->state)) {
+        say(host, "gave up, not safe:", host->firmware->describe(host->state));
+        return 1;
+    }
+    return 0;
 }
 
 /* ---- start */

@@ -19,9 +19,8 @@ _FOLDERS: Final = ("common", "common/generated", "port_host")
 def _sources(own: str) -> tuple[list[Path], list[Path]]:
     """Return sources and include folders of firmware `own` with the process port."""
     stubs = source_root() / "firmware_stubs"
-    sources = [
-        p for folder in ("common", "common/generated", own) for p in sorted((stubs / folder).glob("*.c"))
-    ]
+    folders = [stubs / folder for folder in ("common", "common/generated", own)]
+    sources = [path for folder in folders for path in sorted(folder.glob("*.c"))]
     sources += [stubs / "port_host" / "host.c", stubs / "port_host" / f"main_{own}.c"]
     return sources, [stubs / folder for folder in (*_FOLDERS, own)]
 

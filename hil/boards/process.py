@@ -37,6 +37,8 @@ _CHANNELS: Final = 8
 
 ANSWER_S: Final = 2.0
 """Wall time that a board has for its frame in lockstep; then it counts as frozen."""
+BEHIND_S: Final = 0.3
+"""Wall time without an answer after which nothing more is written to a board's serial link."""
 END_S: Final = 2.5
 """Wall time that a board has to close its valves and end once the bench has hung up."""
 
@@ -117,10 +119,14 @@ class ProcessBoard:
         *,
         pace: Literal["lockstep", "wall"],
         bus: VirtualBus,
+        fleet: list[ProcessBoard],
         nav: Callable[[], bytes] | None = None,
         link: PtyLink | None = None,
     ) -> None:
-        """`nav` gives the navigation link's bytes of a frame, `link` is where they go."""
+        """`fleet` collects the boards of a flight, which end together.
+
+        `nav` gives the navigation link's bytes of a frame, `link` is where they go.
+        """
         self.name = name
         self.role = role
         self.faults = BoardFaults()
@@ -139,7 +145,11 @@ class ProcessBoard:
         self._safe = role == "flight_computer"
         self._counts: tuple[int, ...] = (0,) * len(REASONS)
         self._t_ns = 0
-        self._ended = False
+        self._hung_up = False
+        self._reaped = False
+        self._answered_s = time.monotonic()
+        self._fleet = fleet
+        fleet.append(self)
         node.socket = start.can
         if self._live:
             start.can.setblocking(False)
@@ -167,7 +177,7 @@ class ProcessBoard:
             if self.lost is not None or not self._live:
                 return
         try:
-            if self._link is not None and not node.deaf:
+            if self._link is not None and not node.deaf and not self._behind(BEHIND_S):
                 self._link.write(serial)
             if not self._live:
                 for frame in node.inbox:
@@ -182,6 +192,7 @@ class ProcessBoard:
     def _send_tick(self, t_ns: int, frames: int, serial: int) -> None:
         if self._live and self._epoch_ns == 0:
             self._epoch_ns = time.monotonic_ns() - t_ns
+            self._answered_s = time.monotonic()
         valid = self._seam.read_sensors(self._sensors)
         flags = _FLAG_DEAD if self.faults.silent else 0
         self._control.send(
@@ -191,7 +202,10 @@ class ProcessBoard:
         )
 
     def finish_frame(self) -> None:
-        """Take the board's outputs; raise BoardLost when it has died or does not answer."""
+        """Take the board's outputs; raise BoardLost when it has died or does not answer.
+
+        On the wall clock the newest outputs that have come are taken, and nothing is waited for.
+        """
         if not self._waiting:
             return
         self._waiting = False
@@ -212,7 +226,7 @@ class ProcessBoard:
         try:
             return self._control.recv(_TOCK.size + 1)
         except TimeoutError:
-            self._lose(f"does not answer: process {self.pid} has been silent for {ANSWER_S:g} s")
+            self._lose(self._frozen())
         except OSError:
             return b""
         raise AssertionError("unreachable")
@@ -226,10 +240,22 @@ class ProcessBoard:
             tock = b"more to come"
         except OSError:
             tock = b""
-        if newest is not None and len(newest) == _TOCK.size and not self.faults.silent:
-            self._take(_TOCK.unpack(newest))
+        if newest is not None and len(newest) == _TOCK.size:
+            self._answered_s = time.monotonic()
+            if not self.faults.silent:
+                self._take(_TOCK.unpack(newest))
         if not tock:
             self._lose(self._obituary())
+        if self._behind(ANSWER_S):
+            self._lose(self._frozen())
+
+    def _behind(self, allowed_s: float) -> bool:
+        """Tell whether a board on the wall clock has not answered for so long."""
+        dead = self.faults.silent or not self._live
+        return not dead and time.monotonic() - self._answered_s > allowed_s
+
+    def _frozen(self) -> str:
+        return f"does not answer: process {self.pid} has been silent for {ANSWER_S:g} s"
 
     def _take(self, fields: tuple[Any, ...]) -> None:
         self._safe = bool(fields[3])
@@ -267,18 +293,29 @@ class ProcessBoard:
         return counts_by_reason(self._counts)
 
     def close(self) -> None:
-        """Hang up, let the board make itself safe, and reap it; safe to call twice."""
-        if self._ended:
+        """Hang up on the whole fleet, let this board make itself safe, and reap it; safe to call twice.
+
+        The fleet hears it at once, so that all boards close their valves side by side.
+        """
+        for board in self._fleet:
+            board.hang_up()
+        if self._reaped:
             return
-        self._ended = True
+        self._reaped = True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=END_S)
+        if self._process.returncode is None:
+            self._process.kill()
+            self._process.wait()
+
+    def hang_up(self) -> None:
+        """Close the bench's ends: the board closes its valves by itself and ends; safe to call twice."""
+        if self._hung_up:
+            return
+        self._hung_up = True
         self._control.close()
         if self._node.socket is not None:
             self._node.socket.close()
             self._node.socket = None
         if self._link is not None:
             self._link.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=END_S)
-        if self._process.returncode is None:
-            self._process.kill()
-            self._process.wait()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from hil.boards import _firmware
 from hil.boards._firmware import lib
 from hil.boards.config import flight_computer_config, valve_board_config
 from hil.boards.direct import DirectFlightComputer, DirectValveBoard, DirectWires
@@ -15,12 +17,14 @@ from hil.boards.outputs import FinSeam, Seam, ValveSeam
 from hil.boards.process import ProcessBoard, launch
 from hil.files import FileError
 from hil.kernel import Kernel, load_library, load_sources, reference_kernel
+from hil.kernel.native_build import firmware_sources
+from hil.kernel.places import check_built, source_root
 from hil.plant.vehicle import Vehicle
 from hil.rig.model import Rig
 from hil.signals import Board, Frame, RigError, Wires
 from hil.wire.bus import BusLog, Node, VirtualBus
 from hil.wire.codec import BenchDecoder
-from hil.wire.layout import check_database
+from hil.wire.layout import accepted_ids, check_database
 from hil.wire.navigation import NavEncoder, PtyLink, open_port
 from hil.wire.python_can import open_real_bus
 from hil.wire.wire_set import WireSet
@@ -53,6 +57,7 @@ class Plan:
     """Configuration of each board by name."""
     pace: Literal["lockstep", "wall"]
     run_dir: Path | None
+    fleet: list[ProcessBoard] = field(default_factory=list)
 
     def slot(self, board: str) -> int | None:
         """Return the slot of a valve board's engine, None when the engine is not in the burn."""
@@ -77,6 +82,7 @@ def build_stations(
     machine lacks; what was opened until then is closed again.
     """
     _check_boards(rig, vehicle)
+    _check_firmware()
     frame_s = rig.timing.frame_ms * 1e-3
     configs = {}
     for name, spec in rig.board.items():
@@ -91,6 +97,11 @@ def build_stations(
             )
     plan = Plan(frame, rig, rig_kernel(rig), vehicle.landing_engines, configs, pace, run_dir)
     return _wired(plan) if rig.has_wires else _direct(plan)
+
+
+@functools.cache
+def _check_firmware() -> None:
+    check_built("the firmware in process", _firmware, firmware_sources(source_root()))
 
 
 def _check_boards(rig: Rig, vehicle: Vehicle) -> None:
@@ -136,7 +147,8 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
         _check_links(plan)
         nav = NavEncoder(plan.frame, database)
         for name in plan.rig.board:
-            boards.append(_board(plan, name, wires, nav))
+            place = bus.attach(name, accepted_ids(plan.rig.board[name].node, database))
+            boards.append(_board(plan, name, place, wires, nav))
     except BaseException:
         for board in boards:
             board.close()
@@ -164,9 +176,8 @@ def firmware_layouts() -> dict[str, int]:
     return {name[len("BUS_") : -len("_LAYOUT")]: int(getattr(lib, name)) for name in names}
 
 
-def _board(plan: Plan, name: str, wires: WireSet, nav: NavEncoder) -> Board:
+def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -> Board:
     spec = plan.rig.board[name]
-    node = wires.bus.attach(name)
     slot = plan.slot(name)
     seam: Seam = FinSeam(plan.frame)
     if spec.firmware == "engine_valve":
@@ -218,6 +229,7 @@ def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav
         seam,
         pace=plan.pace,
         bus=bus,
+        fleet=plan.fleet,
         nav=nav.frame if computer else None,
         link=link,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hil.rig.check import open_everything
 from hil.rig.model import load_rig
 
 __all__ = ["check_command"]
@@ -13,6 +12,8 @@ __all__ = ["check_command"]
 def check_command(path: Path) -> int:
     """Say what is real and what virtual, and open every interface; RigError names what is missing."""
     rig = load_rig(path)
+    from hil.rig.check import open_everything
+
     print(f"rig {rig.name}{': live, can reach hardware' if rig.live else ''}")
     for name, board in rig.board.items():
         reality = "real" if board.backend == "hardware" else "virtual"
@@ -20,8 +21,5 @@ def check_command(path: Path) -> int:
         print(f"  {name:<18} {reality:<8} {rig.rungs[name]}{engine}")
     for line in open_everything(rig):
         print(f"  {line}")
-    from hil.boards.stations import rig_kernel
-
-    print(f"  kernel: {rig_kernel(rig).label}: fits")
     print("everything is there")
     return 0

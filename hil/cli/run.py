@@ -8,15 +8,15 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
+from hil.campaign import Tally
 from hil.cli.summary import progress_line, summary
 from hil.executive import Stop
 from hil.files import FileError
-from hil.rig.check import refuse_live
 from hil.rig.plan import Plan, load_plan
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run_command"]
 
-_WORST_FIRST: Final = (130, 3, 4, 1, 0)
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PROGRESS_EVERY_S: Final = 2.0
 
@@ -33,6 +32,8 @@ def run_command(arguments: argparse.Namespace) -> int:
     """Fly what the arguments ask for; return the exit status."""
     plan = load_plan(arguments.rig, arguments.case)
     if plan.rig.live:
+        from hil.rig.check import refuse_live
+
         refuse_live(plan.rig)
     if arguments.seeds is not None:
         return _many(plan, arguments)
@@ -47,24 +48,35 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 def _many(plan: Plan, arguments: argparse.Namespace) -> int:
     """Fly one seed after the other, one JSON object a line; return the worst status."""
-    statuses = set()
+    tally = Tally()
     for seed in arguments.seeds:
         out = None if arguments.out is None else arguments.out / f"seed-{seed}"
         run = _one(plan, seed, arguments, _run_dir(plan, seed, out))
         _print_object(run.result)
-        statuses.add(_status(run))
+        tally.add(run.result["verdict"], _status(run))
         if run.exit_status == 130:
             break
-    return next(status for status in _WORST_FIRST if status in statuses)
+    print(f"hil: {tally.sentence()}", file=sys.stderr)
+    return tally.worst_status
 
 
 def _one(plan: Plan, seed: int, arguments: argparse.Namespace, run_dir: Path) -> Run:
     # imported late: compiling the plant takes a moment that a bad file should not cost
     from hil.rig.run import run_flight
 
-    stop = Stop()
-    with _signals_ask(stop), _progress(plan, seed, quiet=arguments.seeds is not None):
-        return run_flight(plan, seed=seed, pace=arguments.pace, run_dir=run_dir, stop=stop)
+    stop, progress = Stop(), _Progress(plan, seed)
+    on_start = progress.start if arguments.seeds is None else None
+    try:
+        with _signals_ask(stop):
+            return run_flight(
+                plan, seed=seed, pace=arguments.pace, run_dir=run_dir, stop=stop, on_start=on_start
+            )
+    except FileError:
+        with suppress(OSError):
+            run_dir.rmdir()  # nothing was flown: leave no empty folder behind
+        raise
+    finally:
+        progress.end()
 
 
 def _status(run: Run) -> int:
@@ -134,25 +146,27 @@ def _signals_ask(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _progress(plan: Plan, seed: int, *, quiet: bool) -> Iterator[None]:
-    """Tell on standard error now and then that a flight goes on."""
-    if quiet:
-        yield
-        return
-    print(f"hil: flying {plan.case_name} on {plan.rig.name}, seed {seed}", file=sys.stderr)
-    done = threading.Event()
+class _Progress:
+    """Tells on standard error now and then that a flight goes on, from its start to its end."""
 
-    def tell() -> None:
+    def __init__(self, plan: Plan, seed: int) -> None:
+        self._what = f"{plan.case_name} on {plan.rig.name}, seed {seed}"
+        self._done = threading.Event()
+        self._teller = threading.Thread(target=self._tell, daemon=True)
+
+    def start(self) -> None:
+        """Say that the flight begins."""
+        print(f"hil: flying {self._what}", file=sys.stderr)
+        self._teller.start()
+
+    def end(self) -> None:
+        """Say no more; harmless when nothing began."""
+        self._done.set()
+        if self._teller.is_alive():
+            self._teller.join()
+
+    def _tell(self) -> None:
         waited = 0.0
-        while not done.wait(_PROGRESS_EVERY_S):
+        while not self._done.wait(_PROGRESS_EVERY_S):
             waited += _PROGRESS_EVERY_S
             print(progress_line(waited), file=sys.stderr)
-
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
-    try:
-        yield
-    finally:
-        done.set()
-        teller.join()

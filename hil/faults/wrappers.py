@@ -103,8 +103,8 @@ class FaultyBoard:
 
     @property
     def safe(self) -> bool:
-        """True when the board drives nothing and its valves are on their closed stops."""
-        return self._board.safe
+        """True when the board is as safe as it will ever get; a dead one drives nothing, for good."""
+        return self._board.faults.silent or self._board.safe
 
     def close(self) -> None:
         """End the board."""

@@ -10,8 +10,8 @@ from typing import Any, Final
 from cffi import FFI
 
 from hil.files import FileError
-from hil.kernel.native_build import declarations
-from hil.kernel.places import source_root
+from hil.kernel.native_build import declarations, kernel_sources
+from hil.kernel.places import check_built, source_root
 from hil.kernel.toolchain import CompileError, Product, build
 
 __all__ = ["Kernel", "KernelRun", "interface", "load_library", "load_sources", "reference_kernel"]
@@ -109,8 +109,10 @@ def load_sources(name: str, sources: tuple[Path, ...], includes: tuple[Path, ...
 @functools.cache
 def reference_kernel() -> Kernel:
     """Return the project's own kernel, built with the package."""
-    from hil.kernel._kernel import ffi, lib  # built by setup.py: absent until then
+    from hil.kernel import _kernel  # built by setup.py: absent until then
 
+    check_built("the reference kernel", _kernel, kernel_sources(source_root()))
+    ffi, lib = _kernel.ffi, _kernel.lib
     describe, init, step = (int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in FUNCTIONS)
     label, size = _describe("reference", describe)
     sources = tuple(sorted((source_root() / "csrc").glob("*.c")))

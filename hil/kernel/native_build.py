@@ -5,13 +5,14 @@ Run by setuptools (setup.py) before anything is installed, so it imports nothing
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any, Final
 
 from cffi import FFI
 
-__all__ = ["FLAGS", "declarations", "firmware", "firmware_sources", "kernel", "kernel_sources"]
+__all__ = ["FLAGS", "declarations", "digest_of", "firmware", "firmware_sources", "kernel", "kernel_sources"]
 
 FLAGS: Final = ("-std=c11", "-O2", "-ffp-contract=off")
 """How every C file of the project is compiled; no contraction, so that all rungs give the same bits."""
@@ -62,12 +63,20 @@ def kernel_sources(root: Path) -> list[str]:
 def firmware_sources(root: Path) -> list[str]:
     """Return the sources of the firmware that runs in process, relative to `root`."""
     stubs = root / "firmware_stubs"
-    found = [
-        p for folder in ("common", "common/generated", "engine_valve") for p in stubs.glob(f"{folder}/*.c")
-    ]
+    folders = ("common", "common/generated", "engine_valve")
+    found = [path for folder in folders for path in stubs.glob(f"{folder}/*.c")]
     found += [p for p in stubs.glob("flight_computer/*.c") if p.name != "fc_firmware.c"]
     found += [stubs / "port_host" / name for name in ("direct.c", "in_process.c", "port_memory.c")]
     return sorted(str(p.relative_to(root)) for p in found)
+
+
+def digest_of(root: Path, sources: list[str]) -> str:
+    """Return a digest of C sources (relative to `root`) and of the headers that they may include."""
+    digest = hashlib.sha256()
+    headers = [str(p.relative_to(root)) for folder in INCLUDES for p in (root / folder).glob("*.h")]
+    for name in sorted({*sources, *headers}):
+        digest.update(name.encode() + b"\0" + (root / name).read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _module(name: str, headers: tuple[str, ...], sources: list[str], absent: str = "") -> Any:
@@ -76,10 +85,12 @@ def _module(name: str, headers: tuple[str, ...], sources: list[str], absent: str
     for header in headers:
         text = declarations(Path(header).read_text(encoding="utf-8"))
         ffi.cdef(re.sub(rf"^\w+ {absent}\w+\([^;]*;", "", text, flags=re.MULTILINE) if absent else text)
+    ffi.cdef("static char *const BUILT_FROM;")
     includes = "\n".join(f'#include "{Path(header).name}"' for header in headers)
+    digest = digest_of(Path.cwd(), sources)
     ffi.set_source(
         name,
-        includes,
+        f'{includes}\nstatic char *const BUILT_FROM = "{digest}";',
         sources=sources,
         include_dirs=list(INCLUDES),
         extra_compile_args=list(FLAGS),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from hil.kernel.native_build import digest_of
 from hil.signals import RigError
 
-__all__ = ["source_root"]
+__all__ = ["check_built", "source_root"]
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 
@@ -18,3 +19,16 @@ def source_root() -> Path:
         if (root / "csrc" / "fk_interface.h").is_file() and (root / "firmware_stubs").is_dir():
             return root
     raise RigError(f"the C sources (csrc/, firmware_stubs/) are not beside the package in {_PACKAGE.parent}")
+
+
+def check_built(what: str, module: Any, sources: list[str]) -> None:
+    """Raise RigError when an extension module was built from other C than lies there now.
+
+    Processes are compiled when they are needed, extension modules when the package is installed: without
+    this check a changed kernel would fly on some rungs and the old one on the others.
+    """
+    built_from = module.ffi.string(module.lib.BUILT_FROM).decode()
+    if built_from != digest_of(source_root(), sources):
+        raise RigError(
+            f"{what} was built from other C sources than lie there now: pip install -e . (or make run)"
+        )

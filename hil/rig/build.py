@@ -61,6 +61,7 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
     frame = Frame(len(vehicle.landing_engines))
     initial = case.initial
     propellant = vehicle.body.propellant_kg if initial.propellant_kg is None else initial.propellant_kg
+    _warm_up(plan)
     with ExitStack() as stack:
         plant = BoosterPlant(frame, vehicle, initial, case.wind, rates.plant_step_ns)
         sensors = BoosterSensors(frame, vehicle, case.navigation, seed, plan.case_name)
@@ -96,6 +97,14 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
         )
         return BuiltFlight(flight, tape, book, boards, info, stack.pop_all())
     raise AssertionError("unreachable")
+
+
+def _warm_up(plan: Plan) -> None:
+    """Have the compiled cores of plant and sensors ready before the first frame is due."""
+    frame = Frame(len(plan.vehicle.landing_engines))
+    scratch = BoosterPlant(frame, plan.vehicle, plan.case.initial, plan.case.wind, 1_000_000)
+    BoosterSensors(frame, plan.vehicle, plan.case.navigation, 0, "").sample(0)
+    scratch.advance(1_000_000)
 
 
 def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hil.boards.stations import firmware_layouts, rig_kernel
 from hil.rig.model import Rig
 from hil.signals import RigError
+from hil.wire.layout import check_database
 from hil.wire.probe import probe_can, probe_serial
 
 __all__ = ["open_everything", "refuse_live"]
@@ -14,8 +16,14 @@ __all__ = ["open_everything", "refuse_live"]
 def open_everything(rig: Rig) -> Iterator[str]:
     """Open and close what the rig names, telling one line for each part that is there.
 
-    Raises RigError naming the first part that is missing.
+    Raises RigError naming the first part that is missing, FileError for a bus table or a kernel
+    that does not fit.
     """
+    for name, can in rig.can.items():
+        table = rig.path.parent / can.database
+        check_database(table, firmware_layouts())
+        yield f"can.{name}: {can.database}: agrees with the firmware"
+    yield f"kernel: {rig_kernel(rig).label}: fits"
     for name, can in rig.can.items():
         probe_can(f"can.{name}", can.interface, can.channel, can.bitrate)
         yield f"can.{name}: {can.interface} {can.channel}: opens"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -56,8 +57,18 @@ class _Outcome:
     timing: dict[str, Any] = field(default_factory=dict)
 
 
-def run_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path, stop: Stop | None = None) -> Run:
+def run_flight(
+    plan: Plan,
+    *,
+    seed: int,
+    pace: PaceName,
+    run_dir: Path,
+    stop: Stop | None = None,
+    on_start: Callable[[], None] | None = None,
+) -> Run:
     """Fly a plan once into `run_dir`, which exists; `stop` lets others end it early and safely.
+
+    `on_start` is called when everything is set up and the first frame is due.
 
     A rig that breaks is a result (verdict ERROR), not an exception; raises FileError for what the
     files get wrong.  However it ends, every board is ended and run.json is written.
@@ -69,6 +80,8 @@ def run_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path, stop: St
     except RigError as error:
         outcome.cause = str(error)
     else:
+        if on_start is not None:
+            on_start()
         _fly(built, outcome, stop, begin)
     return _judged(plan, outcome, seed=seed, pace=pace, run_dir=run_dir)
 

@@ -230,7 +230,7 @@ class Frame:
     def __init__(self, engines: int) -> None:
         self.engines = engines
         self.array: npt.NDArray[np.void] = np.zeros((), frame_dtype(engines))
-        self.bytes = memoryview(self.array.reshape(1).view(np.uint8))
+        self.bytes = self.array.reshape(1).view(np.uint8).data
         """The frame as it goes to the tape: a view, so copy it before the next frame."""
 
     def __getitem__(self, record: str) -> npt.NDArray[np.void]:

@@ -104,6 +104,11 @@ class FlightRecord:
         """True when the flight was flown to its end: the stage at rest, or the time limit reached."""
         return self.rest is not None or len(self.frames) * self.frame_s >= self.time_limit_s - 1e-9
 
+    @property
+    def own_clocks(self) -> bool:
+        """True when bench and boards kept their own time: a flight on the wall clock."""
+        return bool(self.info.get("pace") == "wall")
+
     @cached_property
     def computer_frames(self) -> int:
         """Number of frames up to the last one in which the flight computer spoke."""

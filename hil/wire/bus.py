@@ -22,6 +22,8 @@ __all__ = ["BusLog", "Gateway", "Node", "VirtualBus", "guest_folder"]
 
 _BURST: Final = 4096
 """Most frames taken from one member at a time."""
+_UNPOLLED_S: Final = 1e-3
+"""How often a real bus that cannot be polled is looked at, on the wall clock."""
 
 
 def guest_folder() -> Path:
@@ -38,8 +40,10 @@ class Node:
     (`live`) the bus does.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, accepts: frozenset[int] | None = None) -> None:
         self.name = name
+        self.accepts = accepts
+        """Ids that its acceptance filter lets through, as the filter of a CAN controller; None: all."""
         self.inbox: list[bytes] = []
         self.outbox: list[bytes] = []
         self.socket: socket.socket | None = None
@@ -130,9 +134,9 @@ class VirtualBus:
         self._poll = select.poll()
         self._sources: dict[int, Callable[[], None]] = {}
 
-    def attach(self, name: str) -> Node:
-        """Return a new node; the order of attaching decides between equal ids."""
-        node = Node(name)
+    def attach(self, name: str, accepts: frozenset[int] | None = None) -> Node:
+        """Return a new node that hears `accepts`; the order of attaching decides between equal ids."""
+        node = Node(name, accepts)
         self.nodes.append(node)
         return node
 
@@ -204,14 +208,20 @@ class VirtualBus:
         """Pass frames on at once to whoever is served at once; keep them for the rest of the frame."""
         self._heard += frames
         for node in self.nodes:
-            if node is sender or node.deaf:
-                continue
-            if node.live:
-                for frame in frames:
-                    node.send_socket(frame)
-            else:
-                node.inbox += frames
+            if node is not sender:
+                self._deliver(node, frames)
         self._to_outsiders(frames, sender)
+
+    @staticmethod
+    def _deliver(node: Node, frames: list[bytes]) -> None:
+        """Give a node the frames it accepts; those for a live node whose board is dead are lost."""
+        if node.accepts is not None:
+            frames = [frame for frame in frames if frame_id(frame) in node.accepts]
+        if not node.live:
+            node.inbox += frames
+        elif not node.deaf:
+            for frame in frames:
+                node.send_socket(frame)
 
     def _to_outsiders(self, frames: list[bytes], sender: object) -> None:
         for guest in self._guests:
@@ -232,27 +242,32 @@ class VirtualBus:
 
     def pump(self, timeout_s: float) -> None:
         """Serve live nodes, guests and real buses until something has been served or time is up."""
+        if self._serve_unpolled():
+            timeout_s = min(timeout_s, _UNPOLLED_S)
         self._serve_ready(max(timeout_s, 0.0) * 1e3)
+
+    def _serve_unpolled(self) -> bool:
+        """Serve real buses that have nothing to poll; True when there are any."""
+        unpolled = [gateway for gateway in self.gateways if gateway.fileno() < 0]
+        for gateway in unpolled:
+            frames = gateway.drain()
+            if frames:
+                self._forward(frames, gateway)
+        return bool(unpolled)
 
     def exchange(self, t_ns: int) -> list[bytes]:
         """Deliver what was sent in this frame; return it in the order in which it was on the bus."""
-        live = any(node.live for node in self.nodes)
-        if not live:
-            for node in self.nodes:
-                node.inbox = []
+        for node in self.nodes:
+            node.inbox = node.inbox if node.live else []
         if self._sources:
             self._serve_ready(0)
+        self._serve_unpolled()
         sent = [(frame_id(f), node, f) for node in self.nodes if not node.deaf for f in node.outbox]
         sent.sort(key=_by_id)
-        frames = [f for _, _, f in sent]
         for node in self.nodes:
             node.outbox = []
-            if node.live:
-                for _, sender, f in sent:
-                    if sender is not node and not node.deaf:
-                        node.send_socket(f)
-            else:
-                node.inbox += [f for _, sender, f in sent if sender is not node]
+            self._deliver(node, [f for _, sender, f in sent if sender is not node])
+        frames = [f for _, _, f in sent]
         if self._guests or self.gateways:
             self._to_outsiders(frames, None)
         heard = self._heard + frames

@@ -18,8 +18,9 @@ import cantools
 from cantools.database.can import Database, Message
 
 from hil.files import FileError
+from hil.signals import MAX_ENGINES
 
-__all__ = ["check_database", "fingerprint", "load_database", "raw_range"]
+__all__ = ["accepted_ids", "check_database", "fingerprint", "load_database", "raw_range"]
 
 _NUMBERED: Final = re.compile(r"ENGINE_(\d+)_(\w+)")
 
@@ -61,20 +62,29 @@ def load_database(path: Path) -> Database:
 
 
 def check_database(path: Path, layouts: Mapping[str, int]) -> Database:
-    """Read a DBC file that must agree with the firmware; raise FileError naming the first message that differs.
+    """Read a DBC file that must agree with the firmware; raise FileError naming the message that does not.
 
     `layouts` maps the names of engine 1's and the flight computer's messages to their fingerprints.
     """
     database = load_database(path)
     by_name = {message.name: message for message in database.messages}
-    for name in layouts:
+    engines = range(1, MAX_ENGINES + 1)
+    wanted = {name.replace("ENGINE_1_", f"ENGINE_{number}_") for name in layouts for number in engines}
+    for name in sorted(wanted):
         if name not in by_name:
             raise FileError(f"{path}: does not match the firmware: message {name} is missing")
     for message in database.messages:
         original = _NUMBERED.sub(r"ENGINE_1_\2", message.name)
         if original in layouts and fingerprint(message) != layouts[original]:
             raise FileError(
-                f"{path}: does not match the firmware: message {message.name} has another id, length, or signal "
+                f"{path}: does not match the firmware: message {message.name} has another id or signal "
                 "(run tools/bus_dbc.py and tools/bus_c.py, then build again)"
             )
     return database
+
+
+def accepted_ids(engine: int | None, database: Database) -> frozenset[int]:
+    """Return what a board listens to: a valve board to its own commands, the computer to all valve boards."""
+    if engine is not None:
+        return frozenset({database.get_message_by_name(f"ENGINE_{engine}_COMMAND").frame_id})
+    return frozenset(m.frame_id for m in database.messages if m.name.endswith(("_STATUS", "_GIMBAL")))

@@ -49,7 +49,8 @@ class NavEncoder:
 
     def payload(self) -> bytes:
         """Return the 64 bytes of the record as it stands: nearest counts, halves up, kept in range."""
-        counts = np.floor(self._flat[self._at] / self._lsb + 0.5)
+        with np.errstate(over="ignore", invalid="ignore"):  # hostile values saturate, as in C
+            counts = np.floor(self._flat[self._at] / self._lsb + 0.5)
         counts = np.fmin(np.fmax(np.nan_to_num(counts, nan=0.0), self._low), self._high)
         values: dict[str, Any] = dict(zip(self._names, counts.astype(np.int64).tolist(), strict=True))
         values["valid_t_us"] = min(max(int(self._time[()]) // 1000, 0), self._latest_us)

@@ -117,7 +117,7 @@ class RealBus:
 
     def drain(self) -> list[bytes]:
         """Return what has been received, without waiting; raise RigError when the interface fails."""
-        frames = []
+        frames: list[bytes] = []
         try:
             message = self._bus.recv(0)
             while message is not None and len(frames) < 4096:

@@ -36,9 +36,8 @@ class WireSet:
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Return, for each receiving node, frames accepted and rejected by reason."""
-        return {"bench": dict(self._decoder.counts)} | {
-            name: count() for name, count in self._counters.items()
-        }
+        counted = {name: count() for name, count in self._counters.items()}
+        return {"bench": dict(self._decoder.counts), **counted}
 
     def close(self) -> None:
         """Close the bus; safe to call twice."""

@@ -177,6 +177,10 @@ def test_a_case_without_faults_wraps_nothing_and_wrappers_pass_everything_on() -
         "virtual",
         True,
     )
+    boards[0].safe = False
+    assert not board.safe
+    boards[0].faults.silent = True
+    assert board.safe, "a dead board drives nothing; nobody need wait for it"
     board.finish_frame()
     board.close()
     assert boards[0].closed == 1

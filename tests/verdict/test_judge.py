@@ -81,11 +81,24 @@ def engine_lost(f: Any, *, detected: int | None = FAILURE + 6, dead_request: str
         f["truth"][name][detected + 30 :, slot] = 0.0
 
 
-def recording(f: Any, *, vehicle: str = VEHICLE, lateness_s: Any = 0.0, limit: float = 60.0) -> Recording:
+def recording(
+    f: Any,
+    *,
+    vehicle: str = VEHICLE,
+    lateness_s: Any = 0.0,
+    limit: float = 60.0,
+    pace: str = "lockstep",
+) -> Recording:
     """Wrap frames into what a tape gives."""
     timing = np.zeros(len(f), timing_dtype())
     timing["lateness_s"] = lateness_s
-    info = {"engines": 3, "vehicle_toml": vehicle, "frame_ns": 10_000_000, "time_limit_s": limit}
+    info = {
+        "engines": 3,
+        "vehicle_toml": vehicle,
+        "frame_ns": 10_000_000,
+        "time_limit_s": limit,
+        "pace": pace,
+    }
     return Recording(f, timing, info, {}, True)
 
 
@@ -184,6 +197,13 @@ def test_and_nothing_else_fails_with_it(index: int) -> None:
     assert failed(judged(*changes)) - {name} == set() or name in ("CMD-FINITE", "CMD-RANGE")
 
 
+def test_on_the_wall_clock_a_step_may_span_two_frames_of_the_computer() -> None:
+    two_frames = put("command", "gimbal_y_cmd_rad", (500, 1), 0.005)
+    assert "CMD-RATE" in failed(judged(two_frames))
+    assert "CMD-RATE" not in failed(judged(two_frames, pace="wall"))
+    assert "CMD-RATE" in failed(judged(put("command", "gimbal_y_cmd_rad", (500, 1), 0.02), pace="wall"))
+
+
 def test_what_cannot_fail_yet_says_so() -> None:
     """KEEP-OUT and WORK-BOUND are not judged to the end: they must never claim a pass for that."""
     inside = judged(put("truth", "contact_pos_pad_m", AFTER, (30, 0, 0)))
@@ -248,6 +268,8 @@ def test_boards_that_close_by_themselves_pass() -> None:
             f["actuator"][f"{name}_drive"][500:520] = 0.0
 
     assert judged(late).requirements["VALVE-LOSS"] == "fail"
+    dead = put("status", "fresh", slice(490, END), 0)
+    assert judged(late, dead).requirements["VALVE-LOSS"] == "not exercised"
 
     def hangs(f: Any) -> None:
         lost(f)
