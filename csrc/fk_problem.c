@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define SERIES_TERMS 18  /* of the matrix exponential: error below 1e-16 where rate times interval is below 1 */
-#define LEAST_NODES 4    /* the last two stages are determined by the final state */
 #define LEAST_PIVOT 1e-12
 #define ON_LIMIT 1e-9    /* a given state may lie on a limit, scaled */
 
@@ -113,9 +112,9 @@ static int32_t in_range(double x, double low, double high)
     return x >= low && x <= high;
 }
 
-static int32_t usable(const fk_problem_t *p)
+int32_t fk_problem_usable(const fk_problem_t *p)
 {
-    if (p->nodes < LEAST_NODES || p->nodes > FK_NODES || !in_range(p->final_time_s, 1e-3, 1e5)
+    if (p->nodes < FK_NODES_LEAST || p->nodes > FK_NODES || !in_range(p->final_time_s, 1e-3, 1e5)
         || !in_range(p->dry_mass_kg, 1e-3, 1e9) || !in_range(p->mass_kg, p->dry_mass_kg, 1e9)
         || !in_range(p->mass_flow_s_per_m, 1e-9, 1.0)) {
         return 0;
@@ -326,7 +325,7 @@ static int32_t breaks_a_limit(const fk_program_t *out)
 int32_t fk_problem_scale(fk_program_t *out, const fk_problem_t *in, int32_t soft)
 {
     memset(out, 0, sizeof *out);
-    if (!usable(in)) {
+    if (!fk_problem_usable(in)) {
         return 1;
     }
     out->given = *in;

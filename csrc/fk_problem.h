@@ -8,7 +8,8 @@
 
 #include <stdint.h>
 
-#define FK_NODES 60 /* states of one program, first and last included */
+#define FK_NODES 60      /* states of one program, first and last included */
+#define FK_NODES_LEAST 4 /* the last two stages are determined by the final state */
 
 /* One descent. Arrays hold one value for each node; with zero-order hold the last of them is unused. */
 typedef struct {
@@ -90,6 +91,22 @@ typedef struct {
     fk_limits_t limit[FK_NODES];
     fk_problem_t given;
 } fk_program_t;
+
+/* What was found, in physical units. With zero-order hold the last thrust is that of the stage before. */
+typedef struct {
+    int32_t status;
+    int32_t iterations;
+    double propellant_kg;
+    double miss_m; /* horizontal distance from the final position; zero for the least-propellant problem */
+    double t_s[FK_NODES];
+    double pos_m[FK_NODES][3];
+    double vel_mps[FK_NODES][3];
+    double mass_kg[FK_NODES];
+    double thrust_n[FK_NODES][3];
+} fk_answer_t;
+
+/* 1 when every value is finite and in range. */
+int32_t fk_problem_usable(const fk_problem_t *p);
 
 /* Scaled program of a descent. soft: the least-miss problem. Returns 0, or 1 when the data are not finite or
  * out of range, and the program is then not to be solved. */

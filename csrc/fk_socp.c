@@ -12,9 +12,13 @@
 #include <string.h>
 
 #define STEP_SHARE 0.99    /* of the way to the boundary */
-#define GAP_TOLERANCE 1e-8 /* scaled, of the objective */
+#define GAP_TOLERANCE 1e-7 /* of the objective, scaled: log mass, or miss */
+#define SOFT_TOLERANCE 1e-6
+#define LOOSE_TOLERANCE 1e-5 /* where rounding ends a solve: accepted all the same */
 #define LEFT_TOLERANCE 1e-8
 #define PENALTY 100.0      /* scaled: of what the least-miss problem gives up last */
+#define NEVER 1e300
+#define THRIFT 1e-4        /* weight of propellant in the least-miss problem: makes its answer unique */
 #define PROOF_LEFT 1e-6     /* dual residual that a proof of infeasibility may have */
 #define PROOF_MARGIN 1.0   /* dual objective above every possible one: infeasible */
 
@@ -301,9 +305,8 @@ static void gather(fk_socp_t *w, double unit)
     }
     if (p->soft) {
         end_gradient(w, unit);
-    } else {
-        w->gradient[FK_Z][p->nodes - 1] -= unit;
     }
+    w->gradient[FK_Z][p->nodes - 1] -= p->soft ? THRIFT * unit : unit;
 }
 
 /* d = rows times x, without the rows' constants. */
@@ -546,29 +549,69 @@ static void start(fk_socp_t *w)
     w->gap = fk_cone_gap(c);
 }
 
+double fk_socp_bound(const fk_socp_t *w)
+{
+    return fk_socp_cost(w) - w->gap + w->primal_left * fk_cone_weight(&w->cone);
+}
+
+double fk_socp_cost(const fk_socp_t *w)
+{
+    const int32_t h = w->at.final_h;
+    const double log_mass = w->x[FK_Z][w->program.nodes - 1];
+    if (!w->program.soft) {
+        return -log_mass;
+    }
+    double given_up = w->dry_slack[0] + w->slack[w->at.final_v] + w->slack[h + 1];
+    for (int32_t i = 0; i < w->at.glides; i++) {
+        given_up += w->slack[w->at.glide + i];
+    }
+    for (int32_t i = 0; i < w->at.speeds; i++) {
+        given_up += w->slack[w->at.speed + i];
+    }
+    return w->slack[h] + PENALTY * given_up - THRIFT * log_mass;
+}
+
 /* Weak duality: where the dual objective exceeds what any log mass within its bounds can give, no motion is
  * feasible. */
 static int32_t proven_infeasible(const fk_socp_t *w)
 {
-    const int32_t last = w->program.nodes - 1;
-    const double levels = w->gap - w->primal_left * fk_cone_weight(&w->cone);
-    const double dual = -w->x[FK_Z][last] - levels;
-    return !w->program.soft && w->dual_left < PROOF_LEFT
-           && dual > -w->program.limit[last].z_low + PROOF_MARGIN;
+    const double most = -w->program.limit[w->program.nodes - 1].z_low;
+    return !w->program.soft && w->dual_left < PROOF_LEFT && fk_socp_bound(w) > most + PROOF_MARGIN;
+}
+
+static int32_t within(const fk_socp_t *w, double gap)
+{
+    return w->gap < gap && w->primal_left < LEFT_TOLERANCE && w->dual_left < LEFT_TOLERANCE;
+}
+
+static int32_t stopped(const fk_socp_t *w)
+{
+    return within(w, LOOSE_TOLERANCE) ? FK_SOCP_OPTIMAL : FK_SOCP_STALLED;
 }
 
 static int32_t judge(const fk_socp_t *w)
 {
-    if (!isfinite(w->gap)) {
-        return FK_SOCP_STALLED;
-    }
-    if (w->gap < GAP_TOLERANCE && w->primal_left < LEFT_TOLERANCE && w->dual_left < LEFT_TOLERANCE) {
+    if (within(w, w->program.soft ? SOFT_TOLERANCE : GAP_TOLERANCE)) {
         return FK_SOCP_OPTIMAL;
     }
     if (proven_infeasible(w)) {
         return FK_SOCP_INFEASIBLE;
     }
-    return w->iterations < FK_SOCP_ITERATIONS ? FK_SOCP_RUNNING : FK_SOCP_STALLED;
+    if (w->dual_left < PROOF_LEFT && fk_socp_bound(w) > w->give_up) {
+        return FK_SOCP_WORSE;
+    }
+    return w->iterations < FK_SOCP_ITERATIONS ? FK_SOCP_RUNNING : stopped(w);
+}
+
+/* A step that rounding has spoilt anywhere has spoilt the last node: the recursion ends there. */
+static int32_t sound(const fk_socp_t *w)
+{
+    const int32_t last = w->program.nodes - 1;
+    double sum = 0.0;
+    for (int32_t n = 0; n < FK_U; n++) {
+        sum += w->step[n][last];
+    }
+    return isfinite(sum);
 }
 
 /* One iteration: Mehrotra's predictor, then the centred and corrected step (ECOS 2013, section III.D). */
@@ -576,7 +619,7 @@ static int32_t advance(fk_socp_t *w)
 {
     fk_cone_t *c = &w->cone;
     if (fk_cone_scale(c)) {
-        return FK_SOCP_STALLED;
+        return stopped(w);
     }
     assemble(w);
     fk_cone_residual(c, w->primal_left);
@@ -587,6 +630,9 @@ static int32_t advance(fk_socp_t *w)
     fk_cone_correct(c, ratio * ratio * ratio * w->gap / (double)(c->cones + c->lines));
     gather(w, 1.0);
     solve(w);
+    if (!sound(w)) {
+        return stopped(w);
+    }
     const fk_reach_t full = fk_cone_direct(c, w->primal_left, STEP_SHARE);
     fk_cone_move(c, full.primal, full.dual);
     take_step(w, full.primal);
@@ -603,6 +649,7 @@ void fk_socp_init(fk_socp_t *w, const fk_program_t *program)
     w->program = *program;
     set_index(w);
     first_motion(w);
+    w->give_up = NEVER;
     w->status = program->broken && !program->soft ? FK_SOCP_INFEASIBLE : FK_SOCP_RUNNING;
 }
 
@@ -617,7 +664,7 @@ int32_t fk_socp_iterate(fk_socp_t *w, int32_t iterations)
     return w->status;
 }
 
-void fk_socp_result(const fk_socp_t *w, fk_plan_result_t *out)
+void fk_socp_result(const fk_socp_t *w, fk_answer_t *out)
 {
     const fk_program_t *p = &w->program;
     const int32_t last = p->nodes - 1;
@@ -625,14 +672,14 @@ void fk_socp_result(const fk_socp_t *w, fk_plan_result_t *out)
     out->status = w->status;
     out->iterations = w->iterations;
     for (int32_t k = 0; k <= last; k++) {
-        const int32_t stage = k < p->stages ? k : p->stages - 1;
+        const int32_t stage = k < p->stages ? k : p->stages - 1; /* its mass is there by then */
         out->t_s[k] = p->dt_s * (double)k;
         out->mass_kg[k] = p->given.mass_kg * fk_exp(w->x[FK_Z][k] * p->log_mass);
         for (int32_t i = 0; i < 3; i++) {
             const double away = p->start[i] - w->x[FK_R + i][0]; /* where a least-miss plan ends */
             out->pos_m[k][i] = p->given.final_pos_m[i] + (w->x[FK_R + i][k] + away) * p->length_m;
             out->vel_mps[k][i] = w->x[FK_V + i][k] * p->speed_mps;
-            out->thrust_n[k][i] = w->x[FK_U + i][stage] * p->accel_mps2 * out->mass_kg[k];
+            out->thrust_n[k][i] = w->x[FK_U + i][stage] * p->accel_mps2 * out->mass_kg[stage];
         }
     }
     const double east = w->x[FK_R][0] - p->start[0];

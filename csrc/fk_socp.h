@@ -3,7 +3,7 @@
  *     fk_problem_scale(&program, &problem, 0);
  *     fk_socp_init(&work, &program);
  *     while (fk_socp_iterate(&work, 2) == FK_SOCP_RUNNING) { ... }      // two iterations a frame
- *     fk_socp_result(&work, &plan);
+ *     fk_socp_result(&work, &answer);
  *
  * Everything is in fk_socp_t, owned by the caller. Nothing that a solve does outlives fk_socp_init.
  */
@@ -18,7 +18,7 @@
 
 #define FK_SOCP_ITERATIONS 50 /* at most, then the solve has stalled */
 
-enum { FK_SOCP_RUNNING, FK_SOCP_OPTIMAL, FK_SOCP_INFEASIBLE, FK_SOCP_STALLED };
+enum { FK_SOCP_RUNNING, FK_SOCP_OPTIMAL, FK_SOCP_INFEASIBLE, FK_SOCP_WORSE, FK_SOCP_STALLED };
 
 /* Where each kind of cone begins: node k's is at begin + k - first node. */
 typedef struct {
@@ -55,25 +55,15 @@ typedef struct {
     double primal_left;  /* size of the primal residual */
     double dual_left;    /* of the dual one */
     double gap;          /* s'z */
+    double give_up;      /* FK_SOCP_WORSE once the cost is proven to be above: for a search over final times */
     int32_t iterations;
     int32_t status;
 } fk_socp_t;
 
-/* What was found, in physical units. With zero-order hold the last thrust is that of the stage before. */
-typedef struct {
-    int32_t status;
-    int32_t iterations;
-    double propellant_kg;
-    double miss_m; /* horizontal distance from the final position; zero for the least-propellant problem */
-    double t_s[FK_NODES];
-    double pos_m[FK_NODES][3];
-    double vel_mps[FK_NODES][3];
-    double mass_kg[FK_NODES];
-    double thrust_n[FK_NODES][3];
-} fk_plan_result_t;
-
 void fk_socp_init(fk_socp_t *w, const fk_program_t *program);
 int32_t fk_socp_iterate(fk_socp_t *w, int32_t iterations);
-void fk_socp_result(const fk_socp_t *w, fk_plan_result_t *out);
+double fk_socp_cost(const fk_socp_t *w);  /* scaled: minus log mass, or miss with penalties */
+double fk_socp_bound(const fk_socp_t *w); /* no motion costs less, once dual_left is zero */
+void fk_socp_result(const fk_socp_t *w, fk_answer_t *out);
 
 #endif

@@ -79,29 +79,66 @@ def digest_of(root: Path, sources: list[str]) -> str:
     return digest.hexdigest()
 
 
-def _module(name: str, headers: tuple[str, ...], sources: list[str], absent: str = "") -> Any:
-    """Build a module from headers; functions whose name begins with `absent` are not in its sources."""
+def _module(
+    name: str, headers: tuple[str, ...], sources: list[str], absent: str = "", more: tuple[str, str] = ("", "")
+) -> Any:
+    """Build a module from headers; functions whose name begins with `absent` are not in its sources.
+
+    `more` are declarations and code of the binding's own.
+    """
     ffi = FFI()
     for header in headers:
         text = declarations(Path(header).read_text(encoding="utf-8"))
         ffi.cdef(re.sub(rf"^\w+ {absent}\w+\([^;]*;", "", text, flags=re.MULTILINE) if absent else text)
     ffi.cdef("static char *const BUILT_FROM;")
-    includes = "\n".join(f'#include "{Path(header).name}"' for header in headers)
+    ffi.cdef(more[0])
+    includes = "\n".join(f'#include "{Path(header).name}"' for header in headers) + more[1]
     digest = digest_of(Path.cwd(), sources)
     ffi.set_source(
         name,
         f'{includes}\nstatic char *const BUILT_FROM = "{digest}";',
         sources=sources,
         include_dirs=list(INCLUDES),
-        extra_compile_args=list(FLAGS),
+        extra_compile_args=[*FLAGS, "-D_POSIX_C_SOURCE=200809L"],
         libraries=["m"],
     )
     return ffi
 
 
+_TIMED_DESCENT: Final = """
+size_t descent_size(void);
+int32_t descent_timed(void *memory, const fk_problem_t *problem, int32_t free_time, fk_answer_t *out,
+                      double *seconds);
+"""
+_TIMED_DESCENT_C: Final = """
+#include "fk_descent.h"
+#include <time.h>
+static size_t descent_size(void) { return sizeof(fk_descent_t); }
+static int32_t descent_timed(void *memory, const fk_problem_t *problem, int32_t free_time, fk_answer_t *out,
+                             double *seconds)
+{
+    struct timespec from, to;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    fk_descent_init(memory, problem, free_time);
+    int32_t status = fk_descent_iterate(memory, 1);
+    while (status == FK_DESCENT_RUNNING) {
+        status = fk_descent_iterate(memory, FK_SOCP_ITERATIONS);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    fk_descent_result(memory, out);
+    *seconds = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
+    return status;
+}
+"""
+"""The clock is the host's: the kernel has none."""
+
+
 def kernel() -> Any:
     """Return the builder of hil.kernel._kernel; the working directory is the project's."""
-    return _module("hil.kernel._kernel", ("csrc/fk_interface.h",), kernel_sources(Path.cwd()))
+    headers = ("csrc/fk_interface.h", "csrc/fk_problem.h")
+    return _module(
+        "hil.kernel._kernel", headers, kernel_sources(Path.cwd()), more=(_TIMED_DESCENT, _TIMED_DESCENT_C)
+    )
 
 
 def firmware() -> Any:
