@@ -1,220 +1,234 @@
-/* Riccati recursion over the stages. */
+/* Riccati recursion over the stages: Rao, Wright & Rawlings 1998, section 3. */
 #include "fk_ldl.h"
 
 #include <math.h>
 #include <string.h>
 
-#define LEAST_PIVOT 1e-14 /* a control block that rounding has made singular */
+#define LEAST_PIVOT 1e-14 /* of a control block that rounding has made singular */
 
-/* One stage's blocks: states r, v, z; controls u, sigma. */
+/* One stage: states r, v, z and controls u, sigma. Of xx and uu the lower triangle counts. */
 typedef struct {
     double xx[7][7];
-    double xu[7][4];
+    double ux[4][7];
     double uu[4][4];
 } block_t;
 
-/* An interval with its log-mass row: x+ = a x + b u, true x = x + d u. */
+/* An interval whose axes do not couple: x+ = (r + a v + br u, v + bv u), true x = x + d u. */
 typedef struct {
-    double a[7][7];
-    double b[7][4];
-    double d[7][4];
-} dense_t;
+    double a;
+    double br;
+    double bv;
+    double dr;
+    double dv;
+} axis_t;
 
-static const int8_t SYMMETRIC[3][3] = {{0, 1, 2}, {1, 3, 4}, {2, 4, 5}};
-
-static void spread(const fk_interval_t *v, dense_t *out)
+static axis_t axis(const fk_interval_t *v)
 {
-    memset(out, 0, sizeof *out);
-    for (int32_t i = 0; i < 6; i++) {
-        memcpy(out->a[i], v->a[i], 6 * sizeof(double));
-        memcpy(out->b[i], v->b[i], 3 * sizeof(double));
-        memcpy(out->d[i], v->d[i], 3 * sizeof(double));
-    }
-    out->a[6][6] = 1.0;
-    out->b[6][3] = v->bz;
-    out->d[6][3] = v->dz;
+    const axis_t out = {v->a[0][3], v->b[0][0], v->b[3][0], v->d[0][0], v->d[3][0]};
+    return out;
 }
 
-static void open_hessian(const fk_hessian_t *h, block_t *m)
+/* Element of a symmetric 3 x 3 block held as xx, xy, xz, yy, yz, zz. */
+static double part(const double m[6], int32_t i, int32_t j)
 {
+    const int32_t low = i < j ? i : j;
+    const int32_t high = i < j ? j : i;
+    return m[low * (5 - low) / 2 + high];
+}
+
+/* Blocks of the stage's own cones, moved from the true state to the shifted one. */
+static void open_plain(block_t *m, const fk_hessian_t *h, const fk_interval_t *v)
+{
+    const axis_t x = axis(v);
     memset(m, 0, sizeof *m);
     for (int32_t i = 0; i < 3; i++) {
         for (int32_t j = 0; j < 3; j++) {
-            m->xx[i][j] = h->rr[SYMMETRIC[i][j]];
-            m->xx[i + 3][j + 3] = h->vv[SYMMETRIC[i][j]];
-            m->uu[i][j] = h->uu[SYMMETRIC[i][j]];
+            const double rr = part(h->rr, i, j);
+            const double vv = part(h->vv, i, j);
+            m->xx[i][j] = rr;
+            m->xx[i + 3][j + 3] = vv;
+            m->ux[i][j] = x.dr * rr;
+            m->ux[i][j + 3] = x.dv * vv;
+            m->uu[i][j] = part(h->uu, i, j) + x.dr * x.dr * rr + x.dv * x.dv * vv;
         }
-        m->uu[i][3] = h->u_sigma[i];
         m->uu[3][i] = h->u_sigma[i];
     }
     m->xx[6][6] = h->zz;
-    m->xu[6][3] = h->z_sigma;
-    m->uu[3][3] = h->sigma_sigma;
+    m->ux[3][6] = h->z_sigma + v->dz * h->zz;
+    m->uu[3][3] = h->sigma_sigma + v->dz * (2.0 * h->z_sigma + v->dz * h->zz);
 }
 
-/* From the true state to the shifted one. */
-static void shift(block_t *m, double d[7][4])
+/* Adds the cost to go p of the next state: A is the unit matrix plus dt, B three diagonal blocks. */
+static void pull_plain(block_t *m, const fk_interval_t *v, double p[7][7])
 {
-    double moved[7][4];
-    for (int32_t i = 0; i < 7; i++) {
-        for (int32_t j = 0; j < 4; j++) {
-            moved[i][j] = 0.0;
-            for (int32_t k = 0; k < 7; k++) {
-                moved[i][j] += m->xx[i][k] * d[k][j];
-            }
+    const axis_t x = axis(v);
+    for (int32_t i = 0; i < 3; i++) {
+        for (int32_t j = 0; j < 3; j++) {
+            const double rr = i >= j ? p[i][j] : p[j][i];
+            const double vv = i >= j ? p[i + 3][j + 3] : p[j + 3][i + 3];
+            const double vr = p[i + 3][j];
+            const double rv = p[j + 3][i];
+            const double across = vr + x.a * rr;    /* of v_i, r_j */
+            const double ur = x.br * rr + x.bv * vr; /* of u_i, r_j */
+            const double uv = x.br * rv + x.bv * vv;
+            m->xx[i][j] += rr;
+            m->xx[i + 3][j] += across;
+            m->xx[i + 3][j + 3] += vv + x.a * (across + rv);
+            m->ux[i][j] += ur;
+            m->ux[i][j + 3] += uv + x.a * ur;
+            m->uu[i][j] += x.br * ur + x.bv * uv;
         }
+        const double zr = p[6][i];
+        const double zv = p[6][i + 3] + x.a * zr;
+        const double zu = x.br * zr + x.bv * p[6][i + 3];
+        m->xx[6][i] += zr;
+        m->xx[6][i + 3] += zv;
+        m->ux[i][6] += zu;
+        m->ux[3][i] += v->bz * zr;
+        m->ux[3][i + 3] += v->bz * zv;
+        m->uu[3][i] += v->bz * zu;
     }
-    for (int32_t i = 0; i < 4; i++) {
-        for (int32_t j = 0; j < 4; j++) {
-            for (int32_t k = 0; k < 7; k++) {
-                m->uu[i][j] += d[k][i] * (m->xu[k][j] + moved[k][j]) + m->xu[k][i] * d[k][j];
-            }
-        }
-    }
-    for (int32_t i = 0; i < 7; i++) {
-        for (int32_t j = 0; j < 4; j++) {
-            m->xu[i][j] += moved[i][j];
-        }
-    }
+    m->xx[6][6] += p[6][6];
+    m->ux[3][6] += v->bz * p[6][6];
+    m->uu[3][3] += v->bz * v->bz * p[6][6];
 }
 
-/* Adds the cost to go of the next state. */
-static void pull_back(block_t *m, const dense_t *s, double p[7][7])
+/* The same where the axes turn: b and d are full. Row n of the result of p times column c of [a b]. */
+static double times(double p[7][7], int32_t n, const fk_interval_t *v, int32_t c)
 {
-    double pa[7][7];
-    double pb[7][4];
-    memset(pa, 0, sizeof pa);
-    memset(pb, 0, sizeof pb);
-    for (int32_t i = 0; i < 7; i++) {
-        for (int32_t k = 0; k < 7; k++) {
-            for (int32_t j = 0; j < 7; j++) {
-                pa[i][j] += p[i][k] * s->a[k][j];
-            }
-            for (int32_t j = 0; j < 4; j++) {
-                pb[i][j] += p[i][k] * s->b[k][j];
-            }
-        }
+    double sum = 0.0;
+    for (int32_t k = 0; k < 6; k++) {
+        sum += (n >= k ? p[n][k] : p[k][n]) * (c < 6 ? v->a[k][c] : v->b[k][c - 6]);
     }
-    for (int32_t k = 0; k < 7; k++) {
-        for (int32_t i = 0; i < 7; i++) {
-            for (int32_t j = 0; j < 7; j++) {
-                m->xx[i][j] += s->a[k][i] * pa[k][j];
-            }
-            for (int32_t j = 0; j < 4; j++) {
-                m->xu[i][j] += s->a[k][i] * pb[k][j];
-            }
-        }
-        for (int32_t i = 0; i < 4; i++) {
-            for (int32_t j = 0; j < 4; j++) {
-                m->uu[i][j] += s->b[k][i] * pb[k][j];
-            }
-        }
-    }
+    return sum;
 }
 
-static double guarded(double x)
+static void pull_turning(block_t *m, const fk_interval_t *v, double p[7][7])
 {
-    return x > LEAST_PIVOT ? x : LEAST_PIVOT;
+    for (int32_t c = 0; c < 9; c++) {
+        double column[6];
+        for (int32_t n = 0; n < 6; n++) {
+            column[n] = times(p, n, v, c);
+        }
+        const double z = times(p, 6, v, c);
+        for (int32_t n = 0; n < 6; n++) {
+            for (int32_t i = 0; i < 6 && c < 6; i++) {
+                m->xx[i][c] += v->a[n][i] * column[n];
+            }
+            for (int32_t i = 0; i < 3; i++) {
+                *(c < 6 ? &m->ux[i][c] : &m->uu[i][c - 6]) += v->b[n][i] * column[n];
+            }
+        }
+        *(c < 6 ? &m->xx[6][c] : &m->ux[c - 6][6]) += z;
+        *(c < 6 ? &m->ux[3][c] : &m->uu[3][c - 6]) += v->bz * z;
+    }
+    m->xx[6][6] += p[6][6];
+    m->ux[3][6] += v->bz * p[6][6];
+    m->uu[3][3] += v->bz * v->bz * p[6][6];
 }
 
-/* Inverse of a symmetric positive 4 x 4 matrix by L D L'. */
-static void invert4(double m[4][4], double out[4][4])
+static void open_turning(block_t *m, const fk_hessian_t *h, const fk_interval_t *v)
 {
-    double l[4][4] = {{0.0}};
-    double d[4];
-    for (int32_t j = 0; j < 4; j++) {
-        double pivot = m[j][j];
-        for (int32_t k = 0; k < j; k++) {
-            pivot -= l[j][k] * l[j][k] * d[k];
-        }
-        d[j] = guarded(pivot);
-        for (int32_t i = j + 1; i < 4; i++) {
-            double sum = m[i][j];
-            for (int32_t k = 0; k < j; k++) {
-                sum -= l[i][k] * l[j][k] * d[k];
+    const fk_interval_t none = {.dz = v->dz};
+    open_plain(m, h, &none);
+    for (int32_t i = 0; i < 3; i++) {
+        double moved[6]; /* row i of d' times the state's block */
+        for (int32_t j = 0; j < 6; j++) {
+            moved[j] = 0.0;
+            for (int32_t k = 0; k < 3; k++) {
+                moved[j] += j < 3 ? v->d[k][i] * part(h->rr, k, j) : v->d[k + 3][i] * part(h->vv, k, j - 3);
             }
-            l[i][j] = sum / d[j];
+            m->ux[i][j] += moved[j];
         }
-    }
-    for (int32_t c = 0; c < 4; c++) {
-        double x[4];
-        for (int32_t i = 0; i < 4; i++) {
-            x[i] = i == c ? 1.0 : 0.0;
-            for (int32_t k = 0; k < i; k++) {
-                x[i] -= l[i][k] * x[k];
+        for (int32_t j = 0; j < 3; j++) {
+            for (int32_t k = 0; k < 6; k++) {
+                m->uu[i][j] += moved[k] * v->d[k][j];
             }
-        }
-        for (int32_t i = 3; i >= 0; i--) {
-            x[i] /= d[i];
-            for (int32_t k = i + 1; k < 4; k++) {
-                x[i] -= l[k][i] * x[k];
-            }
-            out[i][c] = x[i];
         }
     }
 }
 
-/* u = -gain x: leaves sigma as the stage's only control. */
-static void determine(block_t *m, double gain[3][6])
+/* u = -gain x leaves sigma as the stage's only control; its rows of ux become the gain. */
+static void determine(block_t *m, const double gain[3][6])
 {
     for (int32_t i = 0; i < 6; i++) {
+        double mixed[3]; /* column i of the control block times the gain, less the coupling */
         for (int32_t k = 0; k < 3; k++) {
-            for (int32_t j = 0; j < 7; j++) {
-                m->xx[j][i] -= m->xu[j][k] * gain[k][i];
+            mixed[k] = -m->ux[k][i];
+            for (int32_t n = 0; n < 3; n++) {
+                mixed[k] += (k >= n ? m->uu[k][n] : m->uu[n][k]) * gain[n][i];
             }
         }
-    }
-    for (int32_t i = 0; i < 6; i++) {
         for (int32_t k = 0; k < 3; k++) {
-            for (int32_t j = 0; j < 7; j++) {
-                double xu = m->xu[j][k];
-                for (int32_t n = 0; n < 3 && j < 6; n++) {
-                    xu -= gain[n][j] * m->uu[n][k];
-                }
-                m->xx[i][j] -= gain[k][i] * xu;
+            for (int32_t j = 0; j < 6; j++) {
+                m->xx[j][i] += gain[k][j] * mixed[k] - m->ux[k][j] * gain[k][i];
             }
-            m->xu[i][3] -= gain[k][i] * m->uu[k][3];
+            m->xx[6][i] -= m->ux[k][6] * gain[k][i];
+            m->ux[3][i] -= m->uu[3][k] * gain[k][i];
         }
     }
 }
 
-/* Gain and pivot of stage k, and the cost to go p of its state. */
-static void eliminate(fk_ldl_t *f, int32_t k, block_t *m, double (*fixed)[6], double p[7][7])
+/* Elimination of control n from the stage's remaining rows. */
+static void sweep(block_t *m, int32_t n, double inverse, double lower[6])
 {
-    double inverse[4][4] = {{0.0}};
-    memset(f->gain[k], 0, sizeof f->gain[k]);
-    if (fixed) {
-        determine(m, fixed);
-        inverse[3][3] = 1.0 / guarded(m->uu[3][3]);
-    } else {
-        invert4(m->uu, inverse);
-    }
-    for (int32_t i = 0; i < 4; i++) {
+    for (int32_t i = n + 1; i < 4; i++) {
+        const double l = m->uu[i][n] * inverse;
+        lower[i * (i - 1) / 2 + n] = l;
+        for (int32_t j = n + 1; j <= i; j++) {
+            m->uu[i][j] -= l * m->uu[j][n];
+        }
         for (int32_t j = 0; j < 7; j++) {
-            for (int32_t n = 0; n < 4; n++) {
-                f->gain[k][i][j] += inverse[i][n] * m->xu[j][n];
-            }
+            m->ux[i][j] -= l * m->ux[n][j];
+        }
+    }
+}
+
+static double inverted(double pivot)
+{
+    return 1.0 / (pivot > LEAST_PIVOT ? pivot : LEAST_PIVOT);
+}
+
+/* Cost to go p = xx - ux' uu^-1 ux of the stage's state. */
+static void reduce(const block_t *m, double coupling[4][7], const double inverse[4], double p[7][7])
+{
+    for (int32_t n = 0; n < 4; n++) {
+        for (int32_t j = 0; j < 7; j++) {
+            coupling[n][j] = inverse[n] * m->ux[n][j];
         }
     }
     for (int32_t i = 0; i < 7; i++) {
         for (int32_t j = 0; j <= i; j++) {
-            double sum = m->xx[i][j];
-            for (int32_t n = 0; n < 4; n++) {
-                sum -= m->xu[i][n] * f->gain[k][n][j];
-            }
-            p[i][j] = sum;
-            p[j][i] = sum;
+            p[i][j] = m->xx[i][j] - m->ux[0][i] * coupling[0][j] - m->ux[1][i] * coupling[1][j]
+                      - m->ux[2][i] * coupling[2][j] - m->ux[3][i] * coupling[3][j];
         }
-    }
-    for (int32_t i = 0; i < 3 && fixed; i++) {
-        memcpy(f->gain[k][i], fixed[i], 6 * sizeof(double));
-    }
-    static const int8_t at[10][2] = {{0, 0}, {0, 1}, {0, 2}, {0, 3}, {1, 1}, {1, 2}, {1, 3}, {2, 2}, {2, 3}, {3, 3}};
-    for (int32_t i = 0; i < 10; i++) {
-        f->pivot[k][i] = inverse[at[i][0]][at[i][1]];
     }
 }
 
+static void eliminate(fk_ldl_t *f, int32_t k, block_t *m, double p[7][7])
+{
+    double *inverse = f->inverse[k];
+    for (int32_t n = 0; n < 4; n++) {
+        inverse[n] = inverted(m->uu[n][n]);
+        sweep(m, n, inverse[n], f->lower[k]);
+    }
+    reduce(m, f->coupling[k], inverse, p);
+}
+
+/* The same for a stage whose acceleration the final state determines. */
+static void eliminate_determined(fk_ldl_t *f, int32_t k, block_t *m, const double gain[3][6], double p[7][7])
+{
+    const double inverse[4] = {0.0, 0.0, 0.0, inverted(m->uu[3][3])};
+    determine(m, gain);
+    reduce(m, f->coupling[k], inverse, p);
+    for (int32_t i = 0; i < 3; i++) {
+        memcpy(f->coupling[k][i], gain[i], sizeof gain[i]);
+    }
+    memcpy(f->inverse[k], inverse, sizeof inverse);
+    memset(f->lower[k], 0, sizeof f->lower[k]);
+}
+
+/* By cofactors; the matrix is well scaled where it is used. */
 static void invert3(const double m[6], double out[6])
 {
     const double c0 = m[3] * m[5] - m[4] * m[4];
@@ -229,88 +243,118 @@ static void invert3(const double m[6], double out[6])
     out[5] = (m[0] * m[3] - m[1] * m[1]) * inverse;
 }
 
+/* Stage k's blocks; `next` when a state follows. */
+static void assemble(block_t *m, const fk_program_t *program, const fk_hessian_t *h, int32_t k, int32_t next,
+                     double p[7][7])
+{
+    const fk_interval_t *v = k == 0 ? &program->first : &program->later;
+    if (program->turning) {
+        open_turning(m, h, v);
+    } else {
+        open_plain(m, h, v);
+    }
+    if (next && program->turning) {
+        pull_turning(m, v, p);
+    } else if (next) {
+        pull_plain(m, v, p);
+    }
+}
+
 void fk_ldl_factor(fk_ldl_t *f, const fk_program_t *program, const fk_hessian_t hessian[FK_NODES])
 {
-    dense_t first;
-    dense_t later;
     block_t m;
     double p[7][7];
-    double gain[2][3][6];
-    spread(&program->first, &first);
-    spread(&program->later, &later);
-    memcpy(gain[0], program->gain_last, sizeof gain[0]);
-    memcpy(gain[1], program->gain_before, sizeof gain[1]);
     const int32_t last = program->stages - 1;
-    memset(p, 0, sizeof p);
     if (!program->foh) {
-        open_hessian(&hessian[last + 1], &m);
+        open_plain(&m, &hessian[last + 1], &program->later);
         memcpy(p, m.xx, sizeof p);
     }
     for (int32_t k = last; k >= 0; k--) {
-        dense_t *s = k == 0 ? &first : &later;
-        open_hessian(&hessian[k], &m);
-        shift(&m, s->d);
-        if (k < last || !program->foh) {
-            pull_back(&m, s, p);
+        assemble(&m, program, &hessian[k], k, k < last || !program->foh, p);
+        if (k == last) {
+            eliminate_determined(f, k, &m, program->gain_last, p);
+        } else if (k == last - 1 && !program->soft) {
+            eliminate_determined(f, k, &m, program->gain_before, p);
+        } else {
+            eliminate(f, k, &m, p);
         }
-        const int32_t from_end = last - k;
-        eliminate(f, k, &m, from_end == 0 || (from_end == 1 && !program->soft) ? gain[from_end] : 0, p);
     }
-    const double rr[6] = {p[0][0], p[0][1], p[0][2], p[1][1], p[1][2], p[2][2]};
+    const double rr[6] = {p[0][0], p[1][0], p[2][0], p[1][1], p[2][1], p[2][2]};
     invert3(rr, f->start_rr);
 }
 
-/* Gradient of stage k after the shift: gx, gu; and the cost to go's gradient p at its state. */
-static void go_back(fk_ldl_t *f, const fk_interval_t *v, int32_t k, const double g[FK_PARTS], int32_t ends,
-                    double p[7])
+/* Gradient q of states and controls at the shifted state: the stage's own, and what the next state's, p, is to
+ * them. */
+static void carry_plain(const fk_interval_t *v, const double p[7], double q[FK_PARTS])
 {
-    double qx[7];
-    double qu[4];
-    for (int32_t i = 0; i < 7; i++) {
-        qx[i] = g[i];
-    }
-    for (int32_t i = 0; i < 6 && !ends; i++) {
-        for (int32_t j = 0; j < 6; j++) {
-            qx[i] += v->a[j][i] * p[j];
-        }
-    }
-    qx[6] += ends ? 0.0 : p[6];
+    const axis_t x = axis(v);
     for (int32_t i = 0; i < 3; i++) {
-        qu[i] = g[FK_U + i];
+        q[FK_U + i] += x.dr * q[i] + x.dv * q[i + 3] + x.br * p[i] + x.bv * p[i + 3];
+        q[i] += p[i];
+        q[i + 3] += p[i + 3] + x.a * p[i];
+    }
+}
+
+static void carry_turning(const fk_interval_t *v, const double p[7], double q[FK_PARTS])
+{
+    for (int32_t i = 0; i < 3; i++) {
         for (int32_t j = 0; j < 6; j++) {
-            qu[i] += v->d[j][i] * g[j] + (ends ? 0.0 : v->b[j][i] * p[j]);
+            q[FK_U + i] += v->d[j][i] * q[j] + v->b[j][i] * p[j];
         }
     }
-    qu[3] = g[FK_SIGMA] + v->dz * g[6] + (ends ? 0.0 : v->bz * p[6]);
-    const double *m = f->pivot[k];
-    double *o = f->offset[k];
-    o[0] = m[0] * qu[0] + m[1] * qu[1] + m[2] * qu[2] + m[3] * qu[3];
-    o[1] = m[1] * qu[0] + m[4] * qu[1] + m[5] * qu[2] + m[6] * qu[3];
-    o[2] = m[2] * qu[0] + m[5] * qu[1] + m[7] * qu[2] + m[8] * qu[3];
-    o[3] = m[3] * qu[0] + m[6] * qu[1] + m[8] * qu[2] + m[9] * qu[3];
-    for (int32_t i = 0; i < 7; i++) {
-        p[i] = qx[i];
-        for (int32_t j = 0; j < 4; j++) {
-            p[i] -= f->gain[k][j][i] * qu[j];
+    for (int32_t i = 0; i < 6; i++) {
+        for (int32_t j = 0; j < 6; j++) {
+            q[i] += v->a[j][i] * p[j];
         }
     }
 }
 
-/* Step of stage k from its shifted state x, which becomes that of the next. */
-static void go_on(const fk_ldl_t *f, const fk_interval_t *v, int32_t k, double x[7], fk_vector_t step)
+/* Gradient p of the cost to go, one stage back. */
+static void go_back(fk_ldl_t *f, int32_t k, const double q[FK_PARTS], double p[7])
 {
-    double u[4];
-    double next[7];
-    for (int32_t i = 0; i < 4; i++) {
-        u[i] = -f->offset[k][i];
-        for (int32_t j = 0; j < 7; j++) {
-            u[i] -= f->gain[k][i][j] * x[j];
-        }
-        step[FK_U + i][k] = u[i];
+    const double *l = f->lower[k];
+    double *y = f->offset[k];
+    y[0] = q[FK_U];
+    y[1] = q[FK_U + 1] - l[0] * y[0];
+    y[2] = q[FK_U + 2] - l[1] * y[0] - l[2] * y[1];
+    y[3] = q[FK_SIGMA] - l[3] * y[0] - l[4] * y[1] - l[5] * y[2];
+    for (int32_t i = 0; i < 7; i++) {
+        p[i] = q[i] - f->coupling[k][0][i] * y[0] - f->coupling[k][1][i] * y[1] - f->coupling[k][2][i] * y[2]
+               - f->coupling[k][3][i] * y[3];
     }
+}
+
+/* Control step u at the shifted state x. */
+static void control(const fk_ldl_t *f, int32_t k, const double x[7], double u[4])
+{
+    const double *l = f->lower[k];
+    for (int32_t n = 0; n < 4; n++) {
+        const double *c = f->coupling[k][n];
+        u[n] = -f->inverse[k][n] * f->offset[k][n]
+               - (c[0] * x[0] + c[1] * x[1] + c[2] * x[2] + c[3] * x[3] + c[4] * x[4] + c[5] * x[5] + c[6] * x[6]);
+    }
+    u[2] -= l[5] * u[3];
+    u[1] -= l[4] * u[3] + l[2] * u[2];
+    u[0] -= l[3] * u[3] + l[1] * u[2] + l[0] * u[1];
+}
+
+/* True state step of stage k; x moves on to the next shifted state. */
+static void move_plain(const fk_interval_t *v, int32_t k, const double u[4], double x[7], fk_vector_t step)
+{
+    const axis_t s = axis(v);
+    for (int32_t i = 0; i < 3; i++) {
+        step[FK_R + i][k] = x[i] + s.dr * u[i];
+        step[FK_V + i][k] = x[i + 3] + s.dv * u[i];
+        x[i] += s.a * x[i + 3] + s.br * u[i];
+        x[i + 3] += s.bv * u[i];
+    }
+}
+
+static void move_turning(const fk_interval_t *v, int32_t k, const double u[4], double x[7], fk_vector_t step)
+{
+    double next[6] = {0.0};
     for (int32_t i = 0; i < 6; i++) {
         step[i][k] = x[i];
-        next[i] = 0.0;
         for (int32_t j = 0; j < 6; j++) {
             next[i] += v->a[i][j] * x[j];
         }
@@ -319,34 +363,58 @@ static void go_on(const fk_ldl_t *f, const fk_interval_t *v, int32_t k, double x
             next[i] += v->b[i][j] * u[j];
         }
     }
-    step[FK_Z][k] = x[6] + v->dz * u[3];
-    next[6] = x[6] + v->bz * u[3];
     memcpy(x, next, sizeof next);
+}
+
+static void backward(fk_ldl_t *f, const fk_program_t *program, const fk_vector_t gradient, double p[7])
+{
+    const int32_t last = program->stages - 1;
+    double q[FK_PARTS];
+    for (int32_t i = 0; i < 7; i++) {
+        p[i] = program->foh ? 0.0 : gradient[i][last + 1];
+    }
+    for (int32_t k = last; k >= 0; k--) {
+        const fk_interval_t *v = k == 0 ? &program->first : &program->later;
+        for (int32_t i = 0; i < FK_PARTS; i++) {
+            q[i] = gradient[i][k];
+        }
+        q[FK_SIGMA] += v->dz * q[FK_Z] + v->bz * p[FK_Z];
+        q[FK_Z] += p[FK_Z];
+        if (program->turning) {
+            carry_turning(v, p, q);
+        } else {
+            carry_plain(v, p, q);
+        }
+        go_back(f, k, q, p);
+    }
 }
 
 void fk_ldl_solve(fk_ldl_t *f, const fk_program_t *program, const fk_vector_t gradient, fk_vector_t step)
 {
     const int32_t last = program->stages - 1;
-    double p[7] = {0.0};
-    double g[FK_PARTS];
-    for (int32_t i = 0; i < 7 && !program->foh; i++) {
-        p[i] = gradient[i][last + 1];
-    }
-    for (int32_t k = last; k >= 0; k--) {
-        for (int32_t i = 0; i < FK_PARTS; i++) {
-            g[i] = gradient[i][k];
-        }
-        go_back(f, k == 0 ? &program->first : &program->later, k, g, k == last && program->foh, p);
-    }
+    double p[7];
     double x[7] = {0.0};
-    const double *m = f->start_rr;
-    if (program->soft) {
+    double u[4];
+    backward(f, program, gradient, p);
+    if (program->soft) { /* the initial position is free: where the least-miss plan ends is */
+        const double *m = f->start_rr;
         x[0] = -(m[0] * p[0] + m[1] * p[1] + m[2] * p[2]);
         x[1] = -(m[1] * p[0] + m[3] * p[1] + m[4] * p[2]);
         x[2] = -(m[2] * p[0] + m[4] * p[1] + m[5] * p[2]);
     }
     for (int32_t k = 0; k <= last; k++) {
-        go_on(f, k == 0 ? &program->first : &program->later, k, x, step);
+        const fk_interval_t *v = k == 0 ? &program->first : &program->later;
+        control(f, k, x, u);
+        for (int32_t i = 0; i < 4; i++) {
+            step[FK_U + i][k] = u[i];
+        }
+        step[FK_Z][k] = x[FK_Z] + v->dz * u[3];
+        x[FK_Z] += v->bz * u[3];
+        if (program->turning) {
+            move_turning(v, k, u, x, step);
+        } else {
+            move_plain(v, k, u, x, step);
+        }
     }
     for (int32_t i = 0; i < 7 && !program->foh; i++) {
         step[i][last + 1] = x[i];

@@ -25,11 +25,13 @@ typedef struct {
     double sigma_sigma;
 } fk_hessian_t;
 
+/* The factors of each stage: control block L D L', and what couples it to the state. */
 typedef struct {
-    double gain[FK_NODES][4][7]; /* control = -offset - gain state */
-    double pivot[FK_NODES][10];  /* inverse of the control block */
-    double offset[FK_NODES][4];
-    double start_rr[6]; /* of the initial position, inverted: where that is free */
+    double lower[FK_NODES][6];      /* L: 10, 20, 21, 30, 31, 32 */
+    double inverse[FK_NODES][4];    /* D^-1 */
+    double coupling[FK_NODES][4][7]; /* D^-1 L^-1 of the control-state block */
+    double offset[FK_NODES][4];     /* L^-1 of the control's gradient */
+    double start_rr[6];             /* of the initial position, inverted: where that is free */
 } fk_ldl_t;
 
 void fk_ldl_factor(fk_ldl_t *f, const fk_program_t *program, const fk_hessian_t hessian[FK_NODES]);

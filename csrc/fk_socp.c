@@ -14,7 +14,7 @@
 #define STEP_SHARE 0.99    /* of the way to the boundary */
 #define GAP_TOLERANCE 1e-7 /* of the objective, scaled: log mass, or miss */
 #define SOFT_TOLERANCE 1e-6
-#define LOOSE_TOLERANCE 1e-5 /* where rounding ends a solve: accepted all the same */
+#define LOOSE 100.0        /* times as much is accepted where rounding ends a solve */
 #define LEFT_TOLERANCE 1e-8
 #define PENALTY 100.0      /* scaled: of what the least-miss problem gives up last */
 #define NEVER 1e300
@@ -72,8 +72,8 @@ static elastic_t elastic(const fk_cone_t *c, int32_t i, int32_t line)
     return e;
 }
 
-/* W^-2 of cone i: 2 (J w)(J w)' - J over eta^2, the slack of its first row eliminated. */
-static void inverse_square(const fk_cone_t *c, int32_t i, const elastic_t *e, double h[4][4])
+/* W^-2 of cone i: 2 (J w)(J w)' - J over eta^2. */
+static void inverse_square(const fk_cone_t *c, int32_t i, double h[4][4])
 {
     const double scale = c->inv_eta[i] * c->inv_eta[i];
     const double v[4] = {c->w[0][i], -c->w[1][i], -c->w[2][i], -c->w[3][i]};
@@ -83,10 +83,33 @@ static void inverse_square(const fk_cone_t *c, int32_t i, const elastic_t *e, do
         }
         h[a][a] += a == 0 ? -scale : scale;
     }
-    for (int32_t a = 0; a < 4 && e; a++) {
-        for (int32_t b = 0; b < 4; b++) {
-            h[a][b] -= e->h[a] * e->h[b] * e->inverse;
+}
+
+/* The same without the slack of the first row; arranged so that nothing cancels. */
+static void elastic_square(const fk_cone_t *c, int32_t i, int32_t line, double h[4][4])
+{
+    const elastic_t e = elastic(c, i, line);
+    const double scale = c->inv_eta[i] * c->inv_eta[i];
+    const double share = e.line * e.inverse;
+    const double across = 2.0 * scale * (e.line - scale) * e.inverse;
+    for (int32_t a = 1; a < 4; a++) {
+        h[0][a] = e.h[a] * share;
+        h[a][0] = h[0][a];
+        for (int32_t b = 1; b < 4; b++) {
+            h[a][b] = across * c->w[a][i] * c->w[b][i];
         }
+        h[a][a] += scale;
+    }
+    h[0][0] = e.h[0] * share;
+}
+
+/* Either, as the program is. */
+static void state_square(const fk_socp_t *w, int32_t i, int32_t line, double h[4][4])
+{
+    if (w->program.soft) {
+        elastic_square(&w->cone, i, line, h);
+    } else {
+        inverse_square(&w->cone, i, h);
     }
 }
 
@@ -107,7 +130,7 @@ static void stage_hessian(const fk_socp_t *w, int32_t k, fk_hessian_t *out)
     const fk_cone_t *c = &w->cone;
     const fk_limits_t *l = &p->limit[k];
     double h[4][4];
-    inverse_square(c, w->at.thrust + k, 0, h);
+    inverse_square(c, w->at.thrust + k, h);
     add_block(out->uu, h);
     out->sigma_sigma += h[0][0];
     for (int32_t i = 0; i < 3; i++) {
@@ -124,7 +147,7 @@ static void stage_hessian(const fk_socp_t *w, int32_t k, fk_hessian_t *out)
     out->zz += top * l->top_slope * l->top_slope;
     out->z_sigma += top * l->top_slope;
     out->sigma_sigma += top;
-    inverse_square(c, w->at.floor + k, 0, h);
+    inverse_square(c, w->at.floor + k, h);
     const double both = h[0][0] + 2.0 * h[0][1] + h[1][1];
     const double cross = h[0][2] + h[1][2];
     const double m = l->floor_slope;
@@ -144,8 +167,7 @@ static void state_hessian(fk_socp_t *w)
         w->hessian[k].zz += low * low + high * high;
     }
     for (int32_t i = 0; i < w->at.glides; i++) {
-        const elastic_t e = elastic(c, w->at.glide + i, p->soft ? w->at.glide_slack + i : -1);
-        inverse_square(c, w->at.glide + i, p->soft ? &e : 0, h);
+        state_square(w, w->at.glide + i, w->at.glide_slack + i, h);
         double *rr = w->hessian[i + first_glide(p)].rr;
         const double a = p->sin_glide;
         const double b = p->cos_glide;
@@ -157,8 +179,7 @@ static void state_hessian(fk_socp_t *w)
         rr[5] += a * a * h[0][0];
     }
     for (int32_t i = 0; i < w->at.speeds; i++) {
-        const elastic_t e = elastic(c, w->at.speed + i, p->soft ? w->at.speed_slack + i : -1);
-        inverse_square(c, w->at.speed + i, p->soft ? &e : 0, h);
+        state_square(w, w->at.speed + i, w->at.speed_slack + i, h);
         add_block(w->hessian[i + 1].vv, h);
     }
 }
@@ -168,17 +189,14 @@ static void end_hessian(fk_socp_t *w)
     const fk_cone_t *c = &w->cone;
     const int32_t last = w->program.nodes - 1;
     double h[4][4];
-    elastic_t e = elastic(c, w->at.final_v, -1);
-    inverse_square(c, w->at.final_v, &e, h);
+    elastic_square(c, w->at.final_v, -1, h);
     add_block(w->hessian[last].vv, h);
-    e = elastic(c, w->at.final_h, -1);
-    inverse_square(c, w->at.final_h, &e, h);
+    elastic_square(c, w->at.final_h, -1, h);
     double *rr = w->hessian[0].rr;
     rr[0] += h[1][1];
     rr[1] += h[1][2];
     rr[3] += h[2][2];
-    e = elastic(c, w->at.final_h + 1, -1);
-    inverse_square(c, w->at.final_h + 1, &e, h);
+    elastic_square(c, w->at.final_h + 1, -1, h);
     rr[5] += h[1][1];
     const double a = c->line_w[w->at.dry] * c->line_w[w->at.dry];
     const double b = c->line_w[w->at.dry + 1] * c->line_w[w->at.dry + 1];
@@ -579,19 +597,19 @@ static int32_t proven_infeasible(const fk_socp_t *w)
     return !w->program.soft && w->dual_left < PROOF_LEFT && fk_socp_bound(w) > most + PROOF_MARGIN;
 }
 
-static int32_t within(const fk_socp_t *w, double gap)
+static int32_t within(const fk_socp_t *w, double times)
 {
-    return w->gap < gap && w->primal_left < LEFT_TOLERANCE && w->dual_left < LEFT_TOLERANCE;
+    return w->gap < times * (w->program.soft ? SOFT_TOLERANCE : GAP_TOLERANCE) && w->primal_left < LEFT_TOLERANCE && w->dual_left < LEFT_TOLERANCE;
 }
 
 static int32_t stopped(const fk_socp_t *w)
 {
-    return within(w, LOOSE_TOLERANCE) ? FK_SOCP_OPTIMAL : FK_SOCP_STALLED;
+    return within(w, LOOSE) ? FK_SOCP_OPTIMAL : FK_SOCP_STALLED;
 }
 
 static int32_t judge(const fk_socp_t *w)
 {
-    if (within(w, w->program.soft ? SOFT_TOLERANCE : GAP_TOLERANCE)) {
+    if (within(w, 1.0)) {
         return FK_SOCP_OPTIMAL;
     }
     if (proven_infeasible(w)) {

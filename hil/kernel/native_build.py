@@ -14,7 +14,7 @@ from cffi import FFI
 
 __all__ = ["FLAGS", "declarations", "digest_of", "firmware", "firmware_sources", "kernel", "kernel_sources"]
 
-FLAGS: Final = ("-std=c11", "-O2", "-ffp-contract=off")
+FLAGS: Final = ("-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off")
 """How every C file of the project is compiled; no contraction, so that all rungs give the same bits."""
 
 _FIRMWARE_HEADERS: Final = (

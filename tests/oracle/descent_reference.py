@@ -168,11 +168,17 @@ class Descent:
         dry = math.log(p.dry_mass_kg / p.mass_kg)
         rows.add(clarabel.NonnegativeConeT, [({self.z(self.n - 1): 1.0}, -dry)])
         for k in range(self.n):
-            if p.glide_slope_deg is not None and k < self.n - 1:
+            if p.glide_slope_deg is not None and (0 < k < self.n - 1 or (k == 0 and not self.start_in_cone())):
                 self.glide(rows, k)
-            if p.speed_limit_mps is not None:
+            given = {0: self.v0, self.n - 1: self.vf}.get(k)
+            if p.speed_limit_mps is not None and (given is None or np.linalg.norm(given) > p.speed_limit_mps):
                 v = [({self.v(k, i): 1.0}, 0.0) for i in range(3)]
                 rows.add(clarabel.SecondOrderConeT, [({}, p.speed_limit_mps / self.speed), *v])
+
+    def start_in_cone(self) -> bool:
+        """Tell whether the initial position, which is given, keeps to the glide slope."""
+        away = self.r0 - self.rf
+        return float(np.hypot(*away[:2])) <= math.tan(math.radians(self.p.glide_slope_deg)) * away[2]
 
     def glide(self, rows: Rows, k: int, slack: dict[int, float] | None = None) -> None:
         """Glide slope about the final position; `slack` is added to its first row."""
