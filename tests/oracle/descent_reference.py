@@ -7,6 +7,7 @@ that docs/decisions describe for a pad that cannot be reached.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,10 @@ from scipy import sparse
 from scipy.linalg import expm
 
 G0 = 9.80665
+PENALTY = 100.0
+"""Price of what the least-miss problem gives up last, in scaled units, as csrc/fk_socp.c states it."""
+THRIFT = 1e-4
+"""Price of propellant there."""
 
 
 @dataclass
@@ -204,6 +209,79 @@ class Descent:
         cost[self.z(self.n - 1)] = -1.0
         return cost, rows
 
+    def least_miss(self) -> tuple[np.ndarray, Rows]:
+        """Return cost and rows of the problem whose final state may be missed.
+
+        Blackmore, Acikmese & Scharf 2010, problem 3: least horizontal miss, the glide slope standing where the
+        motion ends. What it cannot keep to even so (altitude and velocity at the end, glide slope, speed limit,
+        propellant) is given up at `PENALTY` times the price.
+        """
+        rows = Rows()
+        self.motion(rows)
+        self.thrust(rows)
+        extra: list[float] = []
+
+        def slack(price: float) -> int:
+            extra.append(price)
+            return self.columns + len(extra) - 1
+
+        end = self.n - 1
+        for k in range(1, self.n):
+            rows.add(clarabel.NonnegativeConeT, [({self.z(k): 1.0}, -self.z0[k])])
+            rows.add(clarabel.NonnegativeConeT, [({self.z(k): -1.0}, self.z1[k])])
+        for k in range(end):
+            self.soft_limits(rows, k, slack)
+        start = np.concatenate([(self.r0 - self.rf) / self.length, self.v0 / self.speed, [0.0]])
+        for i in range(7):
+            rows.add(clarabel.ZeroConeT, [({i: 1.0}, -start[i])])
+        unit = -float(self.z0[-1])
+        for size, parts in (
+            (slack(1.0), [({self.r(end, i): 1.0}, 0.0) for i in range(2)]),
+            (slack(PENALTY), [({self.r(end, 2): 1.0}, 0.0)]),
+            (slack(PENALTY), [({self.v(end, i): 1.0}, -self.vf[i] / self.speed) for i in range(3)]),
+        ):
+            rows.add(clarabel.SecondOrderConeT, [({size: 1.0}, 0.0), *parts])
+        dry = slack(PENALTY)
+        needed = math.log(self.p.dry_mass_kg / self.p.mass_kg) / unit
+        rows.add(clarabel.NonnegativeConeT, [({self.z(end): 1.0 / unit, dry: 1.0}, -needed), ({dry: 1.0}, 0.0)])
+        cost = np.concatenate([np.zeros(self.columns), extra])
+        cost[self.z(end)] = -THRIFT / unit
+        return cost, rows
+
+    def soft_limits(self, rows: Rows, k: int, slack: Callable[[float], int]) -> None:
+        """Glide slope of node k about where the motion ends, speed limit of node k + 1; both may be given up."""
+        p, end = self.p, self.n - 1
+        if p.glide_slope_deg is not None:
+            angle, s = math.radians(p.glide_slope_deg), slack(PENALTY)
+            a, b = math.sin(angle), math.cos(angle)
+            across = [({self.r(k, i): b, self.r(end, i): -b}, 0.0) for i in range(2)]
+            first = {self.r(k, 2): a, self.r(end, 2): -a, s: 1.0}
+            rows.add(clarabel.SecondOrderConeT, [(first, 0.0), *across])
+            rows.add(clarabel.NonnegativeConeT, [({s: 1.0}, 0.0)])
+        if p.speed_limit_mps is not None:
+            s = slack(PENALTY)
+            v = [({self.v(k + 1, i): 1.0}, 0.0) for i in range(3)]
+            rows.add(clarabel.SecondOrderConeT, [({s: 1.0}, p.speed_limit_mps / self.speed), *v])
+            rows.add(clarabel.NonnegativeConeT, [({s: 1.0}, 0.0)])
+
+    def miss_cost(self, pos_m: np.ndarray, vel_mps: np.ndarray, mass_kg: np.ndarray) -> float:
+        """Return what a motion costs in the least-miss problem, reckoned from the motion itself."""
+        p = self.p
+        off = (pos_m[-1] - self.rf) / self.length
+        given_up = abs(off[2]) + float(np.linalg.norm(vel_mps[-1] - self.vf)) / self.speed
+        if p.glide_slope_deg is not None:
+            angle = math.radians(p.glide_slope_deg)
+            away = (pos_m[:-1] - pos_m[-1]) / self.length
+            short = np.hypot(away[:, 0], away[:, 1]) * math.cos(angle) - away[:, 2] * math.sin(angle)
+            given_up += float(np.maximum(short, 0.0).sum())
+        if p.speed_limit_mps is not None:
+            over = (np.linalg.norm(vel_mps[1:], axis=1) - p.speed_limit_mps) / self.speed
+            given_up += float(np.maximum(over, 0.0).sum())
+        unit = -float(self.z0[-1])
+        given_up += max(0.0, math.log(p.dry_mass_kg / mass_kg[-1]) / unit)
+        used = -math.log(mass_kg[-1] / p.mass_kg) / unit
+        return float(np.hypot(*off[:2])) + PENALTY * given_up + THRIFT * used
+
     def answer(self, x: np.ndarray, status: str, time: float, iterations: int) -> Reference:
         state = x[: 7 * self.n].reshape(self.n, 7)
         mass = self.p.mass_kg * np.exp(state[:, 6])
@@ -234,6 +312,14 @@ def clarabel_solve(cost: np.ndarray, rows: Rows) -> tuple[np.ndarray, str, float
     solver = clarabel.DefaultSolver(sparse.csc_matrix((len(q), len(q))), q, a, b, cones, settings)
     found = solver.solve()
     return np.asarray(found.x), str(found.status), float(found.solve_time), int(found.iterations)
+
+
+def least_miss_cost(problem: Any, nodes: int, final_time_s: float, hold: str) -> float:
+    """Return the least cost of missing, by Clarabel."""
+    cost, rows = Descent(problem, nodes, final_time_s, hold).least_miss()
+    x, status, _, _ = clarabel_solve(cost, rows)
+    assert status in ("Solved", "AlmostSolved"), status
+    return float(cost @ x)
 
 
 def solve_reference(problem: Any, nodes: int, final_time_s: float, hold: str) -> Reference:
