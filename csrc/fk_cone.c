@@ -6,48 +6,46 @@
 
 #define NEAR_BOUNDARY 1e-3 /* a first point nearer to it than this is moved inside */
 
-/* J-product of two vectors of one cone: x_0 y_0 - x_1'y_1. */
-static double hyper(const double x[4], const double y[4])
-{
-    return x[0] * y[0] - x[1] * y[1] - x[2] * y[2] - x[3] * y[3];
-}
+/* One cone's vector. */
+typedef struct {
+    double a, b, c, d;
+} quad_t;
 
-static double dot(const double x[4], const double y[4])
-{
-    return x[0] * y[0] + x[1] * y[1] + x[2] * y[2] + x[3] * y[3];
-}
+#define LOAD(m, i, wide) ((quad_t){(m)[0][i], (m)[1][i], (m)[2][i], (wide) ? (m)[3][i] : 0.0})
+#define STORE(m, i, wide, v)                                                                                 \
+    do {                                                                                                     \
+        (m)[0][i] = (v).a;                                                                                   \
+        (m)[1][i] = (v).b;                                                                                   \
+        (m)[2][i] = (v).c;                                                                                   \
+        if (wide) {                                                                                          \
+            (m)[3][i] = (v).d;                                                                               \
+        }                                                                                                    \
+    } while (0)
 
-static void load(const double *from, int32_t i, double x[4])
+static inline double rest(quad_t x, quad_t y)
 {
-    for (int32_t j = 0; j < 4; j++) {
-        x[j] = from[j * FK_CONES + i];
-    }
-}
-
-static void store(double to[4][FK_CONES], int32_t i, const double x[4])
-{
-    for (int32_t j = 0; j < 4; j++) {
-        to[j][i] = x[j];
-    }
+    return x.b * y.b + x.c * y.c + x.d * y.d;
 }
 
 /* out = W^-1 x; ECOS 2013 eq. (9), with the scaling point reflected. */
-static void unscale(const double w[4], double inv_eta, const double x[4], double out[4])
+static inline quad_t unscale(const fk_cone_t *c, int32_t i, int32_t wide, quad_t x)
 {
-    const double across = w[1] * x[1] + w[2] * x[2] + w[3] * x[3];
-    const double along = across / (1.0 + w[0]) - x[0];
-    out[0] = inv_eta * (w[0] * x[0] - across);
-    for (int32_t j = 1; j < 4; j++) {
-        out[j] = inv_eta * (x[j] + along * w[j]);
-    }
+    const quad_t w = LOAD(c->w, i, wide);
+    const double across = rest(w, x);
+    const double along = across * c->inv_w[i] - x.a;
+    const double e = c->inv_eta[i];
+    return (quad_t){e * (w.a * x.a - across), e * (x.b + along * w.b), e * (x.c + along * w.c),
+                    e * (x.d + along * w.d)};
 }
 
 void fk_cone_unit(fk_cone_t *c)
 {
+    memset(c->w, 0, sizeof c->w);
     for (int32_t i = 0; i < c->cones; i++) {
-        const double one[4] = {1.0, 0.0, 0.0, 0.0};
-        store(c->w, i, one);
+        c->w[0][i] = 1.0;
+        c->inv_w[i] = 0.5;
         c->inv_eta[i] = 1.0;
+        c->inv_eta2[i] = 1.0;
     }
     for (int32_t i = 0; i < c->lines; i++) {
         c->line_w[i] = 1.0;
@@ -55,14 +53,14 @@ void fk_cone_unit(fk_cone_t *c)
 }
 
 /* How far x is outside its cones; negative inside. */
-static double outside(const fk_cone_t *c, const double *x0, const double line[FK_LINES])
+static double outside(const fk_cone_t *c, const double *x, const double line[FK_LINES])
 {
     double worst = -1e300;
     for (int32_t i = 0; i < c->cones; i++) {
-        double x[4];
-        load(x0, i, x);
-        const double out = sqrt(x[1] * x[1] + x[2] * x[2] + x[3] * x[3]) - x[0];
-        worst = out > worst ? out : worst;
+        const double *y = x + i;
+        const double norm = sqrt(y[FK_CONES] * y[FK_CONES] + y[2 * FK_CONES] * y[2 * FK_CONES]
+                                 + y[3 * FK_CONES] * y[3 * FK_CONES]);
+        worst = norm - y[0] > worst ? norm - y[0] : worst;
     }
     for (int32_t i = 0; i < c->lines; i++) {
         worst = -line[i] > worst ? -line[i] : worst;
@@ -72,15 +70,15 @@ static double outside(const fk_cone_t *c, const double *x0, const double line[FK
 
 /* Moves x along the unit element if need be: Vandenberghe, The CVXOPT linear and quadratic cone program
  * solvers, 2010, section 5.3. Returns by how much. */
-static double enter(const fk_cone_t *c, double *x0, double line[FK_LINES])
+static double enter(const fk_cone_t *c, double *x, double line[FK_LINES])
 {
-    const double worst = outside(c, x0, line);
+    const double worst = outside(c, x, line);
     if (worst < -NEAR_BOUNDARY) {
         return 0.0;
     }
     const double by = 1.0 + worst;
     for (int32_t i = 0; i < c->cones; i++) {
-        x0[i] += by;
+        x[i] += by;
     }
     for (int32_t i = 0; i < c->lines; i++) {
         line[i] += by;
@@ -108,67 +106,67 @@ double fk_cone_enter_dual(fk_cone_t *c)
     return enter(c, c->z[0], c->line_z);
 }
 
-static double det_of(const double x[4])
+/* Nesterov-Todd scaling: ECOS 2013 eqs. (7)-(9), the roots gathered. */
+static inline void scale_cones(fk_cone_t *c, int32_t from, int32_t to, int32_t wide)
 {
-    const double norm = sqrt(x[1] * x[1] + x[2] * x[2] + x[3] * x[3]);
-    return (x[0] - norm) * (x[0] + norm);
-}
-
-/* Nesterov-Todd scaling of one cone: ECOS 2013 eqs. (7)-(9). */
-static int32_t scale_one(fk_cone_t *c, int32_t i)
-{
-    double s[4];
-    double z[4];
-    double w[4];
-    load(c->s[0], i, s);
-    load(c->z[0], i, z);
-    const double s_det = det_of(s);
-    const double z_det = det_of(z);
-    const double s_root = sqrt(s_det);
-    const double z_root = sqrt(z_det);
-    const double both = s_root * z_root;
-    const double gamma = sqrt(0.5 + 0.5 * dot(s, z) / both);
-    const double s_part = 0.5 / (gamma * s_root);
-    const double z_part = 0.5 / (gamma * z_root);
-    w[0] = s_part * s[0] + z_part * z[0];
-    for (int32_t j = 1; j < 4; j++) {
-        w[j] = s_part * s[j] - z_part * z[j];
+    for (int32_t i = from; i < to; i++) {
+        const quad_t s = LOAD(c->s, i, wide);
+        const quad_t z = LOAD(c->z, i, wide);
+        const double s_det = s.a * s.a - rest(s, s);
+        const double z_det = z.a * z.a - rest(z, z);
+        const double det = sqrt(s_det * z_det);
+        const double ratio = det / s_det; /* 1 / eta^2 */
+        const double size = 1.0 / sqrt(2.0 * ratio * (det + s.a * z.a + rest(s, z)));
+        const quad_t w = {size * (ratio * s.a + z.a), size * (ratio * s.b - z.b), size * (ratio * s.c - z.c),
+                          size * (ratio * s.d - z.d)};
+        STORE(c->w, i, wide, w);
+        c->inv_w[i] = 1.0 / (1.0 + w.a);
+        c->inv_eta2[i] = ratio;
+        c->inv_eta[i] = sqrt(ratio);
+        c->det[i] = det;
+        c->inv_det[i] = 1.0 / det;
+        c->sum[0][i] = s_det;
+        c->sum[1][i] = z_det;
     }
-    const double inv_eta = sqrt(z_root / s_root);
-    double lambda[4];
-    unscale(w, inv_eta, s, lambda);
-    store(c->w, i, w);
-    store(c->lambda, i, lambda);
-    c->inv_eta[i] = inv_eta;
-    c->det[i] = both;
-    c->inv_det[i] = 1.0 / both;
-    return s[0] > 0.0 && z[0] > 0.0 && s_det > 0.0 && z_det > 0.0;
+    for (int32_t i = from; i < to; i++) {
+        const quad_t lambda = unscale(c, i, wide, LOAD(c->s, i, wide));
+        STORE(c->lambda, i, wide, lambda);
+    }
 }
 
 int32_t fk_cone_scale(fk_cone_t *c)
 {
     int32_t inside = 1;
+    scale_cones(c, 0, c->wide, 1);
+    scale_cones(c, c->wide, c->cones, 0);
     for (int32_t i = 0; i < c->cones; i++) {
-        inside &= scale_one(c, i);
+        inside &= c->s[0][i] > 0.0 && c->z[0][i] > 0.0 && c->sum[0][i] > 0.0 && c->sum[1][i] > 0.0;
+    }
+    for (int32_t i = 0; i < c->lines; i++) {
+        const double inverse = 1.0 / c->line_s[i];
+        c->line_inv[i] = inverse;
+        c->line_w[i] = c->line_z[i] * inverse;
     }
     for (int32_t i = 0; i < c->lines; i++) {
         inside &= c->line_s[i] > 0.0 && c->line_z[i] > 0.0;
-        c->line_w[i] = sqrt(c->line_z[i] / c->line_s[i]);
-        c->line_lambda[i] = sqrt(c->line_s[i] * c->line_z[i]);
     }
     return !inside;
 }
 
-double fk_cone_gap(const fk_cone_t *c)
+static inline double gap_of(const fk_cone_t *c, int32_t from, int32_t to, int32_t wide)
 {
     double sum = 0.0;
-    for (int32_t i = 0; i < c->cones; i++) {
-        double s[4];
-        double z[4];
-        load(c->s[0], i, s);
-        load(c->z[0], i, z);
-        sum += dot(s, z);
+    for (int32_t i = from; i < to; i++) {
+        const quad_t s = LOAD(c->s, i, wide);
+        const quad_t z = LOAD(c->z, i, wide);
+        sum += s.a * z.a + rest(s, z);
     }
+    return sum;
+}
+
+double fk_cone_gap(const fk_cone_t *c)
+{
+    double sum = gap_of(c, 0, c->wide, 1) + gap_of(c, c->wide, c->cones, 0);
     for (int32_t i = 0; i < c->lines; i++) {
         sum += c->line_s[i] * c->line_z[i];
     }
@@ -190,188 +188,192 @@ double fk_cone_weight(const fk_cone_t *c)
 void fk_cone_residual(fk_cone_t *c, double left)
 {
     for (int32_t i = 0; i < c->cones; i++) {
-        const double scale = left * c->inv_eta[i] * c->inv_eta[i];
+        const double scale = left * c->inv_eta2[i];
         const double twice = 2.0 * c->w[0][i] * scale;
         c->t[0][i] = scale - twice * c->w[0][i];
-        for (int32_t j = 1; j < 4; j++) {
-            c->t[j][i] = twice * c->w[j][i];
-        }
+        c->t[1][i] = twice * c->w[1][i];
+        c->t[2][i] = twice * c->w[2][i];
+        c->t[3][i] = twice * c->w[3][i];
     }
     for (int32_t i = 0; i < c->lines; i++) {
-        c->line_t[i] = -left * c->line_w[i] * c->line_w[i];
+        c->line_t[i] = -left * c->line_w[i];
     }
 }
 
 /* Inverse of the longest step from lambda along p within one cone: the smallest positive root of
  * det + 2 b a + (p'Jp) a^2, a being the step. Zero when there is none. */
-static double inverse_step(double det, double inv_det, double b, double pp)
+static inline double inverse_step(double det, double inv_det, double b, double pp)
 {
     const double disc = b * b - det * pp;
-    const double root = (sqrt(disc > 0.0 ? disc : 0.0) - b) * inv_det;
-    return disc > 0.0 && root > 0.0 ? root : 0.0;
+    const double root = sqrt(disc > 0.0 ? disc : 0.0) - b;
+    return disc > 0.0 ? root * inv_det : 0.0;
 }
 
-typedef struct {
-    double primal; /* inverse of the longest steps */
-    double dual;
-    double ll, lp, lz, pz; /* products summed over the cones */
-} sums_t;
-
-static void take(sums_t *m, double primal, double dual)
+static double largest(const double *x, int32_t n)
 {
-    m->primal = primal > m->primal ? primal : m->primal;
-    m->dual = dual > m->dual ? dual : m->dual;
+    double most = 0.0;
+    for (int32_t i = 0; i < n; i++) {
+        most = x[i] > most ? x[i] : most;
+    }
+    return most;
 }
 
-static void predict_one(fk_cone_t *c, int32_t i, double left, sums_t *m)
+static double total(const double *x, int32_t n)
 {
-    double w[4];
-    double l[4];
-    double ds[4];
-    double p[4];
-    load(c->w[0], i, w);
-    load(c->lambda[0], i, l);
-    load(c->d[0], i, ds);
-    ds[0] -= left;
-    unscale(w, c->inv_eta[i], ds, p);
-    store(c->p, i, p);
-    const double b = hyper(l, p);
-    const double pp = hyper(p, p);
-    const double det = c->det[i];
-    /* the dual direction is -lambda - p */
-    take(m, inverse_step(det, c->inv_det[i], b, pp),
-         inverse_step(det, c->inv_det[i], -(det + b), det + 2.0 * b + pp));
-    const double lp = dot(l, p);
-    const double ll = dot(l, l);
-    m->ll += ll;
-    m->lp += lp;
-    m->lz -= ll + lp;
-    m->pz -= lp + dot(p, p);
+    double even = 0.0;
+    double odd = 0.0;
+    int32_t i = 0;
+    for (; i + 1 < n; i += 2) {
+        even += x[i];
+        odd += x[i + 1];
+    }
+    return even + odd + (i < n ? x[i] : 0.0);
 }
 
-static fk_reach_t reach(const sums_t *m, double share)
+/* The affine dual direction is -lambda - p: its products follow from those of p. */
+static inline void predict_cones(fk_cone_t *c, int32_t from, int32_t to, int32_t wide, double left)
 {
+    for (int32_t i = from; i < to; i++) {
+        quad_t ds = LOAD(c->d, i, wide);
+        ds.a -= left;
+        const quad_t p = unscale(c, i, wide, ds);
+        const quad_t l = LOAD(c->lambda, i, wide);
+        STORE(c->p, i, wide, p);
+        const double lp = rest(l, p);
+        const double pp = rest(p, p);
+        const double b = l.a * p.a - lp;
+        const double square = p.a * p.a - pp;
+        const double det = c->det[i];
+        c->need[0][i] = inverse_step(det, c->inv_det[i], b, square);
+        c->need[1][i] = inverse_step(det, c->inv_det[i], -(det + b), det + 2.0 * b + square);
+        c->sum[0][i] = l.a * p.a + lp;
+        c->sum[1][i] = p.a * p.a + pp;
+    }
+}
+
+fk_reach_t fk_cone_predict(fk_cone_t *c, double left, double gap)
+{
+    predict_cones(c, 0, c->wide, 1, left);
+    predict_cones(c, c->wide, c->cones, 0, left);
+    double primal = largest(c->need[0], c->cones);
+    double dual = largest(c->need[1], c->cones);
+    double lp = total(c->sum[0], c->cones);
+    double pp = total(c->sum[1], c->cones);
+    for (int32_t i = 0; i < c->lines; i++) {
+        const double ds = c->line_d[i] - left;
+        const double relative = ds * c->line_inv[i];
+        primal = -relative > primal ? -relative : primal;
+        dual = 1.0 + relative > dual ? 1.0 + relative : dual;
+        c->line_p[i] = ds;
+        lp += c->line_z[i] * ds;
+        pp += c->line_w[i] * ds * ds;
+    }
     fk_reach_t out;
-    out.primal = m->primal > share ? share / m->primal : 1.0;
-    out.dual = m->dual > share ? share / m->dual : 1.0;
-    out.gap = m->ll + out.primal * m->lp + out.dual * m->lz + out.primal * out.dual * m->pz;
+    out.primal = primal > 1.0 ? 1.0 / primal : 1.0;
+    out.dual = dual > 1.0 ? 1.0 / dual : 1.0;
+    out.gap = gap + out.primal * lp - out.dual * (gap + lp) - out.primal * out.dual * (lp + pp);
     return out;
 }
 
-fk_reach_t fk_cone_predict(fk_cone_t *c, double left)
-{
-    sums_t m = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
-    for (int32_t i = 0; i < c->cones; i++) {
-        predict_one(c, i, left, &m);
-    }
-    for (int32_t i = 0; i < c->lines; i++) {
-        const double l = c->line_lambda[i];
-        const double p = c->line_w[i] * (c->line_d[i] - left);
-        c->line_p[i] = p;
-        take(&m, -p / l, 1.0 + p / l);
-        m.ll += l * l;
-        m.lp += l * p;
-        m.lz -= l * (l + p);
-        m.pz -= p * (l + p);
-    }
-    return reach(&m, 1.0);
-}
-
 /* q = lambda \ (p_s o p_z - centre e): Mehrotra's correction, ECOS 2013 section III.D. */
-static void correct_one(fk_cone_t *c, int32_t i, double centre)
+static inline void correct_cones(fk_cone_t *c, int32_t from, int32_t to, int32_t wide, double centre)
 {
-    double l[4];
-    double p[4];
-    double v[4];
-    double q[4];
-    double w[4];
-    load(c->lambda[0], i, l);
-    load(c->p[0], i, p);
-    v[0] = -dot(p, l) - dot(p, p) - centre;
-    for (int32_t j = 1; j < 4; j++) {
-        v[j] = -p[0] * (l[j] + p[j]) - p[j] * (l[0] + p[0]);
-    }
-    q[0] = hyper(l, v) * c->inv_det[i];
-    const double inverse = 1.0 / l[0];
-    for (int32_t j = 1; j < 4; j++) {
-        q[j] = (v[j] - q[0] * l[j]) * inverse;
-    }
-    store(c->q, i, q);
-    load(c->w[0], i, w);
-    unscale(w, c->inv_eta[i], q, v);
-    for (int32_t j = 0; j < 4; j++) {
-        c->t[j][i] += v[j];
+    for (int32_t i = from; i < to; i++) {
+        const quad_t l = LOAD(c->lambda, i, wide);
+        const quad_t p = LOAD(c->p, i, wide);
+        const double head = l.a + p.a;
+        const quad_t v = {-(p.a * head + rest(p, l) + rest(p, p)) - centre, -(p.a * (l.b + p.b) + p.b * head),
+                          -(p.a * (l.c + p.c) + p.c * head), -(p.a * (l.d + p.d) + p.d * head)};
+        const double first = (l.a * v.a - rest(l, v)) * c->inv_det[i];
+        const double inverse = 1.0 / l.a;
+        const quad_t q = {first, (v.b - first * l.b) * inverse, (v.c - first * l.c) * inverse,
+                          (v.d - first * l.d) * inverse};
+        STORE(c->q, i, wide, q);
+        const quad_t t = unscale(c, i, wide, q);
+        c->t[0][i] += t.a;
+        c->t[1][i] += t.b;
+        c->t[2][i] += t.c;
+        if (wide) {
+            c->t[3][i] += t.d;
+        }
     }
 }
 
 void fk_cone_correct(fk_cone_t *c, double centre)
 {
-    for (int32_t i = 0; i < c->cones; i++) {
-        correct_one(c, i, centre);
-    }
+    correct_cones(c, 0, c->wide, 1, centre);
+    correct_cones(c, c->wide, c->cones, 0, centre);
     for (int32_t i = 0; i < c->lines; i++) {
-        const double l = c->line_lambda[i];
-        const double p = c->line_p[i];
-        c->line_q[i] = (-p * (l + p) - centre) / l;
-        c->line_t[i] += c->line_w[i] * c->line_q[i];
+        const double ds = c->line_p[i];
+        const double dz = -(c->line_z[i] + c->line_w[i] * ds);
+        c->line_q[i] = (ds * dz - centre) * c->line_inv[i];
+        c->line_t[i] += c->line_q[i];
     }
 }
 
-static void direct_one(fk_cone_t *c, int32_t i, double left, sums_t *m)
+static inline void direct_cones(fk_cone_t *c, int32_t from, int32_t to, int32_t wide, double left)
 {
-    double w[4];
-    double l[4];
-    double ds[4];
-    double p[4];
-    double pz[4];
-    load(c->w[0], i, w);
-    load(c->lambda[0], i, l);
-    load(c->d[0], i, ds);
-    ds[0] -= left;
-    unscale(w, c->inv_eta[i], ds, p);
-    for (int32_t j = 0; j < 4; j++) {
-        pz[j] = -l[j] - c->q[j][i] - p[j];
+    for (int32_t i = from; i < to; i++) {
+        quad_t ds = LOAD(c->d, i, wide);
+        ds.a -= left;
+        c->d[0][i] = ds.a;
+        const quad_t p = unscale(c, i, wide, ds);
+        const quad_t l = LOAD(c->lambda, i, wide);
+        const quad_t q = LOAD(c->q, i, wide);
+        const quad_t pz = {-(l.a + q.a + p.a), -(l.b + q.b + p.b), -(l.c + q.c + p.c), -(l.d + q.d + p.d)};
+        STORE(c->p, i, wide, pz);
+        c->need[0][i] = inverse_step(c->det[i], c->inv_det[i], l.a * p.a - rest(l, p), p.a * p.a - rest(p, p));
+        c->need[1][i]
+            = inverse_step(c->det[i], c->inv_det[i], l.a * pz.a - rest(l, pz), pz.a * pz.a - rest(pz, pz));
     }
-    store(c->d, i, ds);
-    store(c->p, i, pz);
-    take(m, inverse_step(c->det[i], c->inv_det[i], hyper(l, p), hyper(p, p)),
-         inverse_step(c->det[i], c->inv_det[i], hyper(l, pz), hyper(pz, pz)));
 }
 
 fk_reach_t fk_cone_direct(fk_cone_t *c, double left, double share)
 {
-    sums_t m = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0};
-    for (int32_t i = 0; i < c->cones; i++) {
-        direct_one(c, i, left, &m);
-    }
+    direct_cones(c, 0, c->wide, 1, left);
+    direct_cones(c, c->wide, c->cones, 0, left);
+    double primal = largest(c->need[0], c->cones);
+    double dual = largest(c->need[1], c->cones);
     for (int32_t i = 0; i < c->lines; i++) {
-        const double l = c->line_lambda[i];
         const double ds = c->line_d[i] - left;
-        const double p = c->line_w[i] * ds;
-        const double pz = -l - c->line_q[i] - p;
+        const double dz = -(c->line_z[i] + c->line_q[i] + c->line_w[i] * ds);
+        const double need_s = -ds * c->line_inv[i];
+        const double need_z = -dz / c->line_z[i];
         c->line_d[i] = ds;
-        c->line_p[i] = pz;
-        take(&m, -p / l, -pz / l);
+        c->line_p[i] = dz;
+        primal = need_s > primal ? need_s : primal;
+        dual = need_z > dual ? need_z : dual;
     }
-    return reach(&m, share);
+    fk_reach_t out;
+    out.primal = primal > share ? share / primal : 1.0;
+    out.dual = dual > share ? share / dual : 1.0;
+    out.gap = 0.0;
+    return out;
+}
+
+static inline void move_cones(fk_cone_t *c, int32_t from, int32_t to, int32_t wide, double primal, double dual)
+{
+    for (int32_t i = from; i < to; i++) {
+        const quad_t dz = unscale(c, i, wide, LOAD(c->p, i, wide));
+        c->s[0][i] += primal * c->d[0][i];
+        c->s[1][i] += primal * c->d[1][i];
+        c->s[2][i] += primal * c->d[2][i];
+        c->z[0][i] += dual * dz.a;
+        c->z[1][i] += dual * dz.b;
+        c->z[2][i] += dual * dz.c;
+        if (wide) {
+            c->s[3][i] += primal * c->d[3][i];
+            c->z[3][i] += dual * dz.d;
+        }
+    }
 }
 
 void fk_cone_move(fk_cone_t *c, double primal, double dual)
 {
-    for (int32_t i = 0; i < c->cones; i++) {
-        double w[4];
-        double p[4];
-        double dz[4];
-        load(c->w[0], i, w);
-        load(c->p[0], i, p);
-        unscale(w, c->inv_eta[i], p, dz);
-        for (int32_t j = 0; j < 4; j++) {
-            c->s[j][i] += primal * c->d[j][i];
-            c->z[j][i] += dual * dz[j];
-        }
-    }
+    move_cones(c, 0, c->wide, 1, primal, dual);
+    move_cones(c, c->wide, c->cones, 0, primal, dual);
     for (int32_t i = 0; i < c->lines; i++) {
         c->line_s[i] += primal * c->line_d[i];
-        c->line_z[i] += dual * c->line_w[i] * c->line_p[i];
+        c->line_z[i] += dual * c->line_p[i];
     }
 }

@@ -62,12 +62,12 @@ typedef struct {
 static elastic_t elastic(const fk_cone_t *c, int32_t i, int32_t line)
 {
     elastic_t e;
-    const double scale = c->inv_eta[i] * c->inv_eta[i];
+    const double scale = c->inv_eta2[i];
     e.h[0] = (2.0 * c->w[0][i] * c->w[0][i] - 1.0) * scale;
     for (int32_t j = 1; j < 4; j++) {
         e.h[j] = -2.0 * c->w[0][i] * c->w[j][i] * scale;
     }
-    e.line = line >= 0 ? c->line_w[line] * c->line_w[line] : 0.0;
+    e.line = line >= 0 ? c->line_w[line] : 0.0;
     e.inverse = 1.0 / (e.h[0] + e.line);
     return e;
 }
@@ -75,7 +75,7 @@ static elastic_t elastic(const fk_cone_t *c, int32_t i, int32_t line)
 /* W^-2 of cone i: 2 (J w)(J w)' - J over eta^2. */
 static void inverse_square(const fk_cone_t *c, int32_t i, double h[4][4])
 {
-    const double scale = c->inv_eta[i] * c->inv_eta[i];
+    const double scale = c->inv_eta2[i];
     const double v[4] = {c->w[0][i], -c->w[1][i], -c->w[2][i], -c->w[3][i]};
     for (int32_t a = 0; a < 4; a++) {
         for (int32_t b = 0; b < 4; b++) {
@@ -89,7 +89,7 @@ static void inverse_square(const fk_cone_t *c, int32_t i, double h[4][4])
 static void elastic_square(const fk_cone_t *c, int32_t i, int32_t line, double h[4][4])
 {
     const elastic_t e = elastic(c, i, line);
-    const double scale = c->inv_eta[i] * c->inv_eta[i];
+    const double scale = c->inv_eta2[i];
     const double share = e.line * e.inverse;
     const double across = 2.0 * scale * (e.line - scale) * e.inverse;
     for (int32_t a = 1; a < 4; a++) {
@@ -137,13 +137,12 @@ static void stage_hessian(const fk_socp_t *w, int32_t k, fk_hessian_t *out)
         out->u_sigma[i] += h[0][i + 1];
     }
     if (p->has_pointing) {
-        const double root = c->line_w[w->at.pointing + k];
-        const double line = root * root;
+        const double line = c->line_w[w->at.pointing + k];
         out->uu[5] += line;
         out->u_sigma[2] -= line * p->cos_pointing;
         out->sigma_sigma += line * p->cos_pointing * p->cos_pointing;
     }
-    const double top = c->line_w[w->at.top + k] * c->line_w[w->at.top + k];
+    const double top = c->line_w[w->at.top + k];
     out->zz += top * l->top_slope * l->top_slope;
     out->z_sigma += top * l->top_slope;
     out->sigma_sigma += top;
@@ -162,9 +161,7 @@ static void state_hessian(fk_socp_t *w)
     const fk_cone_t *c = &w->cone;
     double h[4][4];
     for (int32_t k = 1; k < p->nodes; k++) {
-        const double low = c->line_w[w->at.low + k - 1];
-        const double high = c->line_w[w->at.high + k - 1];
-        w->hessian[k].zz += low * low + high * high;
+        w->hessian[k].zz += c->line_w[w->at.low + k - 1] + c->line_w[w->at.high + k - 1];
     }
     for (int32_t i = 0; i < w->at.glides; i++) {
         state_square(w, w->at.glide + i, w->at.glide_slack + i, h);
@@ -198,8 +195,8 @@ static void end_hessian(fk_socp_t *w)
     rr[3] += h[2][2];
     elastic_square(c, w->at.final_h + 1, -1, h);
     rr[5] += h[1][1];
-    const double a = c->line_w[w->at.dry] * c->line_w[w->at.dry];
-    const double b = c->line_w[w->at.dry + 1] * c->line_w[w->at.dry + 1];
+    const double a = c->line_w[w->at.dry];
+    const double b = c->line_w[w->at.dry + 1];
     w->hessian[last].zz += a * b / (a + b);
 }
 
@@ -299,8 +296,8 @@ static void end_gradient(fk_socp_t *w, double unit)
     w->gradient[FK_R + 1][0] += y[2];
     eliminated(w, w->at.final_h + 1, -1, PENALTY * unit, y);
     w->gradient[FK_R + 2][0] += y[1];
-    const double a = c->line_w[w->at.dry] * c->line_w[w->at.dry];
-    const double b = c->line_w[w->at.dry + 1] * c->line_w[w->at.dry + 1];
+    const double a = c->line_w[w->at.dry];
+    const double b = c->line_w[w->at.dry + 1];
     const double t = c->line_t[w->at.dry];
     w->dry_slack[2] = t + c->line_t[w->at.dry + 1] + PENALTY * unit;
     w->gradient[FK_Z][last] += t - a * w->dry_slack[2] / (a + b);
@@ -413,8 +410,8 @@ static void add_slacks(fk_socp_t *w)
     add_slack(w, w->at.final_v, -1);
     add_slack(w, w->at.final_h, -1);
     add_slack(w, w->at.final_h + 1, -1);
-    const double a = c->line_w[w->at.dry] * c->line_w[w->at.dry];
-    const double b = c->line_w[w->at.dry + 1] * c->line_w[w->at.dry + 1];
+    const double a = c->line_w[w->at.dry];
+    const double b = c->line_w[w->at.dry + 1];
     w->dry_slack[1] = -(w->dry_slack[2] + a * c->line_d[w->at.dry]) / (a + b);
     c->line_d[w->at.dry] += w->dry_slack[1];
     c->line_d[w->at.dry + 1] = w->dry_slack[1];
@@ -643,7 +640,7 @@ static int32_t advance(fk_socp_t *w)
     fk_cone_residual(c, w->primal_left);
     gather(w, 1.0);
     solve(w);
-    const fk_reach_t affine = fk_cone_predict(c, w->primal_left);
+    const fk_reach_t affine = fk_cone_predict(c, w->primal_left, w->gap);
     const double ratio = fk_clamp(affine.gap / w->gap, 0.0, 1.0);
     fk_cone_correct(c, ratio * ratio * ratio * w->gap / (double)(c->cones + c->lines));
     gather(w, 1.0);
