@@ -6,95 +6,85 @@
 
 #define LEAST_PIVOT 1e-14 /* of a control block that rounding has made singular */
 
-/* One stage: states r, v, z and controls u, sigma. Of xx and uu the lower triangle counts. */
+/* One stage: states r, v, z (column 7 is padding) and controls u, sigma. Of xx and uu the lower triangle
+ * counts. */
 typedef struct {
-    double xx[7][7];
-    double ux[4][7];
+    double xx[7][8];
+    double ux[4][8];
     double uu[4][4];
 } block_t;
 
-/* An interval whose axes do not couple: x+ = (r + a v + br u, v + bv u), true x = x + d u. */
+/* An interval whose axes do not couple: x+ = (r + a v + br u, v + bv u, z + bz sigma), true x = x + d u. */
 typedef struct {
     double a;
     double br;
     double bv;
+    double bz;
     double dr;
     double dv;
+    double dz;
 } axis_t;
 
 static axis_t axis(const fk_interval_t *v)
 {
-    const axis_t out = {v->a[0][3], v->b[0][0], v->b[3][0], v->d[0][0], v->d[3][0]};
+    const axis_t out = {v->a[0][3], v->b[0][0], v->b[3][0], v->bz, v->d[0][0], v->d[3][0], v->dz};
     return out;
 }
 
 /* Element of a symmetric 3 x 3 block held as xx, xy, xz, yy, yz, zz. */
-static double part(const double m[6], int32_t i, int32_t j)
+static inline int32_t entry(int32_t i, int32_t j)
 {
-    const int32_t low = i < j ? i : j;
-    const int32_t high = i < j ? j : i;
-    return m[low * (5 - low) / 2 + high];
+    return i < j ? i * (5 - i) / 2 + j : j * (5 - j) / 2 + i;
 }
 
-/* Blocks of the stage's own cones, moved from the true state to the shifted one. */
-static void open_plain(block_t *m, const fk_hessian_t *h, const fk_interval_t *v)
+/* Elements i, j of the three blocks: the stage's own cones, moved from the true state to the shifted one, and the
+ * cost to go p of the next state. A is the unit matrix plus dt, B three diagonal blocks. */
+static inline void plain_element(block_t *m, const fk_hessian_t h, int32_t k, const axis_t *x, double p[7][8],
+                                 int32_t i, int32_t j)
 {
-    const axis_t x = axis(v);
-    memset(m, 0, sizeof *m);
-    for (int32_t i = 0; i < 3; i++) {
-        for (int32_t j = 0; j < 3; j++) {
-            const double rr = part(h->rr, i, j);
-            const double vv = part(h->vv, i, j);
-            m->xx[i][j] = rr;
-            m->xx[i + 3][j + 3] = vv;
-            m->ux[i][j] = x.dr * rr;
-            m->ux[i][j + 3] = x.dv * vv;
-            m->uu[i][j] = part(h->uu, i, j) + x.dr * x.dr * rr + x.dv * x.dv * vv;
-        }
-        m->uu[3][i] = h->u_sigma[i];
+    const double rr = i >= j ? p[i][j] : p[j][i];
+    const double vv = i >= j ? p[i + 3][j + 3] : p[j + 3][i + 3];
+    const double across = p[i + 3][j] + x->a * rr; /* of v_i, r_j */
+    const double ur = x->br * rr + x->bv * p[i + 3][j];
+    const double uv = x->br * p[j + 3][i] + x->bv * vv;
+    const double own_rr = h[FK_RR + entry(i, j)][k];
+    const double own_vv = h[FK_VV + entry(i, j)][k];
+    m->xx[i + 3][j] = across;
+    m->ux[i][j] = ur + x->dr * own_rr;
+    m->ux[i][j + 3] = uv + x->a * ur + x->dv * own_vv;
+    if (i >= j) {
+        m->xx[i][j] = rr + own_rr;
+        m->xx[i + 3][j + 3] = vv + x->a * (across + p[j + 3][i]) + own_vv;
+        m->uu[i][j] = x->br * ur + x->bv * uv + h[FK_UU + entry(i, j)][k] + x->dr * x->dr * own_rr
+                      + x->dv * x->dv * own_vv;
     }
-    m->xx[6][6] = h->zz;
-    m->ux[3][6] = h->z_sigma + v->dz * h->zz;
-    m->uu[3][3] = h->sigma_sigma + v->dz * (2.0 * h->z_sigma + v->dz * h->zz);
 }
 
-/* Adds the cost to go p of the next state: A is the unit matrix plus dt, B three diagonal blocks. */
-static void pull_plain(block_t *m, const fk_interval_t *v, double p[7][7])
+static void plain_block(block_t *m, const fk_hessian_t h, int32_t k, const axis_t *x, double p[7][8])
 {
-    const axis_t x = axis(v);
     for (int32_t i = 0; i < 3; i++) {
-        for (int32_t j = 0; j < 3; j++) {
-            const double rr = i >= j ? p[i][j] : p[j][i];
-            const double vv = i >= j ? p[i + 3][j + 3] : p[j + 3][i + 3];
-            const double vr = p[i + 3][j];
-            const double rv = p[j + 3][i];
-            const double across = vr + x.a * rr;    /* of v_i, r_j */
-            const double ur = x.br * rr + x.bv * vr; /* of u_i, r_j */
-            const double uv = x.br * rv + x.bv * vv;
-            m->xx[i][j] += rr;
-            m->xx[i + 3][j] += across;
-            m->xx[i + 3][j + 3] += vv + x.a * (across + rv);
-            m->ux[i][j] += ur;
-            m->ux[i][j + 3] += uv + x.a * ur;
-            m->uu[i][j] += x.br * ur + x.bv * uv;
-        }
+        plain_element(m, h, k, x, p, i, 0);
+        plain_element(m, h, k, x, p, i, 1);
+        plain_element(m, h, k, x, p, i, 2);
         const double zr = p[6][i];
-        const double zv = p[6][i + 3] + x.a * zr;
-        const double zu = x.br * zr + x.bv * p[6][i + 3];
-        m->xx[6][i] += zr;
-        m->xx[6][i + 3] += zv;
-        m->ux[i][6] += zu;
-        m->ux[3][i] += v->bz * zr;
-        m->ux[3][i + 3] += v->bz * zv;
-        m->uu[3][i] += v->bz * zu;
+        const double zv = p[6][i + 3] + x->a * zr;
+        const double zu = x->br * zr + x->bv * p[6][i + 3];
+        m->xx[6][i] = zr;
+        m->xx[6][i + 3] = zv;
+        m->ux[i][6] = zu;
+        m->ux[3][i] = x->bz * zr;
+        m->ux[3][i + 3] = x->bz * zv;
+        m->uu[3][i] = x->bz * zu + h[FK_US + i][k];
     }
-    m->xx[6][6] += p[6][6];
-    m->ux[3][6] += v->bz * p[6][6];
-    m->uu[3][3] += v->bz * v->bz * p[6][6];
+    const double zz = h[FK_ZZ][k];
+    const double zs = h[FK_ZS][k];
+    m->xx[6][6] = p[6][6] + zz;
+    m->ux[3][6] = x->bz * p[6][6] + zs + x->dz * zz;
+    m->uu[3][3] = x->bz * x->bz * p[6][6] + h[FK_SS][k] + x->dz * (2.0 * zs + x->dz * zz);
 }
 
 /* The same where the axes turn: b and d are full. Row n of the result of p times column c of [a b]. */
-static double times(double p[7][7], int32_t n, const fk_interval_t *v, int32_t c)
+static double times(double p[7][8], int32_t n, const fk_interval_t *v, int32_t c)
 {
     double sum = 0.0;
     for (int32_t k = 0; k < 6; k++) {
@@ -103,7 +93,7 @@ static double times(double p[7][7], int32_t n, const fk_interval_t *v, int32_t c
     return sum;
 }
 
-static void pull_turning(block_t *m, const fk_interval_t *v, double p[7][7])
+static void pull_turning(block_t *m, const fk_interval_t *v, double p[7][8])
 {
     for (int32_t c = 0; c < 9; c++) {
         double column[6];
@@ -122,30 +112,31 @@ static void pull_turning(block_t *m, const fk_interval_t *v, double p[7][7])
         *(c < 6 ? &m->xx[6][c] : &m->ux[c - 6][6]) += z;
         *(c < 6 ? &m->ux[3][c] : &m->uu[3][c - 6]) += v->bz * z;
     }
-    m->xx[6][6] += p[6][6];
-    m->ux[3][6] += v->bz * p[6][6];
-    m->uu[3][3] += v->bz * v->bz * p[6][6];
 }
 
-static void open_turning(block_t *m, const fk_hessian_t *h, const fk_interval_t *v)
+static void turning_block(block_t *m, const fk_hessian_t h, int32_t k, const fk_interval_t *v, double p[7][8])
 {
-    const fk_interval_t none = {.dz = v->dz};
-    open_plain(m, h, &none);
+    const axis_t still = {.bz = v->bz, .dz = v->dz}; /* what log mass and the true state add */
+    double none[7][8] = {{0.0}};
+    none[6][6] = p[6][6];
+    plain_block(m, h, k, &still, none);
     for (int32_t i = 0; i < 3; i++) {
         double moved[6]; /* row i of d' times the state's block */
         for (int32_t j = 0; j < 6; j++) {
             moved[j] = 0.0;
-            for (int32_t k = 0; k < 3; k++) {
-                moved[j] += j < 3 ? v->d[k][i] * part(h->rr, k, j) : v->d[k + 3][i] * part(h->vv, k, j - 3);
+            for (int32_t n = 0; n < 3; n++) {
+                moved[j] += j < 3 ? v->d[n][i] * h[FK_RR + entry(n, j)][k]
+                                  : v->d[n + 3][i] * h[FK_VV + entry(n, j - 3)][k];
             }
             m->ux[i][j] += moved[j];
         }
         for (int32_t j = 0; j < 3; j++) {
-            for (int32_t k = 0; k < 6; k++) {
-                m->uu[i][j] += moved[k] * v->d[k][j];
+            for (int32_t n = 0; n < 6; n++) {
+                m->uu[i][j] += moved[n] * v->d[n][j];
             }
         }
     }
+    pull_turning(m, v, p);
 }
 
 /* u = -gain x leaves sigma as the stage's only control; its rows of ux become the gain. */
@@ -170,7 +161,7 @@ static void determine(block_t *m, const double gain[3][6])
 }
 
 /* Elimination of control n from the stage's remaining rows. */
-static void sweep(block_t *m, int32_t n, double inverse, double lower[6])
+static inline void sweep(block_t *m, int32_t n, double inverse, double lower[6])
 {
     for (int32_t i = n + 1; i < 4; i++) {
         const double l = m->uu[i][n] * inverse;
@@ -178,7 +169,7 @@ static void sweep(block_t *m, int32_t n, double inverse, double lower[6])
         for (int32_t j = n + 1; j <= i; j++) {
             m->uu[i][j] -= l * m->uu[j][n];
         }
-        for (int32_t j = 0; j < 7; j++) {
+        for (int32_t j = 0; j < 8; j++) {
             m->ux[i][j] -= l * m->ux[n][j];
         }
     }
@@ -189,34 +180,49 @@ static double inverted(double pivot)
     return 1.0 / (pivot > LEAST_PIVOT ? pivot : LEAST_PIVOT);
 }
 
-/* Cost to go p = xx - ux' uu^-1 ux of the stage's state. */
-static void reduce(const block_t *m, double coupling[4][7], const double inverse[4], double p[7][7])
+/* Row i of the cost to go p = xx - ux' uu^-1 ux; some of the upper triangle is touched, none of it counts. */
+static inline void reduce_row(const block_t *m, double coupling[4][8], double p[7][8], int32_t i, int32_t width)
 {
-    for (int32_t n = 0; n < 4; n++) {
-        for (int32_t j = 0; j < 7; j++) {
-            coupling[n][j] = inverse[n] * m->ux[n][j];
-        }
-    }
-    for (int32_t i = 0; i < 7; i++) {
-        for (int32_t j = 0; j <= i; j++) {
-            p[i][j] = m->xx[i][j] - m->ux[0][i] * coupling[0][j] - m->ux[1][i] * coupling[1][j]
-                      - m->ux[2][i] * coupling[2][j] - m->ux[3][i] * coupling[3][j];
-        }
+    const double a = m->ux[0][i];
+    const double b = m->ux[1][i];
+    const double c = m->ux[2][i];
+    const double d = m->ux[3][i];
+    for (int32_t j = 0; j < width; j++) {
+        p[i][j] = m->xx[i][j] - (a * coupling[0][j] + b * coupling[1][j] + c * coupling[2][j] + d * coupling[3][j]);
     }
 }
 
-static void eliminate(fk_ldl_t *f, int32_t k, block_t *m, double p[7][7])
+static void reduce(const block_t *m, double coupling[4][8], const double inverse[4], double p[7][8])
+{
+    for (int32_t n = 0; n < 4; n++) {
+        for (int32_t j = 0; j < 8; j++) {
+            coupling[n][j] = inverse[n] * m->ux[n][j];
+        }
+    }
+    reduce_row(m, coupling, p, 0, 2);
+    reduce_row(m, coupling, p, 1, 2);
+    reduce_row(m, coupling, p, 2, 4);
+    reduce_row(m, coupling, p, 3, 4);
+    reduce_row(m, coupling, p, 4, 6);
+    reduce_row(m, coupling, p, 5, 6);
+    reduce_row(m, coupling, p, 6, 8);
+}
+
+static void eliminate(fk_ldl_t *f, int32_t k, block_t *m, double p[7][8])
 {
     double *inverse = f->inverse[k];
-    for (int32_t n = 0; n < 4; n++) {
-        inverse[n] = inverted(m->uu[n][n]);
-        sweep(m, n, inverse[n], f->lower[k]);
-    }
+    inverse[0] = inverted(m->uu[0][0]);
+    sweep(m, 0, inverse[0], f->lower[k]);
+    inverse[1] = inverted(m->uu[1][1]);
+    sweep(m, 1, inverse[1], f->lower[k]);
+    inverse[2] = inverted(m->uu[2][2]);
+    sweep(m, 2, inverse[2], f->lower[k]);
+    inverse[3] = inverted(m->uu[3][3]);
     reduce(m, f->coupling[k], inverse, p);
 }
 
 /* The same for a stage whose acceleration the final state determines. */
-static void eliminate_determined(fk_ldl_t *f, int32_t k, block_t *m, const double gain[3][6], double p[7][7])
+static void eliminate_determined(fk_ldl_t *f, int32_t k, block_t *m, const double gain[3][6], double p[7][8])
 {
     const double inverse[4] = {0.0, 0.0, 0.0, inverted(m->uu[3][3])};
     determine(m, gain);
@@ -243,34 +249,25 @@ static void invert3(const double m[6], double out[6])
     out[5] = (m[0] * m[3] - m[1] * m[1]) * inverse;
 }
 
-/* Stage k's blocks; `next` when a state follows. */
-static void assemble(block_t *m, const fk_program_t *program, const fk_hessian_t *h, int32_t k, int32_t next,
-                     double p[7][7])
-{
-    const fk_interval_t *v = k == 0 ? &program->first : &program->later;
-    if (program->turning) {
-        open_turning(m, h, v);
-    } else {
-        open_plain(m, h, v);
-    }
-    if (next && program->turning) {
-        pull_turning(m, v, p);
-    } else if (next) {
-        pull_plain(m, v, p);
-    }
-}
-
-void fk_ldl_factor(fk_ldl_t *f, const fk_program_t *program, const fk_hessian_t hessian[FK_NODES])
+void fk_ldl_factor(fk_ldl_t *f, const fk_program_t *program, const fk_hessian_t hessian)
 {
     block_t m;
-    double p[7][7];
+    double p[7][8] = {{0.0}};
     const int32_t last = program->stages - 1;
-    if (!program->foh) {
-        open_plain(&m, &hessian[last + 1], &program->later);
+    const axis_t later = axis(&program->later);
+    const axis_t first = axis(&program->first);
+    memset(&m, 0, sizeof m);
+    if (!program->foh) { /* the last node has no control: its cones are the cost to go */
+        const axis_t none = {.bz = 0.0};
+        plain_block(&m, hessian, last + 1, &none, p);
         memcpy(p, m.xx, sizeof p);
     }
     for (int32_t k = last; k >= 0; k--) {
-        assemble(&m, program, &hessian[k], k, k < last || !program->foh, p);
+        if (program->turning) {
+            turning_block(&m, hessian, k, k == 0 ? &program->first : &program->later, p);
+        } else {
+            plain_block(&m, hessian, k, k == 0 ? &first : &later, p);
+        }
         if (k == last) {
             eliminate_determined(f, k, &m, program->gain_last, p);
         } else if (k == last - 1 && !program->soft) {
@@ -283,54 +280,61 @@ void fk_ldl_factor(fk_ldl_t *f, const fk_program_t *program, const fk_hessian_t 
     invert3(rr, f->start_rr);
 }
 
-/* Gradient q of states and controls at the shifted state: the stage's own, and what the next state's, p, is to
- * them. */
-static void carry_plain(const fk_interval_t *v, const double p[7], double q[FK_PARTS])
+/* Of one stage: states (element 7 is padding), controls. */
+typedef struct {
+    double x[8];
+    double u[4];
+} gradient_t;
+
+/* Gradient q at the shifted state: the stage's own, and what the next state's, p, is to it. */
+static void carry_plain(const axis_t *v, const double p[8], gradient_t *q)
 {
-    const axis_t x = axis(v);
     for (int32_t i = 0; i < 3; i++) {
-        q[FK_U + i] += x.dr * q[i] + x.dv * q[i + 3] + x.br * p[i] + x.bv * p[i + 3];
-        q[i] += p[i];
-        q[i + 3] += p[i + 3] + x.a * p[i];
+        q->u[i] += v->dr * q->x[i] + v->dv * q->x[i + 3] + v->br * p[i] + v->bv * p[i + 3];
+        q->x[i] += p[i];
+        q->x[i + 3] += p[i + 3] + v->a * p[i];
     }
 }
 
-static void carry_turning(const fk_interval_t *v, const double p[7], double q[FK_PARTS])
+static void carry_turning(const fk_interval_t *v, const double p[8], gradient_t *q)
 {
     for (int32_t i = 0; i < 3; i++) {
         for (int32_t j = 0; j < 6; j++) {
-            q[FK_U + i] += v->d[j][i] * q[j] + v->b[j][i] * p[j];
+            q->u[i] += v->d[j][i] * q->x[j] + v->b[j][i] * p[j];
         }
     }
     for (int32_t i = 0; i < 6; i++) {
         for (int32_t j = 0; j < 6; j++) {
-            q[i] += v->a[j][i] * p[j];
+            q->x[i] += v->a[j][i] * p[j];
         }
     }
 }
 
 /* Gradient p of the cost to go, one stage back. */
-static void go_back(fk_ldl_t *f, int32_t k, const double q[FK_PARTS], double p[7])
+static void go_back(fk_ldl_t *f, int32_t k, const gradient_t *q, double p[8])
 {
     const double *l = f->lower[k];
-    double *y = f->offset[k];
-    y[0] = q[FK_U];
-    y[1] = q[FK_U + 1] - l[0] * y[0];
-    y[2] = q[FK_U + 2] - l[1] * y[0] - l[2] * y[1];
-    y[3] = q[FK_SIGMA] - l[3] * y[0] - l[4] * y[1] - l[5] * y[2];
-    for (int32_t i = 0; i < 7; i++) {
-        p[i] = q[i] - f->coupling[k][0][i] * y[0] - f->coupling[k][1][i] * y[1] - f->coupling[k][2][i] * y[2]
-               - f->coupling[k][3][i] * y[3];
+    const double(*c)[8] = (const double(*)[8])f->coupling[k];
+    const double a = q->u[0];
+    const double b = q->u[1] - l[0] * a;
+    const double d = q->u[2] - l[1] * a - l[2] * b;
+    const double e = q->u[3] - l[3] * a - l[4] * b - l[5] * d;
+    for (int32_t i = 0; i < 8; i++) {
+        p[i] = q->x[i] - (c[0][i] * a + c[1][i] * b + c[2][i] * d + c[3][i] * e);
     }
+    f->offset[k][0] = f->inverse[k][0] * a;
+    f->offset[k][1] = f->inverse[k][1] * b;
+    f->offset[k][2] = f->inverse[k][2] * d;
+    f->offset[k][3] = f->inverse[k][3] * e;
 }
 
 /* Control step u at the shifted state x. */
-static void control(const fk_ldl_t *f, int32_t k, const double x[7], double u[4])
+static void control(const fk_ldl_t *f, int32_t k, const double x[8], double u[4])
 {
     const double *l = f->lower[k];
     for (int32_t n = 0; n < 4; n++) {
         const double *c = f->coupling[k][n];
-        u[n] = -f->inverse[k][n] * f->offset[k][n]
+        u[n] = -f->offset[k][n]
                - (c[0] * x[0] + c[1] * x[1] + c[2] * x[2] + c[3] * x[3] + c[4] * x[4] + c[5] * x[5] + c[6] * x[6]);
     }
     u[2] -= l[5] * u[3];
@@ -339,18 +343,17 @@ static void control(const fk_ldl_t *f, int32_t k, const double x[7], double u[4]
 }
 
 /* True state step of stage k; x moves on to the next shifted state. */
-static void move_plain(const fk_interval_t *v, int32_t k, const double u[4], double x[7], fk_vector_t step)
+static void move_plain(const axis_t *v, int32_t k, const double u[4], double x[8], fk_vector_t step)
 {
-    const axis_t s = axis(v);
     for (int32_t i = 0; i < 3; i++) {
-        step[FK_R + i][k] = x[i] + s.dr * u[i];
-        step[FK_V + i][k] = x[i + 3] + s.dv * u[i];
-        x[i] += s.a * x[i + 3] + s.br * u[i];
-        x[i + 3] += s.bv * u[i];
+        step[FK_R + i][k] = x[i] + v->dr * u[i];
+        step[FK_V + i][k] = x[i + 3] + v->dv * u[i];
+        x[i] += v->a * x[i + 3] + v->br * u[i];
+        x[i + 3] += v->bv * u[i];
     }
 }
 
-static void move_turning(const fk_interval_t *v, int32_t k, const double u[4], double x[7], fk_vector_t step)
+static void move_turning(const fk_interval_t *v, int32_t k, const double u[4], double x[8], fk_vector_t step)
 {
     double next[6] = {0.0};
     for (int32_t i = 0; i < 6; i++) {
@@ -366,34 +369,42 @@ static void move_turning(const fk_interval_t *v, int32_t k, const double u[4], d
     memcpy(x, next, sizeof next);
 }
 
-static void backward(fk_ldl_t *f, const fk_program_t *program, const fk_vector_t gradient, double p[7])
+static void backward(fk_ldl_t *f, const fk_program_t *program, const fk_vector_t gradient, double p[8])
 {
     const int32_t last = program->stages - 1;
-    double q[FK_PARTS];
+    const axis_t later = axis(&program->later);
+    const axis_t first = axis(&program->first);
+    gradient_t q = {{0.0}, {0.0}};
     for (int32_t i = 0; i < 7; i++) {
         p[i] = program->foh ? 0.0 : gradient[i][last + 1];
     }
+    p[7] = 0.0;
     for (int32_t k = last; k >= 0; k--) {
         const fk_interval_t *v = k == 0 ? &program->first : &program->later;
-        for (int32_t i = 0; i < FK_PARTS; i++) {
-            q[i] = gradient[i][k];
+        for (int32_t i = 0; i < 7; i++) {
+            q.x[i] = gradient[i][k];
         }
-        q[FK_SIGMA] += v->dz * q[FK_Z] + v->bz * p[FK_Z];
-        q[FK_Z] += p[FK_Z];
+        for (int32_t i = 0; i < 4; i++) {
+            q.u[i] = gradient[FK_U + i][k];
+        }
+        q.u[3] += v->dz * q.x[FK_Z] + v->bz * p[FK_Z];
+        q.x[FK_Z] += p[FK_Z];
         if (program->turning) {
-            carry_turning(v, p, q);
+            carry_turning(v, p, &q);
         } else {
-            carry_plain(v, p, q);
+            carry_plain(k == 0 ? &first : &later, p, &q);
         }
-        go_back(f, k, q, p);
+        go_back(f, k, &q, p);
     }
 }
 
 void fk_ldl_solve(fk_ldl_t *f, const fk_program_t *program, const fk_vector_t gradient, fk_vector_t step)
 {
     const int32_t last = program->stages - 1;
-    double p[7];
-    double x[7] = {0.0};
+    const axis_t later = axis(&program->later);
+    const axis_t first = axis(&program->first);
+    double p[8];
+    double x[8] = {0.0};
     double u[4];
     backward(f, program, gradient, p);
     if (program->soft) { /* the initial position is free: where the least-miss plan ends is */
@@ -413,7 +424,7 @@ void fk_ldl_solve(fk_ldl_t *f, const fk_program_t *program, const fk_vector_t gr
         if (program->turning) {
             move_turning(v, k, u, x, step);
         } else {
-            move_plain(v, k, u, x, step);
+            move_plain(k == 0 ? &first : &later, k, u, x, step);
         }
     }
     for (int32_t i = 0; i < 7 && !program->foh; i++) {

@@ -14,27 +14,31 @@ enum { FK_R, FK_V = 3, FK_Z = 6, FK_U = 7, FK_SIGMA = 10, FK_PARTS = 11 };
 
 typedef double fk_vector_t[FK_PARTS][FK_NODES];
 
-/* Hessian of the cones at one node; symmetric blocks as xx, xy, xz, yy, yz, zz. */
-typedef struct {
-    double rr[6];
-    double vv[6];
-    double uu[6];
-    double u_sigma[3];
-    double zz;
-    double z_sigma;
-    double sigma_sigma;
-} fk_hessian_t;
+/* Hessian of the cones at each node, first index: elements xx, xy, xz, yy, yz, zz of the symmetric blocks of r, v
+ * and u; u with sigma; z; z with sigma; sigma. */
+enum {
+    FK_RR,
+    FK_VV = 6,
+    FK_UU = 12,
+    FK_US = 18,
+    FK_ZZ = 21,
+    FK_ZS,
+    FK_SS,
+    FK_ENTRIES
+};
 
-/* The factors of each stage: control block L D L', and what couples it to the state. */
+typedef double fk_hessian_t[FK_ENTRIES][FK_NODES];
+
+/* The factors of each stage: control block L D L', and what couples it to the state; row 7 is padding. */
 typedef struct {
-    double lower[FK_NODES][6];      /* L: 10, 20, 21, 30, 31, 32 */
-    double inverse[FK_NODES][4];    /* D^-1 */
-    double coupling[FK_NODES][4][7]; /* D^-1 L^-1 of the control-state block */
-    double offset[FK_NODES][4];     /* L^-1 of the control's gradient */
-    double start_rr[6];             /* of the initial position, inverted: where that is free */
+    double lower[FK_NODES][6];       /* L: 10, 20, 21, 30, 31, 32 */
+    double inverse[FK_NODES][4];     /* D^-1 */
+    double coupling[FK_NODES][4][8]; /* D^-1 L^-1 of the control-state block */
+    double offset[FK_NODES][4];      /* L^-1 of the control's gradient */
+    double start_rr[6];              /* of the initial position, inverted: where that is free */
 } fk_ldl_t;
 
-void fk_ldl_factor(fk_ldl_t *f, const fk_program_t *program, const fk_hessian_t hessian[FK_NODES]);
+void fk_ldl_factor(fk_ldl_t *f, const fk_program_t *program, const fk_hessian_t hessian);
 
 /* step = argmin 1/2 step'H step + gradient'step over motions that keep initial and final state. */
 void fk_ldl_solve(fk_ldl_t *f, const fk_program_t *program, const fk_vector_t gradient, fk_vector_t step);

@@ -160,21 +160,21 @@ static void set_limits(fk_program_t *out, const fk_problem_t *p)
     masses(p, p->thrust_max_n, least);
     masses(p, p->thrust_min_n, most);
     out->log_mass = fk_max(log_start - fk_log(least[last]), 1e-6);
+    fk_limits_t *l = &out->limit;
     for (int32_t k = 0; k <= last; k++) {
-        fk_limits_t *l = &out->limit[k];
         const double unit = least[k] * out->accel_mps2;
-        l->z0 = (fk_log(least[k]) - log_start) / out->log_mass;
-        l->z_low = l->z0;
-        l->z_high = (fk_log(most[k]) - log_start) / out->log_mass;
-        l->top = p->thrust_max_n[k] / unit;
-        l->top_slope = l->top * out->log_mass;
-        l->floor = p->thrust_min_n[k] / unit;
-        l->floor_slope = l->floor * out->log_mass;
-        l->root = sqrt(l->floor) * out->log_mass;
+        l->z0[k] = (fk_log(least[k]) - log_start) / out->log_mass;
+        l->z_low[k] = l->z0[k];
+        l->z_high[k] = (fk_log(most[k]) - log_start) / out->log_mass;
+        l->top[k] = p->thrust_max_n[k] / unit;
+        l->top_slope[k] = l->top[k] * out->log_mass;
+        l->floor[k] = p->thrust_min_n[k] / unit;
+        l->floor_slope[k] = l->floor[k] * out->log_mass;
+        l->root[k] = sqrt(l->floor[k]) * out->log_mass;
     }
     out->dry = (fk_log(p->dry_mass_kg) - log_start) / out->log_mass;
     if (!out->soft) {
-        out->limit[last].z_low = fk_max(out->limit[last].z_low, out->dry);
+        l->z_low[last] = fk_max(l->z_low[last], out->dry);
     }
 }
 
@@ -319,7 +319,7 @@ static int32_t breaks_a_limit(const fk_program_t *out)
     const double fastest = fk_max(fk_norm(&out->start[3]), fk_norm(out->final_vel));
     return across > low + ON_LIMIT
            || (out->has_speed_limit && fastest > out->speed_limit * (1.0 + ON_LIMIT))
-           || out->limit[last].z_low > out->limit[last].z_high;
+           || out->limit.z_low[last] > out->limit.z_high[last];
 }
 
 int32_t fk_problem_scale(fk_program_t *out, const fk_problem_t *in, int32_t soft)

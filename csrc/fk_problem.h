@@ -46,16 +46,16 @@ typedef struct {
     double dz;
 } fk_interval_t;
 
-/* Limits at one node, scaled; delta = z - z0 in scaled log mass. */
+/* Limits at each node, scaled; delta = z - z0 in scaled log mass. */
 typedef struct {
-    double z0;      /* expansion point, Acikmese & Ploen 2007 eq. (36) */
-    double z_low;   /* z0, at the last node not below dry mass */
-    double z_high;  /* with least thrust all the way */
-    double top;     /* sigma <= top - top_slope delta */
-    double top_slope;
-    double floor;   /* sigma >= floor - floor_slope delta + root^2 delta^2 / 2 */
-    double floor_slope;
-    double root;
+    double z0[FK_NODES];     /* expansion point, Acikmese & Ploen 2007 eq. (36) */
+    double z_low[FK_NODES];  /* z0, at the last node not below dry mass */
+    double z_high[FK_NODES]; /* with least thrust all the way */
+    double top[FK_NODES];    /* sigma <= top - top_slope delta */
+    double top_slope[FK_NODES];
+    double floor[FK_NODES];  /* sigma >= floor - floor_slope delta + root^2 delta^2 / 2 */
+    double floor_slope[FK_NODES];
+    double root[FK_NODES];
 } fk_limits_t;
 
 /* The program: what fk_socp solves. Scaled to O(1); position is relative to the final one. */
@@ -88,7 +88,7 @@ typedef struct {
     double meet_last[3][6]; /* u = -meet end, end being the error of the final state without u */
     double meet_before[3][6];
     double drift[FK_NODES][6]; /* of the shifted state over interval k, due to gravity and known accelerations */
-    fk_limits_t limit[FK_NODES];
+    fk_limits_t limit;
     fk_problem_t given;
 } fk_program_t;
 

@@ -72,20 +72,7 @@ static elastic_t elastic(const fk_cone_t *c, int32_t i, int32_t line)
     return e;
 }
 
-/* W^-2 of cone i: 2 (J w)(J w)' - J over eta^2. */
-static void inverse_square(const fk_cone_t *c, int32_t i, double h[4][4])
-{
-    const double scale = c->inv_eta2[i];
-    const double v[4] = {c->w[0][i], -c->w[1][i], -c->w[2][i], -c->w[3][i]};
-    for (int32_t a = 0; a < 4; a++) {
-        for (int32_t b = 0; b < 4; b++) {
-            h[a][b] = 2.0 * scale * v[a] * v[b];
-        }
-        h[a][a] += a == 0 ? -scale : scale;
-    }
-}
-
-/* The same without the slack of the first row; arranged so that nothing cancels. */
+/* W^-2 of cone i without the slack of its first row; arranged so that nothing cancels. */
 static void elastic_square(const fk_cone_t *c, int32_t i, int32_t line, double h[4][4])
 {
     const elastic_t e = elastic(c, i, line);
@@ -103,81 +90,132 @@ static void elastic_square(const fk_cone_t *c, int32_t i, int32_t line, double h
     h[0][0] = e.h[0] * share;
 }
 
-/* Either, as the program is. */
-static void state_square(const fk_socp_t *w, int32_t i, int32_t line, double h[4][4])
+/* Thrust cone of each stage: W^-2 = (2 (J w)(J w)' - J) / eta^2. */
+static void thrust_hessian(fk_socp_t *w)
 {
-    if (w->program.soft) {
-        elastic_square(&w->cone, i, line, h);
-    } else {
-        inverse_square(&w->cone, i, h);
-    }
-}
-
-static void add_block(double to[6], double h[4][4])
-{
-    to[0] += h[1][1];
-    to[1] += h[1][2];
-    to[2] += h[1][3];
-    to[3] += h[2][2];
-    to[4] += h[2][3];
-    to[5] += h[3][3];
-}
-
-/* Control cones and bounds of stage k: eqs. (34)-(36) of Acikmese & Ploen 2007. */
-static void stage_hessian(const fk_socp_t *w, int32_t k, fk_hessian_t *out)
-{
-    const fk_program_t *p = &w->program;
     const fk_cone_t *c = &w->cone;
-    const fk_limits_t *l = &p->limit[k];
-    double h[4][4];
-    inverse_square(c, w->at.thrust + k, h);
-    add_block(out->uu, h);
-    out->sigma_sigma += h[0][0];
-    for (int32_t i = 0; i < 3; i++) {
-        out->u_sigma[i] += h[0][i + 1];
+    double(*h)[FK_NODES] = w->hessian;
+    for (int32_t k = 0; k < w->program.stages; k++) {
+        const int32_t i = w->at.thrust + k;
+        const double one = c->inv_eta2[i];
+        const double two = 2.0 * one;
+        const double w0 = two * c->w[0][i];
+        const double w1 = two * c->w[1][i];
+        const double w2 = two * c->w[2][i];
+        h[FK_UU][k] = w1 * c->w[1][i] + one;
+        h[FK_UU + 1][k] = w1 * c->w[2][i];
+        h[FK_UU + 2][k] = w1 * c->w[3][i];
+        h[FK_UU + 3][k] = w2 * c->w[2][i] + one;
+        h[FK_UU + 4][k] = w2 * c->w[3][i];
+        h[FK_UU + 5][k] = two * c->w[3][i] * c->w[3][i] + one;
+        h[FK_US][k] = -w0 * c->w[1][i];
+        h[FK_US + 1][k] = -w0 * c->w[2][i];
+        h[FK_US + 2][k] = -w0 * c->w[3][i];
+        h[FK_SS][k] = w0 * c->w[0][i] - one;
     }
-    if (p->has_pointing) {
+    for (int32_t k = 0; k < w->program.stages && w->program.has_pointing; k++) {
         const double line = c->line_w[w->at.pointing + k];
-        out->uu[5] += line;
-        out->u_sigma[2] -= line * p->cos_pointing;
-        out->sigma_sigma += line * p->cos_pointing * p->cos_pointing;
+        const double part = line * w->program.cos_pointing;
+        h[FK_UU + 5][k] += line;
+        h[FK_US + 2][k] -= part;
+        h[FK_SS][k] += part * w->program.cos_pointing;
     }
-    const double top = c->line_w[w->at.top + k];
-    out->zz += top * l->top_slope * l->top_slope;
-    out->z_sigma += top * l->top_slope;
-    out->sigma_sigma += top;
-    inverse_square(c, w->at.floor + k, h);
-    const double both = h[0][0] + 2.0 * h[0][1] + h[1][1];
-    const double cross = h[0][2] + h[1][2];
-    const double m = l->floor_slope;
-    out->zz += m * m * both + 2.0 * m * l->root * cross + l->root * l->root * h[2][2];
-    out->z_sigma += m * both + l->root * cross;
-    out->sigma_sigma += both;
+}
+
+/* Bounds of thrust and log mass: eqs. (34)-(36) of Acikmese & Ploen 2007. */
+static void bound_hessian(fk_socp_t *w)
+{
+    const fk_limits_t *l = &w->program.limit;
+    const fk_cone_t *c = &w->cone;
+    double(*h)[FK_NODES] = w->hessian;
+    for (int32_t k = 0; k < w->program.stages; k++) {
+        const int32_t i = w->at.floor + k;
+        const double two = 2.0 * c->inv_eta2[i];
+        const double above = c->w[0][i] - c->w[1][i];
+        const double along = l->floor_slope[k] * above - l->root[k] * c->w[2][i];
+        const double top = c->line_w[w->at.top + k];
+        h[FK_ZZ][k] = two * along * along + c->inv_eta2[i] * l->root[k] * l->root[k]
+                      + top * l->top_slope[k] * l->top_slope[k];
+        h[FK_ZS][k] = two * above * along + top * l->top_slope[k];
+        h[FK_SS][k] += two * above * above + top;
+    }
+    if (w->program.stages < w->program.nodes) {
+        h[FK_ZZ][w->program.stages] = 0.0;
+    }
+    const double *low = &c->line_w[w->at.low];
+    const double *high = &c->line_w[w->at.high];
+    for (int32_t k = 1; k < w->program.nodes; k++) {
+        h[FK_ZZ][k] += low[k - 1] + high[k - 1];
+    }
 }
 
 static void state_hessian(fk_socp_t *w)
 {
+    const fk_cone_t *c = &w->cone;
+    const double bb = w->program.cos_glide * w->program.cos_glide;
+    const double ab = w->program.sin_glide * w->program.cos_glide;
+    const double aa = w->program.sin_glide * w->program.sin_glide;
+    double(*h)[FK_NODES] = w->hessian;
+    for (int32_t k = 1; k <= w->at.glides; k++) {
+        const int32_t i = w->at.glide + k - 1;
+        const double one = c->inv_eta2[i];
+        const double w0 = 2.0 * one * c->w[0][i];
+        const double w1 = 2.0 * bb * one * c->w[1][i];
+        h[FK_RR][k] = w1 * c->w[1][i] + bb * one;
+        h[FK_RR + 1][k] = w1 * c->w[2][i];
+        h[FK_RR + 2][k] = -ab * w0 * c->w[1][i];
+        h[FK_RR + 3][k] = bb * (2.0 * one * c->w[2][i] * c->w[2][i] + one);
+        h[FK_RR + 4][k] = -ab * w0 * c->w[2][i];
+        h[FK_RR + 5][k] = aa * (w0 * c->w[0][i] - one);
+    }
+    for (int32_t k = 1; k <= w->at.speeds; k++) {
+        const int32_t i = w->at.speed + k - 1;
+        const double one = c->inv_eta2[i];
+        const double w1 = 2.0 * one * c->w[1][i];
+        const double w2 = 2.0 * one * c->w[2][i];
+        h[FK_VV][k] = w1 * c->w[1][i] + one;
+        h[FK_VV + 1][k] = w1 * c->w[2][i];
+        h[FK_VV + 2][k] = w1 * c->w[3][i];
+        h[FK_VV + 3][k] = w2 * c->w[2][i] + one;
+        h[FK_VV + 4][k] = w2 * c->w[3][i];
+        h[FK_VV + 5][k] = 2.0 * one * c->w[3][i] * c->w[3][i] + one;
+    }
+}
+
+static void add_block(fk_hessian_t to, int32_t first, int32_t k, double h[4][4])
+{
+    to[first][k] += h[1][1];
+    to[first + 1][k] += h[1][2];
+    to[first + 2][k] += h[1][3];
+    to[first + 3][k] += h[2][2];
+    to[first + 4][k] += h[2][3];
+    to[first + 5][k] += h[3][3];
+}
+
+static void soft_state_hessian(fk_socp_t *w)
+{
     const fk_program_t *p = &w->program;
     const fk_cone_t *c = &w->cone;
     double h[4][4];
-    for (int32_t k = 1; k < p->nodes; k++) {
-        w->hessian[k].zz += c->line_w[w->at.low + k - 1] + c->line_w[w->at.high + k - 1];
+    for (int32_t n = FK_RR; n < FK_UU; n++) {
+        memset(w->hessian[n], 0, sizeof w->hessian[n]);
     }
     for (int32_t i = 0; i < w->at.glides; i++) {
-        state_square(w, w->at.glide + i, w->at.glide_slack + i, h);
-        double *rr = w->hessian[i + first_glide(p)].rr;
         const double a = p->sin_glide;
         const double b = p->cos_glide;
-        rr[0] += b * b * h[1][1];
-        rr[1] += b * b * h[1][2];
-        rr[2] += a * b * h[0][1];
-        rr[3] += b * b * h[2][2];
-        rr[4] += a * b * h[0][2];
-        rr[5] += a * a * h[0][0];
+        elastic_square(c, w->at.glide + i, w->at.glide_slack + i, h);
+        double moved[4][4] = {{0.0}}; /* rows up, east, north become east, north, up */
+        moved[1][1] = b * b * h[1][1];
+        moved[1][2] = b * b * h[1][2];
+        moved[1][3] = a * b * h[0][1];
+        moved[2][2] = b * b * h[2][2];
+        moved[2][3] = a * b * h[0][2];
+        moved[3][3] = a * a * h[0][0];
+        add_block(w->hessian, FK_RR, i, moved);
     }
     for (int32_t i = 0; i < w->at.speeds; i++) {
-        state_square(w, w->at.speed + i, w->at.speed_slack + i, h);
-        add_block(w->hessian[i + 1].vv, h);
+        elastic_square(c, w->at.speed + i, w->at.speed_slack + i, h);
+        add_block(w->hessian, FK_VV, i + 1, h);
     }
 }
 
@@ -187,30 +225,29 @@ static void end_hessian(fk_socp_t *w)
     const int32_t last = w->program.nodes - 1;
     double h[4][4];
     elastic_square(c, w->at.final_v, -1, h);
-    add_block(w->hessian[last].vv, h);
+    add_block(w->hessian, FK_VV, last, h);
     elastic_square(c, w->at.final_h, -1, h);
-    double *rr = w->hessian[0].rr;
-    rr[0] += h[1][1];
-    rr[1] += h[1][2];
-    rr[3] += h[2][2];
+    w->hessian[FK_RR][0] += h[1][1];
+    w->hessian[FK_RR + 1][0] += h[1][2];
+    w->hessian[FK_RR + 3][0] += h[2][2];
     elastic_square(c, w->at.final_h + 1, -1, h);
-    rr[5] += h[1][1];
+    w->hessian[FK_RR + 5][0] += h[1][1];
     const double a = c->line_w[w->at.dry];
     const double b = c->line_w[w->at.dry + 1];
-    w->hessian[last].zz += a * b / (a + b);
+    w->hessian[FK_ZZ][last] += a * b / (a + b);
 }
 
 static void assemble(fk_socp_t *w)
 {
-    memset(w->hessian, 0, sizeof w->hessian);
-    for (int32_t k = 0; k < w->program.stages; k++) {
-        stage_hessian(w, k, &w->hessian[k]);
-    }
-    state_hessian(w);
+    thrust_hessian(w);
+    bound_hessian(w);
     if (w->program.soft) {
+        soft_state_hessian(w);
         end_hessian(w);
+    } else {
+        state_hessian(w);
     }
-    fk_ldl_factor(&w->ldl, &w->program, w->hessian);
+    fk_ldl_factor(&w->ldl, &w->program, (const double(*)[FK_NODES])w->hessian);
 }
 
 /* y = t of cone i, the slack of its first row eliminated. */
@@ -225,59 +262,74 @@ static void eliminated(fk_socp_t *w, int32_t i, int32_t line, double cost, doubl
     }
 }
 
-static void stage_gradient(fk_socp_t *w, int32_t k, double g[FK_PARTS])
+static void stage_gradient(fk_socp_t *w)
 {
-    const fk_program_t *p = &w->program;
+    const fk_limits_t *l = &w->program.limit;
     const fk_cone_t *c = &w->cone;
-    const fk_limits_t *l = &p->limit[k];
-    const int32_t i = w->at.thrust + k;
-    const int32_t j = w->at.floor + k;
-    for (int32_t n = 0; n < 3; n++) {
-        g[FK_U + n] += c->t[n + 1][i];
+    double(*g)[FK_NODES] = w->gradient;
+    for (int32_t k = 0; k < w->program.stages; k++) {
+        const int32_t i = w->at.thrust + k;
+        const int32_t j = w->at.floor + k;
+        const double top = c->line_t[w->at.top + k];
+        const double both = c->t[0][j] + c->t[1][j];
+        g[FK_U][k] = c->t[1][i];
+        g[FK_U + 1][k] = c->t[2][i];
+        g[FK_U + 2][k] = c->t[3][i];
+        g[FK_SIGMA][k] = c->t[0][i] + both - top;
+        g[FK_Z][k] = l->floor_slope[k] * both + l->root[k] * c->t[2][j] - l->top_slope[k] * top;
     }
-    g[FK_SIGMA] += c->t[0][i];
-    if (p->has_pointing) {
+    for (int32_t k = 0; k < w->program.stages && w->program.has_pointing; k++) {
         const double t = c->line_t[w->at.pointing + k];
-        g[FK_U + 2] += t;
-        g[FK_SIGMA] -= p->cos_pointing * t;
+        g[FK_U + 2][k] += t;
+        g[FK_SIGMA][k] -= w->program.cos_pointing * t;
     }
-    const double top = c->line_t[w->at.top + k];
-    const double both = c->t[0][j] + c->t[1][j];
-    g[FK_Z] += l->floor_slope * both + l->root * c->t[2][j] - l->top_slope * top;
-    g[FK_SIGMA] += both - top;
+    if (w->program.stages < w->program.nodes) {
+        g[FK_Z][w->program.stages] = 0.0;
+    }
+    const double *low = &c->line_t[w->at.low];
+    const double *high = &c->line_t[w->at.high];
+    for (int32_t k = 1; k < w->program.nodes; k++) {
+        g[FK_Z][k] += low[k - 1] - high[k - 1];
+    }
 }
 
-static void state_gradient(fk_socp_t *w, int32_t k, double cost, double g[FK_PARTS])
+static void state_gradient(fk_socp_t *w)
+{
+    const fk_cone_t *c = &w->cone;
+    const double a = w->program.sin_glide;
+    const double b = w->program.cos_glide;
+    double(*g)[FK_NODES] = w->gradient;
+    for (int32_t k = 1; k <= w->at.glides; k++) {
+        const int32_t i = w->at.glide + k - 1;
+        g[FK_R][k] = b * c->t[1][i];
+        g[FK_R + 1][k] = b * c->t[2][i];
+        g[FK_R + 2][k] = a * c->t[0][i];
+    }
+    for (int32_t k = 1; k <= w->at.speeds; k++) {
+        const int32_t i = w->at.speed + k - 1;
+        g[FK_V][k] = c->t[1][i];
+        g[FK_V + 1][k] = c->t[2][i];
+        g[FK_V + 2][k] = c->t[3][i];
+    }
+}
+
+static void soft_state_gradient(fk_socp_t *w, double cost)
 {
     const fk_program_t *p = &w->program;
-    const fk_cone_t *c = &w->cone;
-    const int32_t glide = k - first_glide(p);
     double y[4];
-    if (k > 0) {
-        g[FK_Z] += c->line_t[w->at.low + k - 1] - c->line_t[w->at.high + k - 1];
+    for (int32_t n = 0; n < 6; n++) {
+        memset(w->gradient[n], 0, sizeof w->gradient[n]);
     }
-    if (glide >= 0 && glide < w->at.glides) {
-        const int32_t i = w->at.glide + glide;
-        for (int32_t j = 0; j < 4; j++) {
-            y[j] = c->t[j][i];
-        }
-        if (p->soft) {
-            eliminated(w, i, w->at.glide_slack + glide, cost, y);
-        }
-        g[FK_R] += p->cos_glide * y[1];
-        g[FK_R + 1] += p->cos_glide * y[2];
-        g[FK_R + 2] += p->sin_glide * y[0];
+    for (int32_t i = 0; i < w->at.glides; i++) {
+        eliminated(w, w->at.glide + i, w->at.glide_slack + i, cost, y);
+        w->gradient[FK_R][i] = p->cos_glide * y[1];
+        w->gradient[FK_R + 1][i] = p->cos_glide * y[2];
+        w->gradient[FK_R + 2][i] = p->sin_glide * y[0];
     }
-    if (k > 0 && k - 1 < w->at.speeds) {
-        const int32_t i = w->at.speed + k - 1;
-        for (int32_t j = 0; j < 4; j++) {
-            y[j] = c->t[j][i];
-        }
-        if (p->soft) {
-            eliminated(w, i, w->at.speed_slack + k - 1, cost, y);
-        }
+    for (int32_t i = 0; i < w->at.speeds; i++) {
+        eliminated(w, w->at.speed + i, w->at.speed_slack + i, cost, y);
         for (int32_t n = 0; n < 3; n++) {
-            g[FK_V + n] += y[n + 1];
+            w->gradient[FK_V + n][i + 1] = y[n + 1];
         }
     }
 }
@@ -306,65 +358,69 @@ static void end_gradient(fk_socp_t *w, double unit)
 /* gradient = unit * cost + (rows)' t. */
 static void gather(fk_socp_t *w, double unit)
 {
-    const fk_program_t *p = &w->program;
-    const double cost = PENALTY * unit;
-    for (int32_t k = 0; k < p->nodes; k++) {
-        double g[FK_PARTS] = {0.0};
-        if (k < p->stages) {
-            stage_gradient(w, k, g);
-        }
-        state_gradient(w, k, cost, g);
-        for (int32_t n = 0; n < FK_PARTS; n++) {
-            w->gradient[n][k] = g[n];
-        }
-    }
-    if (p->soft) {
+    const int32_t last = w->program.nodes - 1;
+    stage_gradient(w);
+    if (w->program.soft) {
+        soft_state_gradient(w, PENALTY * unit);
         end_gradient(w, unit);
+    } else {
+        state_gradient(w);
     }
-    w->gradient[FK_Z][p->nodes - 1] -= p->soft ? THRIFT * unit : unit;
+    w->gradient[FK_Z][last] -= w->program.soft ? THRIFT * unit : unit;
 }
 
 /* d = rows times x, without the rows' constants. */
-static void spread_rows(fk_socp_t *w, fk_vector_t x)
+static void spread_stages(fk_socp_t *w, fk_vector_t x)
 {
-    const fk_program_t *p = &w->program;
+    const fk_limits_t *l = &w->program.limit;
     fk_cone_t *c = &w->cone;
-    for (int32_t k = 0; k < p->stages; k++) {
-        const fk_limits_t *l = &p->limit[k];
+    for (int32_t k = 0; k < w->program.stages; k++) {
         const int32_t i = w->at.thrust + k;
         const int32_t j = w->at.floor + k;
         const double sigma = x[FK_SIGMA][k];
-        const double above = sigma + l->floor_slope * x[FK_Z][k];
+        const double z = x[FK_Z][k];
+        const double above = sigma + l->floor_slope[k] * z;
         c->d[0][i] = sigma;
-        for (int32_t n = 0; n < 3; n++) {
-            c->d[n + 1][i] = x[FK_U + n][k];
-        }
+        c->d[1][i] = x[FK_U][k];
+        c->d[2][i] = x[FK_U + 1][k];
+        c->d[3][i] = x[FK_U + 2][k];
         c->d[0][j] = above;
         c->d[1][j] = above;
-        c->d[2][j] = l->root * x[FK_Z][k];
-        c->d[3][j] = 0.0;
-        c->line_d[w->at.top + k] = -l->top_slope * x[FK_Z][k] - sigma;
-        if (p->has_pointing) {
-            c->line_d[w->at.pointing + k] = x[FK_U + 2][k] - p->cos_pointing * sigma;
-        }
+        c->d[2][j] = l->root[k] * z;
+        c->line_d[w->at.top + k] = -l->top_slope[k] * z - sigma;
     }
-    for (int32_t k = 1; k < p->nodes; k++) {
+    for (int32_t k = 0; k < w->program.stages && w->program.has_pointing; k++) {
+        c->line_d[w->at.pointing + k] = x[FK_U + 2][k] - w->program.cos_pointing * x[FK_SIGMA][k];
+    }
+}
+
+static void spread_states(fk_socp_t *w, fk_vector_t x)
+{
+    fk_cone_t *c = &w->cone;
+    const int32_t from = first_glide(&w->program);
+    const double a = w->program.sin_glide;
+    const double b = w->program.cos_glide;
+    for (int32_t k = 1; k < w->program.nodes; k++) {
         c->line_d[w->at.low + k - 1] = x[FK_Z][k];
         c->line_d[w->at.high + k - 1] = -x[FK_Z][k];
     }
-    for (int32_t g = 0; g < w->at.glides; g++) {
-        const int32_t k = g + first_glide(p);
-        c->d[0][w->at.glide + g] = p->sin_glide * x[FK_R + 2][k];
-        c->d[1][w->at.glide + g] = p->cos_glide * x[FK_R][k];
-        c->d[2][w->at.glide + g] = p->cos_glide * x[FK_R + 1][k];
-        c->d[3][w->at.glide + g] = 0.0;
+    for (int32_t i = 0; i < w->at.glides; i++) {
+        c->d[0][w->at.glide + i] = a * x[FK_R + 2][i + from];
+        c->d[1][w->at.glide + i] = b * x[FK_R][i + from];
+        c->d[2][w->at.glide + i] = b * x[FK_R + 1][i + from];
     }
-    for (int32_t k = 1; k <= w->at.speeds; k++) {
-        c->d[0][w->at.speed + k - 1] = 0.0;
-        for (int32_t n = 0; n < 3; n++) {
-            c->d[n + 1][w->at.speed + k - 1] = x[FK_V + n][k];
-        }
+    for (int32_t i = 0; i < w->at.speeds; i++) {
+        c->d[0][w->at.speed + i] = 0.0;
+        c->d[1][w->at.speed + i] = x[FK_V][i + 1];
+        c->d[2][w->at.speed + i] = x[FK_V + 1][i + 1];
+        c->d[3][w->at.speed + i] = x[FK_V + 2][i + 1];
     }
+}
+
+static void spread_rows(fk_socp_t *w, fk_vector_t x)
+{
+    spread_stages(w, x);
+    spread_states(w, x);
 }
 
 /* Rows of the elastic ends, without their slacks. */
@@ -504,17 +560,17 @@ static void add_constants(fk_socp_t *w)
     const fk_program_t *p = &w->program;
     fk_cone_t *c = &w->cone;
     for (int32_t k = 0; k < p->stages; k++) {
-        const fk_limits_t *l = &p->limit[k];
+        const fk_limits_t *l = &p->limit;
         const int32_t j = w->at.floor + k;
-        const double above = -l->floor - l->floor_slope * l->z0;
+        const double above = -l->floor[k] - l->floor_slope[k] * l->z0[k];
         c->d[0][j] += above + 0.5;
         c->d[1][j] += above - 0.5;
-        c->d[2][j] -= l->root * l->z0;
-        c->line_d[w->at.top + k] += l->top + l->top_slope * l->z0;
+        c->d[2][j] -= l->root[k] * l->z0[k];
+        c->line_d[w->at.top + k] += l->top[k] + l->top_slope[k] * l->z0[k];
     }
     for (int32_t k = 1; k < p->nodes; k++) {
-        c->line_d[w->at.low + k - 1] -= p->limit[k].z_low;
-        c->line_d[w->at.high + k - 1] += p->limit[k].z_high;
+        c->line_d[w->at.low + k - 1] -= p->limit.z_low[k];
+        c->line_d[w->at.high + k - 1] += p->limit.z_high[k];
     }
     for (int32_t i = 0; i < w->at.speeds; i++) {
         c->d[0][w->at.speed + i] += p->speed_limit;
@@ -590,7 +646,7 @@ double fk_socp_cost(const fk_socp_t *w)
  * feasible. */
 static int32_t proven_infeasible(const fk_socp_t *w)
 {
-    const double most = -w->program.limit[w->program.nodes - 1].z_low;
+    const double most = -w->program.limit.z_low[w->program.nodes - 1];
     return !w->program.soft && w->dual_left < PROOF_LEFT && fk_socp_bound(w) > most + PROOF_MARGIN;
 }
 

@@ -44,7 +44,7 @@ typedef struct {
     fk_index_t at;
     fk_cone_t cone;
     fk_ldl_t ldl;
-    fk_hessian_t hessian[FK_NODES];
+    fk_hessian_t hessian;
     fk_vector_t x; /* true state and control at each node */
     fk_vector_t step;
     fk_vector_t gradient;
