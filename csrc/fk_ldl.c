@@ -6,14 +6,6 @@
 
 #define LEAST_PIVOT 1e-14 /* of a control block that rounding has made singular */
 
-/* One stage: states r, v, z (column 7 is padding) and controls u, sigma. Of xx and uu the lower triangle
- * counts. */
-typedef struct {
-    double xx[7][8];
-    double ux[4][8];
-    double uu[4][4];
-} block_t;
-
 /* An interval whose axes do not couple: x+ = (r + a v + br u, v + bv u, z + bz sigma), true x = x + d u. */
 typedef struct {
     double a;
@@ -39,7 +31,8 @@ static inline int32_t entry(int32_t i, int32_t j)
 
 /* Elements i, j of the three blocks: the stage's own cones, moved from the true state to the shifted one, and the
  * cost to go p of the next state. A is the unit matrix plus dt, B three diagonal blocks. */
-static inline void plain_element(block_t *m, const fk_hessian_t h, int32_t k, const axis_t *x, double p[7][8],
+static inline void plain_element(fk_block_t *restrict m, const fk_hessian_t h, int32_t k, const axis_t *x,
+                                 double p[restrict 7][8],
                                  int32_t i, int32_t j)
 {
     const double rr = i >= j ? p[i][j] : p[j][i];
@@ -60,22 +53,30 @@ static inline void plain_element(block_t *m, const fk_hessian_t h, int32_t k, co
     }
 }
 
-static void plain_block(block_t *m, const fk_hessian_t h, int32_t k, const axis_t *x, double p[7][8])
+/* Row i of all blocks. */
+static inline void plain_row(fk_block_t *restrict m, const fk_hessian_t h, int32_t k, const axis_t *x,
+                             double p[restrict 7][8], int32_t i)
 {
-    for (int32_t i = 0; i < 3; i++) {
-        plain_element(m, h, k, x, p, i, 0);
-        plain_element(m, h, k, x, p, i, 1);
-        plain_element(m, h, k, x, p, i, 2);
-        const double zr = p[6][i];
-        const double zv = p[6][i + 3] + x->a * zr;
-        const double zu = x->br * zr + x->bv * p[6][i + 3];
-        m->xx[6][i] = zr;
-        m->xx[6][i + 3] = zv;
-        m->ux[i][6] = zu;
-        m->ux[3][i] = x->bz * zr;
-        m->ux[3][i + 3] = x->bz * zv;
-        m->uu[3][i] = x->bz * zu + h[FK_US + i][k];
-    }
+    plain_element(m, h, k, x, p, i, 0);
+    plain_element(m, h, k, x, p, i, 1);
+    plain_element(m, h, k, x, p, i, 2);
+    const double zr = p[6][i];
+    const double zv = p[6][i + 3] + x->a * zr;
+    const double zu = x->br * zr + x->bv * p[6][i + 3];
+    m->xx[6][i] = zr;
+    m->xx[6][i + 3] = zv;
+    m->ux[i][6] = zu;
+    m->ux[3][i] = x->bz * zr;
+    m->ux[3][i + 3] = x->bz * zv;
+    m->uu[3][i] = x->bz * zu + h[FK_US + i][k];
+}
+
+static void plain_block(fk_block_t *restrict m, const fk_hessian_t h, int32_t k, const axis_t *x,
+                        double p[restrict 7][8])
+{
+    plain_row(m, h, k, x, p, 0);
+    plain_row(m, h, k, x, p, 1);
+    plain_row(m, h, k, x, p, 2);
     const double zz = h[FK_ZZ][k];
     const double zs = h[FK_ZS][k];
     m->xx[6][6] = p[6][6] + zz;
@@ -93,7 +94,7 @@ static double times(double p[7][8], int32_t n, const fk_interval_t *v, int32_t c
     return sum;
 }
 
-static void pull_turning(block_t *m, const fk_interval_t *v, double p[7][8])
+static void pull_turning(fk_block_t *m, const fk_interval_t *v, double p[7][8])
 {
     for (int32_t c = 0; c < 9; c++) {
         double column[6];
@@ -114,7 +115,7 @@ static void pull_turning(block_t *m, const fk_interval_t *v, double p[7][8])
     }
 }
 
-static void turning_block(block_t *m, const fk_hessian_t h, int32_t k, const fk_interval_t *v, double p[7][8])
+static void turning_block(fk_block_t *m, const fk_hessian_t h, int32_t k, const fk_interval_t *v, double p[7][8])
 {
     const axis_t still = {.bz = v->bz, .dz = v->dz}; /* what log mass and the true state add */
     double none[7][8] = {{0.0}};
@@ -140,7 +141,7 @@ static void turning_block(block_t *m, const fk_hessian_t h, int32_t k, const fk_
 }
 
 /* u = -gain x leaves sigma as the stage's only control; its rows of ux become the gain. */
-static void determine(block_t *m, const double gain[3][6])
+static void determine(fk_block_t *m, const double gain[3][6])
 {
     for (int32_t i = 0; i < 6; i++) {
         double mixed[3]; /* column i of the control block times the gain, less the coupling */
@@ -161,7 +162,7 @@ static void determine(block_t *m, const double gain[3][6])
 }
 
 /* Elimination of control n from the stage's remaining rows. */
-static inline void sweep(block_t *m, int32_t n, double inverse, double lower[6])
+static inline void sweep(fk_block_t *restrict m, int32_t n, double inverse, double lower[restrict 6])
 {
     for (int32_t i = n + 1; i < 4; i++) {
         const double l = m->uu[i][n] * inverse;
@@ -181,7 +182,8 @@ static double inverted(double pivot)
 }
 
 /* Row i of the cost to go p = xx - ux' uu^-1 ux; some of the upper triangle is touched, none of it counts. */
-static inline void reduce_row(const block_t *m, double coupling[4][8], double p[7][8], int32_t i, int32_t width)
+static inline void reduce_row(const fk_block_t *restrict m, double coupling[restrict 4][8],
+                              double p[restrict 7][8], int32_t i, int32_t width)
 {
     const double a = m->ux[0][i];
     const double b = m->ux[1][i];
@@ -192,7 +194,8 @@ static inline void reduce_row(const block_t *m, double coupling[4][8], double p[
     }
 }
 
-static void reduce(const block_t *m, double coupling[4][8], const double inverse[4], double p[7][8])
+static void reduce(const fk_block_t *restrict m, double coupling[restrict 4][8], const double inverse[4],
+                   double p[restrict 7][8])
 {
     for (int32_t n = 0; n < 4; n++) {
         for (int32_t j = 0; j < 8; j++) {
@@ -208,7 +211,7 @@ static void reduce(const block_t *m, double coupling[4][8], const double inverse
     reduce_row(m, coupling, p, 6, 8);
 }
 
-static void eliminate(fk_ldl_t *f, int32_t k, block_t *m, double p[7][8])
+static void eliminate(fk_ldl_t *f, int32_t k, fk_block_t *m, double p[7][8])
 {
     double *inverse = f->inverse[k];
     inverse[0] = inverted(m->uu[0][0]);
@@ -222,7 +225,7 @@ static void eliminate(fk_ldl_t *f, int32_t k, block_t *m, double p[7][8])
 }
 
 /* The same for a stage whose acceleration the final state determines. */
-static void eliminate_determined(fk_ldl_t *f, int32_t k, block_t *m, const double gain[3][6], double p[7][8])
+static void eliminate_determined(fk_ldl_t *f, int32_t k, fk_block_t *m, const double gain[3][6], double p[7][8])
 {
     const double inverse[4] = {0.0, 0.0, 0.0, inverted(m->uu[3][3])};
     determine(m, gain);
@@ -251,29 +254,29 @@ static void invert3(const double m[6], double out[6])
 
 void fk_ldl_factor(fk_ldl_t *f, const fk_program_t *program, const fk_hessian_t hessian)
 {
-    block_t m;
+    fk_block_t *m = &f->block;
     double p[7][8] = {{0.0}};
     const int32_t last = program->stages - 1;
     const axis_t later = axis(&program->later);
     const axis_t first = axis(&program->first);
-    memset(&m, 0, sizeof m);
+    memset(m, 0, sizeof *m);
     if (!program->foh) { /* the last node has no control: its cones are the cost to go */
         const axis_t none = {.bz = 0.0};
-        plain_block(&m, hessian, last + 1, &none, p);
-        memcpy(p, m.xx, sizeof p);
+        plain_block(m, hessian, last + 1, &none, p);
+        memcpy(p, m->xx, sizeof p);
     }
     for (int32_t k = last; k >= 0; k--) {
         if (program->turning) {
-            turning_block(&m, hessian, k, k == 0 ? &program->first : &program->later, p);
+            turning_block(m, hessian, k, k == 0 ? &program->first : &program->later, p);
         } else {
-            plain_block(&m, hessian, k, k == 0 ? &first : &later, p);
+            plain_block(m, hessian, k, k == 0 ? &first : &later, p);
         }
         if (k == last) {
-            eliminate_determined(f, k, &m, program->gain_last, p);
+            eliminate_determined(f, k, m, program->gain_last, p);
         } else if (k == last - 1 && !program->soft) {
-            eliminate_determined(f, k, &m, program->gain_before, p);
+            eliminate_determined(f, k, m, program->gain_before, p);
         } else {
-            eliminate(f, k, &m, p);
+            eliminate(f, k, m, p);
         }
     }
     const double rr[6] = {p[0][0], p[1][0], p[2][0], p[1][1], p[2][1], p[2][2]};

@@ -29,12 +29,21 @@ enum {
 
 typedef double fk_hessian_t[FK_ENTRIES][FK_NODES];
 
+/* One stage: states r, v, z (column 7 is padding) and controls u, sigma. Of xx and uu the lower triangle
+ * counts. */
+typedef struct {
+    double xx[7][8];
+    double ux[4][8];
+    double uu[4][4];
+} fk_block_t;
+
 /* The factors of each stage: control block L D L', and what couples it to the state; row 7 is padding. */
 typedef struct {
     double lower[FK_NODES][6];       /* L: 10, 20, 21, 30, 31, 32 */
     double inverse[FK_NODES][4];     /* D^-1 */
     double coupling[FK_NODES][4][8]; /* D^-1 L^-1 of the control-state block */
     double offset[FK_NODES][4];      /* L^-1 of the control's gradient */
+    fk_block_t block;                /* of the stage at work */
     double start_rr[6];              /* of the initial position, inverted: where that is free */
 } fk_ldl_t;
 

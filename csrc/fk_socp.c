@@ -595,7 +595,6 @@ static void start(fk_socp_t *w)
     spread_rows(w, w->x);
     if (w->program.soft) {
         spread_ends(w, w->x);
-        memset(w->slack, 0, sizeof w->slack);
     }
     add_constants(w);
     memcpy(c->t, c->d, sizeof c->t);
@@ -698,7 +697,7 @@ static int32_t advance(fk_socp_t *w)
     solve(w);
     const fk_reach_t affine = fk_cone_predict(c, w->primal_left, w->gap);
     const double ratio = fk_clamp(affine.gap / w->gap, 0.0, 1.0);
-    fk_cone_correct(c, ratio * ratio * ratio * w->gap / (double)(c->cones + c->lines));
+    fk_cone_correct(c, ratio * ratio * w->gap / (double)(c->cones + c->lines));
     gather(w, 1.0);
     solve(w);
     if (!sound(w)) {
@@ -716,9 +715,19 @@ static int32_t advance(fk_socp_t *w)
 
 void fk_socp_init(fk_socp_t *w, const fk_program_t *program)
 {
-    memset(w, 0, sizeof *w);
     w->program = *program;
     set_index(w);
+    memset(w->x, 0, sizeof w->x);
+    memset(w->hessian, 0, sizeof w->hessian);
+    memset(w->gradient, 0, sizeof w->gradient);
+    memset(w->slack, 0, sizeof w->slack);
+    memset(w->slack_step, 0, sizeof w->slack_step);
+    memset(w->dry_slack, 0, sizeof w->dry_slack);
+    memset(w->cone.d, 0, sizeof w->cone.d);
+    w->gap = 0.0;
+    w->primal_left = 0.0;
+    w->dual_left = 0.0;
+    w->iterations = 0;
     first_motion(w);
     w->give_up = NEVER;
     w->status = program->broken && !program->soft ? FK_SOCP_INFEASIBLE : FK_SOCP_RUNNING;
