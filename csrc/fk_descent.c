@@ -3,11 +3,14 @@
 
 #include "fk_math.h"
 
+#include <assert.h>
 #include <math.h>
-#include <string.h>
+
+static_assert(sizeof(fk_descent_t) <= FK_DESCENT_BYTES_MAX, "fk_descent_t has outgrown its stated bound");
 
 #define UNREACHED 1e6      /* merit of a final time out of reach, above that of any within */
 #define NOTHING 1e300
+#define MISSED 1e-3        /* scaled least miss that is one beyond doubt */
 #define GOLDEN 0.381966011 /* share of the longer side */
 #define TIME_TOLERANCE 1e-4 /* of the final time, where the search ends */
 
@@ -69,8 +72,12 @@ static void start_scan(fk_descent_t *d)
 
 void fk_descent_init(fk_descent_t *d, const fk_problem_t *problem, int32_t free_time)
 {
-    memset(d, 0, sizeof *d);
     d->problem = *problem;
+    d->status = FK_DESCENT_RUNNING;
+    d->iterations = 0;
+    d->elastic = 0;
+    d->proven = 0;
+    d->socp.program.nodes = 0;
     if (free_time) {
         d->problem.final_time_s = 1.0; /* any: what is checked is the rest */
         if (fk_problem_scale(&d->program, &d->problem, 0)) {
@@ -168,6 +175,7 @@ static void solved(fk_descent_t *d)
 {
     const int32_t failed = d->socp.status == FK_SOCP_INFEASIBLE || d->socp.status == FK_SOCP_STALLED;
     if (failed && d->reachable && d->elastic) {
+        d->proven = d->socp.status == FK_SOCP_INFEASIBLE;
         pose(d, d->probe_s, 1);
         return;
     }
@@ -177,8 +185,10 @@ static void solved(fk_descent_t *d)
     }
     if (d->socp.status != FK_SOCP_OPTIMAL) {
         d->status = FK_DESCENT_FAILED;
-    } else {
-        d->status = d->reachable ? FK_DESCENT_OPTIMAL : FK_DESCENT_INFEASIBLE;
+    } else if (d->reachable) {
+        d->status = FK_DESCENT_OPTIMAL;
+    } else { /* a stalled solve proves nothing, a miss does */
+        d->status = d->proven || fk_socp_cost(&d->socp) > MISSED ? FK_DESCENT_INFEASIBLE : FK_DESCENT_FAILED;
     }
 }
 

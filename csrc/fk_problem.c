@@ -8,6 +8,7 @@
 
 #define SERIES_TERMS 18  /* of the matrix exponential: error below 1e-16 where rate times interval is below 1 */
 #define LEAST_PIVOT 1e-12
+#define FARTHEST 1e9     /* of any component */
 #define ON_LIMIT 1e-9    /* a given state may lie on a limit, scaled */
 
 typedef struct {
@@ -112,6 +113,24 @@ static int32_t in_range(double x, double low, double high)
     return x >= low && x <= high;
 }
 
+static int32_t vector_in_range(const double *x, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) {
+        if (!in_range(x[i], -FARTHEST, FARTHEST)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int32_t vectors_usable(const fk_problem_t *p)
+{
+    return vector_in_range(p->gravity_mps2, 3) && vector_in_range(p->accel_mps2[0], 3 * p->nodes)
+           && vector_in_range(p->pos_m, 3) && vector_in_range(p->vel_mps, 3)
+           && vector_in_range(p->final_pos_m, 3) && vector_in_range(p->final_vel_mps, 3)
+           && vector_in_range(p->frame_rate_radps, 3);
+}
+
 int32_t fk_problem_usable(const fk_problem_t *p)
 {
     if (p->nodes < FK_NODES_LEAST || p->nodes > FK_NODES || !in_range(p->final_time_s, 1e-3, 1e5)
@@ -130,9 +149,7 @@ int32_t fk_problem_usable(const fk_problem_t *p)
             return 0;
         }
     }
-    return fk_all_finite(p->gravity_mps2, 3) && fk_all_finite(p->accel_mps2[0], 3 * p->nodes)
-           && fk_all_finite(p->pos_m, 3) && fk_all_finite(p->vel_mps, 3) && fk_all_finite(p->final_pos_m, 3)
-           && fk_all_finite(p->final_vel_mps, 3) && fk_all_finite(p->frame_rate_radps, 3)
+    return vectors_usable(p)
            && fk_norm(p->frame_rate_radps) * p->final_time_s < (double)(p->nodes - 1);
 }
 

@@ -105,7 +105,10 @@ typedef struct {
     double thrust_n[FK_NODES][3];
 } fk_answer_t;
 
-/* 1 when every value is finite and in range. */
+/* 1 when every value is finite and in range: masses 1e-3 to 1e9 kg, dry mass at most mass; mass flow 1e-9 to 1
+ * kg/s for each newton; thrust 0 to 1e12 N, the upper bound above zero and not below the lower one; final time 1e-3
+ * to 1e5 s; pointing 0 to pi; glide slope 1e-6 to pi / 2; speed limit 1e-6 to 1e6 m/s; lengths, speeds and
+ * accelerations to 1e9; and the axes turn by less than 1 rad in one interval. */
 int32_t fk_problem_usable(const fk_problem_t *p);
 
 /* Scaled program of a descent. soft: the least-miss problem. Returns 0, or 1 when the data are not finite or

@@ -16,7 +16,7 @@
 #define SOFT_TOLERANCE 1e-6
 #define LOOSE 100.0        /* times as much is accepted where rounding ends a solve */
 #define LEFT_TOLERANCE 1e-8
-#define PENALTY 100.0      /* scaled: of what the least-miss problem gives up last */
+#define PENALTY 100.0      /* of what the least-miss problem gives up last; log mass is not scaled in it */
 #define NEVER 1e300
 #define THRIFT 1e-4        /* weight of propellant in the least-miss problem: makes its answer unique */
 #define PROOF_LEFT 1e-6     /* dual residual that a proof of infeasibility may have */
@@ -351,7 +351,7 @@ static void end_gradient(fk_socp_t *w, double unit)
     const double a = c->line_w[w->at.dry];
     const double b = c->line_w[w->at.dry + 1];
     const double t = c->line_t[w->at.dry];
-    w->dry_slack[2] = t + c->line_t[w->at.dry + 1] + PENALTY * unit;
+    w->dry_slack[2] = t + c->line_t[w->at.dry + 1] + PENALTY * unit * w->program.log_mass;
     w->gradient[FK_Z][last] += t - a * w->dry_slack[2] / (a + b);
 }
 
@@ -366,7 +366,7 @@ static void gather(fk_socp_t *w, double unit)
     } else {
         state_gradient(w);
     }
-    w->gradient[FK_Z][last] -= w->program.soft ? THRIFT * unit : unit;
+    w->gradient[FK_Z][last] -= w->program.soft ? THRIFT * w->program.log_mass * unit : unit;
 }
 
 /* d = rows times x, without the rows' constants. */
@@ -586,8 +586,20 @@ static void add_constants(fk_socp_t *w)
     }
 }
 
-/* First point: least-squares slack and dual, moved into the cones; Vandenberghe 2010, section 5.3. */
-static void start(fk_socp_t *w)
+/* A step that rounding has spoilt anywhere has spoilt the last node: the recursion ends there. */
+static int32_t sound(const fk_socp_t *w)
+{
+    const int32_t last = w->program.nodes - 1;
+    double sum = 0.0;
+    for (int32_t n = 0; n < FK_U; n++) {
+        sum += w->step[n][last];
+    }
+    return isfinite(sum);
+}
+
+/* First point: least-squares slack and dual, moved into the cones; Vandenberghe 2010, section 5.3. 0 when the
+ * data are too far apart for it. */
+static int32_t start(fk_socp_t *w)
 {
     fk_cone_t *c = &w->cone;
     fk_cone_unit(c);
@@ -601,6 +613,9 @@ static void start(fk_socp_t *w)
     memcpy(c->line_t, c->line_d, sizeof c->line_t);
     gather(w, 0.0);
     solve(w);
+    if (!sound(w)) {
+        return 0;
+    }
     take_step(w, 1.0);
     for (int32_t j = 0; j < 4; j++) { /* the rows at the new point */
         for (int32_t i = 0; i < c->cones; i++) {
@@ -617,6 +632,7 @@ static void start(fk_socp_t *w)
     solve(w);
     w->dual_left = fk_cone_enter_dual(c);
     w->gap = fk_cone_gap(c);
+    return sound(w);
 }
 
 double fk_socp_bound(const fk_socp_t *w)
@@ -631,14 +647,14 @@ double fk_socp_cost(const fk_socp_t *w)
     if (!w->program.soft) {
         return -log_mass;
     }
-    double given_up = w->dry_slack[0] + w->slack[w->at.final_v] + w->slack[h + 1];
+    double given_up = w->dry_slack[0] * w->program.log_mass + w->slack[w->at.final_v] + w->slack[h + 1];
     for (int32_t i = 0; i < w->at.glides; i++) {
         given_up += w->slack[w->at.glide + i];
     }
     for (int32_t i = 0; i < w->at.speeds; i++) {
         given_up += w->slack[w->at.speed + i];
     }
-    return w->slack[h] + PENALTY * given_up - THRIFT * log_mass;
+    return w->slack[h] + PENALTY * given_up - THRIFT * w->program.log_mass * log_mass;
 }
 
 /* Weak duality: where the dual objective exceeds what any log mass within its bounds can give, no motion is
@@ -671,17 +687,6 @@ static int32_t judge(const fk_socp_t *w)
         return FK_SOCP_WORSE;
     }
     return w->iterations < FK_SOCP_ITERATIONS ? FK_SOCP_RUNNING : stopped(w);
-}
-
-/* A step that rounding has spoilt anywhere has spoilt the last node: the recursion ends there. */
-static int32_t sound(const fk_socp_t *w)
-{
-    const int32_t last = w->program.nodes - 1;
-    double sum = 0.0;
-    for (int32_t n = 0; n < FK_U; n++) {
-        sum += w->step[n][last];
-    }
-    return isfinite(sum);
 }
 
 /* One iteration: Mehrotra's predictor, then the centred and corrected step (ECOS 2013, section III.D). */
@@ -724,6 +729,7 @@ void fk_socp_init(fk_socp_t *w, const fk_program_t *program)
     memset(w->slack_step, 0, sizeof w->slack_step);
     memset(w->dry_slack, 0, sizeof w->dry_slack);
     memset(w->cone.d, 0, sizeof w->cone.d);
+    memset(w->cone.line_d, 0, sizeof w->cone.line_d);
     w->gap = 0.0;
     w->primal_left = 0.0;
     w->dual_left = 0.0;
@@ -736,10 +742,8 @@ void fk_socp_init(fk_socp_t *w, const fk_program_t *program)
 int32_t fk_socp_iterate(fk_socp_t *w, int32_t iterations)
 {
     for (int32_t i = 0; i < iterations && i < FK_SOCP_ITERATIONS && w->status == FK_SOCP_RUNNING; i++) {
-        if (w->iterations == 0) {
-            start(w);
-        }
-        w->status = advance(w);
+        const int32_t ready = w->iterations > 0 || start(w);
+        w->status = ready ? advance(w) : FK_SOCP_STALLED;
     }
     return w->status;
 }
@@ -749,6 +753,9 @@ void fk_socp_result(const fk_socp_t *w, fk_answer_t *out)
     const fk_program_t *p = &w->program;
     const int32_t last = p->nodes - 1;
     memset(out, 0, sizeof *out);
+    if (p->nodes < FK_NODES_LEAST) { /* the problem was refused */
+        return;
+    }
     out->status = w->status;
     out->iterations = w->iterations;
     for (int32_t k = 0; k <= last; k++) {

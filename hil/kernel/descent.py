@@ -127,14 +127,9 @@ def _fill(raw: Any, problem: DescentProblem, nodes: int, hold: Hold) -> None:
         raw.has_speed_limit, raw.speed_limit_mps = 1, problem.speed_limit_mps
 
 
-def solve_descent(
-    problem: DescentProblem, *, nodes: int, final_time_s: float | None = None, hold: Hold = "foh"
-) -> DescentSolution:
-    """Solve a descent with `nodes` states, first and last included; without a final time the best is searched.
-
-    Raises ValueError for data of the wrong shape or out of range.
-    """
-    from hil.kernel._kernel import ffi, lib  # built by setup.py: absent until then
+def raw_problem(problem: DescentProblem, nodes: int, final_time_s: float | None, hold: Hold) -> Any:
+    """Return the cffi `fk_problem_t *` of a descent; raise ValueError for data that it cannot hold."""
+    from hil.kernel._kernel import ffi, lib
 
     if hold not in ("zoh", "foh"):
         raise ValueError(f"hold: 'zoh' or 'foh' wanted, {hold!r} given")
@@ -144,11 +139,24 @@ def solve_descent(
     _fill(raw, problem, nodes, hold)
     raw.final_time_s = 1.0 if final_time_s is None else final_time_s
     if not lib.fk_problem_usable(raw):
-        raise ValueError("a value is not finite or out of range (bounds in csrc/fk_problem.c, usable)")
+        raise ValueError("a value is not finite or out of range (csrc/fk_problem.h states the ranges)")
+    return raw
+
+
+def solve_descent(
+    problem: DescentProblem, *, nodes: int, final_time_s: float | None = None, hold: Hold = "foh"
+) -> DescentSolution:
+    """Solve a descent with `nodes` states, first and last included; without a final time the best is searched.
+
+    Raises ValueError for data of the wrong shape or out of range.
+    """
+    from hil.kernel._kernel import ffi, lib  # built by setup.py: absent until then
+
+    raw = raw_problem(problem, nodes, final_time_s, hold)
     memory = ffi.new("double[]", lib.descent_size() // 8 + 1)
     answer = ffi.new("fk_answer_t *")
-    seconds = ffi.new("double *")
-    status = lib.descent_timed(memory, raw, final_time_s is None, answer, seconds)
+    seconds = lib.descent_timed(memory, raw, final_time_s is None)
+    lib.descent_result(memory, answer)
 
     def rows(name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
         count = math.prod(shape)
@@ -156,7 +164,7 @@ def solve_descent(
         return flat.reshape(shape).copy()
 
     return DescentSolution(
-        status=STATUSES[status],
+        status=STATUSES[answer.status],
         propellant_kg=answer.propellant_kg,
         miss_m=answer.miss_m,
         t_s=rows("t_s", (nodes,)),
@@ -165,6 +173,6 @@ def solve_descent(
         mass_kg=rows("mass_kg", (nodes,)),
         thrust_n=rows("thrust_n", (nodes, 3)),
         iterations=answer.iterations,
-        solve_time_s=seconds[0],
+        solve_time_s=seconds,
         hold=hold,
     )

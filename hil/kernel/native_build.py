@@ -105,29 +105,37 @@ def _module(
     return ffi
 
 
-_TIMED_DESCENT: Final = """
+_DESCENT: Final = """
+#define FK_DESCENT_FIXED ...
+#define FK_DESCENT_FREE ...
 size_t descent_size(void);
-int32_t descent_timed(void *memory, const fk_problem_t *problem, int32_t free_time, fk_answer_t *out,
-                      double *seconds);
+void descent_init(void *memory, const fk_problem_t *problem, int32_t free_time);
+int32_t descent_iterate(void *memory, int32_t iterations);
+void descent_result(const void *memory, fk_answer_t *out);
+double descent_timed(void *memory, const fk_problem_t *problem, int32_t free_time);
 """
-_TIMED_DESCENT_C: Final = """
+_DESCENT_C: Final = """
 #include "fk_descent.h"
 #include <time.h>
 static size_t descent_size(void) { return sizeof(fk_descent_t); }
-static int32_t descent_timed(void *memory, const fk_problem_t *problem, int32_t free_time, fk_answer_t *out,
-                             double *seconds)
+static void descent_init(void *memory, const fk_problem_t *problem, int32_t free_time)
+{
+    fk_descent_init(memory, problem, free_time);
+}
+static int32_t descent_iterate(void *memory, int32_t iterations)
+{
+    return fk_descent_iterate(memory, iterations);
+}
+static void descent_result(const void *memory, fk_answer_t *out) { fk_descent_result(memory, out); }
+static double descent_timed(void *memory, const fk_problem_t *problem, int32_t free_time)
 {
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
     fk_descent_init(memory, problem, free_time);
-    int32_t status = fk_descent_iterate(memory, 1);
-    while (status == FK_DESCENT_RUNNING) {
-        status = fk_descent_iterate(memory, FK_SOCP_ITERATIONS);
+    while (fk_descent_iterate(memory, FK_SOCP_ITERATIONS) == FK_DESCENT_RUNNING) {
     }
     clock_gettime(CLOCK_MONOTONIC, &to);
-    fk_descent_result(memory, out);
-    *seconds = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
-    return status;
+    return (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
 }
 """
 """The clock is the host's: the kernel has none."""
@@ -135,10 +143,8 @@ static int32_t descent_timed(void *memory, const fk_problem_t *problem, int32_t 
 
 def kernel() -> Any:
     """Return the builder of hil.kernel._kernel; the working directory is the project's."""
-    headers = ("csrc/fk_interface.h", "csrc/fk_problem.h")
-    return _module(
-        "hil.kernel._kernel", headers, kernel_sources(Path.cwd()), more=(_TIMED_DESCENT, _TIMED_DESCENT_C)
-    )
+    headers = ("csrc/fk_interface.h", "csrc/fk_math.h", "csrc/fk_problem.h")
+    return _module("hil.kernel._kernel", headers, kernel_sources(Path.cwd()), more=(_DESCENT, _DESCENT_C))
 
 
 def firmware() -> Any:

@@ -234,7 +234,6 @@ class Descent:
         start = np.concatenate([(self.r0 - self.rf) / self.length, self.v0 / self.speed, [0.0]])
         for i in range(7):
             rows.add(clarabel.ZeroConeT, [({i: 1.0}, -start[i])])
-        unit = -float(self.z0[-1])
         for size, parts in (
             (slack(1.0), [({self.r(end, i): 1.0}, 0.0) for i in range(2)]),
             (slack(PENALTY), [({self.r(end, 2): 1.0}, 0.0)]),
@@ -242,10 +241,10 @@ class Descent:
         ):
             rows.add(clarabel.SecondOrderConeT, [({size: 1.0}, 0.0), *parts])
         dry = slack(PENALTY)
-        needed = math.log(self.p.dry_mass_kg / self.p.mass_kg) / unit
-        rows.add(clarabel.NonnegativeConeT, [({self.z(end): 1.0 / unit, dry: 1.0}, -needed), ({dry: 1.0}, 0.0)])
+        needed = math.log(self.p.dry_mass_kg / self.p.mass_kg)
+        rows.add(clarabel.NonnegativeConeT, [({self.z(end): 1.0, dry: 1.0}, -needed), ({dry: 1.0}, 0.0)])
         cost = np.concatenate([np.zeros(self.columns), extra])
-        cost[self.z(end)] = -THRIFT / unit
+        cost[self.z(end)] = -THRIFT
         return cost, rows
 
     def soft_limits(self, rows: Rows, k: int, slack: Callable[[float], int]) -> None:
@@ -277,9 +276,8 @@ class Descent:
         if p.speed_limit_mps is not None:
             over = (np.linalg.norm(vel_mps[1:], axis=1) - p.speed_limit_mps) / self.speed
             given_up += float(np.maximum(over, 0.0).sum())
-        unit = -float(self.z0[-1])
-        given_up += max(0.0, math.log(p.dry_mass_kg / mass_kg[-1]) / unit)
-        used = -math.log(mass_kg[-1] / p.mass_kg) / unit
+        given_up += max(0.0, math.log(p.dry_mass_kg / mass_kg[-1]))
+        used = math.log(p.mass_kg / mass_kg[-1])
         return float(np.hypot(*off[:2])) + PENALTY * given_up + THRIFT * used
 
     def answer(self, x: np.ndarray, status: str, time: float, iterations: int) -> Reference:
