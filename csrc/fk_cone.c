@@ -322,9 +322,10 @@ static inline void direct_cones(fk_cone_t *c, int32_t from, int32_t to, int32_t 
         const quad_t q = LOAD(c->q, i, wide);
         const quad_t pz = {-(l.a + q.a + p.a), -(l.b + q.b + p.b), -(l.c + q.c + p.c), -(l.d + q.d + p.d)};
         STORE(c->p, i, wide, pz);
-        c->need[0][i] = inverse_step(c->det[i], c->inv_det[i], l.a * p.a - rest(l, p), p.a * p.a - rest(p, p));
-        c->need[1][i]
-            = inverse_step(c->det[i], c->inv_det[i], l.a * pz.a - rest(l, pz), pz.a * pz.a - rest(pz, pz));
+        c->need[0][i] =
+            inverse_step(c->det[i], c->inv_det[i], l.a * p.a - rest(l, p), p.a * p.a - rest(p, p));
+        c->need[1][i] =
+            inverse_step(c->det[i], c->inv_det[i], l.a * pz.a - rest(l, pz), pz.a * pz.a - rest(pz, pz));
     }
 }
 
@@ -351,7 +352,8 @@ fk_reach_t fk_cone_direct(fk_cone_t *c, double left, double share)
     return out;
 }
 
-static inline void move_cones(fk_cone_t *c, int32_t from, int32_t to, int32_t wide, double primal, double dual)
+static inline void move_cones(fk_cone_t *c, int32_t from, int32_t to, int32_t wide, double primal,
+                              double dual)
 {
     for (int32_t i = from; i < to; i++) {
         const quad_t dz = unscale(c, i, wide, LOAD(c->p, i, wide));

@@ -8,10 +8,10 @@
 
 static_assert(sizeof(fk_descent_t) <= FK_DESCENT_BYTES_MAX, "fk_descent_t has outgrown its stated bound");
 
-#define UNREACHED 1e6      /* merit of a final time out of reach, above that of any within */
+#define UNREACHED 1e6 /* merit of a final time out of reach, above that of any within */
 #define NOTHING 1e300
-#define MISSED 1e-3        /* scaled least miss that is one beyond doubt */
-#define GOLDEN 0.381966011 /* share of the longer side */
+#define MISSED 1e-3         /* scaled least miss that is one beyond doubt */
+#define GOLDEN 0.381966011  /* share of the longer side */
 #define TIME_TOLERANCE 1e-4 /* of the final time, where the search ends */
 
 enum { FINAL, SCAN, PROBE };

@@ -29,37 +29,44 @@ static inline int32_t entry(int32_t i, int32_t j)
     return i < j ? i * (5 - i) / 2 + j : j * (5 - j) / 2 + i;
 }
 
-/* Elements i, j of the three blocks: the stage's own cones, moved from the true state to the shifted one, and the
- * cost to go p of the next state. A is the unit matrix plus dt, B three diagonal blocks. */
-static inline void plain_element(fk_block_t *restrict m, const fk_hessian_t h, int32_t k, const axis_t *x,
-                                 double p[restrict 7][8],
-                                 int32_t i, int32_t j)
+/* Elements i, j of the blocks: the stage's own cones, moved from the true state to the shifted one, and the cost
+ * to go p of the next state. A is the unit matrix plus dt, B three diagonal blocks. */
+static inline void plain_across(fk_block_t *restrict m, const fk_hessian_t h, int32_t k, const axis_t *x,
+                                double p[restrict 7][8], int32_t i, int32_t j)
 {
-    const double rr = i >= j ? p[i][j] : p[j][i];
-    const double vv = i >= j ? p[i + 3][j + 3] : p[j + 3][i + 3];
-    const double across = p[i + 3][j] + x->a * rr; /* of v_i, r_j */
+    const int32_t low = i < j ? i : j;
+    const int32_t high = i < j ? j : i;
+    const double rr = p[high][low];
+    const double ur = x->br * rr + x->bv * p[i + 3][j];
+    const double uv = x->br * p[j + 3][i] + x->bv * p[high + 3][low + 3];
+    m->xx[i + 3][j] = p[i + 3][j] + x->a * rr;
+    m->ux[i][j] = ur + x->dr * h[FK_RR + entry(i, j)][k];
+    m->ux[i][j + 3] = uv + x->a * ur + x->dv * h[FK_VV + entry(i, j)][k];
+}
+
+/* Of the symmetric blocks, i >= j. */
+static inline void plain_lower(fk_block_t *restrict m, const fk_hessian_t h, int32_t k, const axis_t *x,
+                               double p[restrict 7][8], int32_t i, int32_t j)
+{
+    const double rr = p[i][j];
+    const double vv = p[i + 3][j + 3];
     const double ur = x->br * rr + x->bv * p[i + 3][j];
     const double uv = x->br * p[j + 3][i] + x->bv * vv;
     const double own_rr = h[FK_RR + entry(i, j)][k];
     const double own_vv = h[FK_VV + entry(i, j)][k];
-    m->xx[i + 3][j] = across;
-    m->ux[i][j] = ur + x->dr * own_rr;
-    m->ux[i][j + 3] = uv + x->a * ur + x->dv * own_vv;
-    if (i >= j) {
-        m->xx[i][j] = rr + own_rr;
-        m->xx[i + 3][j + 3] = vv + x->a * (across + p[j + 3][i]) + own_vv;
-        m->uu[i][j] = x->br * ur + x->bv * uv + h[FK_UU + entry(i, j)][k] + x->dr * x->dr * own_rr
-                      + x->dv * x->dv * own_vv;
-    }
+    m->xx[i][j] = rr + own_rr;
+    m->xx[i + 3][j + 3] = vv + x->a * (p[i + 3][j] + x->a * rr + p[j + 3][i]) + own_vv;
+    m->uu[i][j] =
+        x->br * ur + x->bv * uv + h[FK_UU + entry(i, j)][k] + x->dr * x->dr * own_rr + x->dv * x->dv * own_vv;
 }
 
-/* Row i of all blocks. */
+/* Row i of the other blocks. */
 static inline void plain_row(fk_block_t *restrict m, const fk_hessian_t h, int32_t k, const axis_t *x,
                              double p[restrict 7][8], int32_t i)
 {
-    plain_element(m, h, k, x, p, i, 0);
-    plain_element(m, h, k, x, p, i, 1);
-    plain_element(m, h, k, x, p, i, 2);
+    plain_across(m, h, k, x, p, i, 0);
+    plain_across(m, h, k, x, p, i, 1);
+    plain_across(m, h, k, x, p, i, 2);
     const double zr = p[6][i];
     const double zv = p[6][i + 3] + x->a * zr;
     const double zu = x->br * zr + x->bv * p[6][i + 3];
@@ -77,6 +84,12 @@ static void plain_block(fk_block_t *restrict m, const fk_hessian_t h, int32_t k,
     plain_row(m, h, k, x, p, 0);
     plain_row(m, h, k, x, p, 1);
     plain_row(m, h, k, x, p, 2);
+    plain_lower(m, h, k, x, p, 0, 0);
+    plain_lower(m, h, k, x, p, 1, 0);
+    plain_lower(m, h, k, x, p, 1, 1);
+    plain_lower(m, h, k, x, p, 2, 0);
+    plain_lower(m, h, k, x, p, 2, 1);
+    plain_lower(m, h, k, x, p, 2, 2);
     const double zz = h[FK_ZZ][k];
     const double zs = h[FK_ZS][k];
     m->xx[6][6] = p[6][6] + zz;
@@ -115,7 +128,8 @@ static void pull_turning(fk_block_t *m, const fk_interval_t *v, double p[7][8])
     }
 }
 
-static void turning_block(fk_block_t *m, const fk_hessian_t h, int32_t k, const fk_interval_t *v, double p[7][8])
+static void turning_block(fk_block_t *m, const fk_hessian_t h, int32_t k, const fk_interval_t *v,
+                          double p[7][8])
 {
     const axis_t still = {.bz = v->bz, .dz = v->dz}; /* what log mass and the true state add */
     double none[7][8] = {{0.0}};
@@ -190,7 +204,8 @@ static inline void reduce_row(const fk_block_t *restrict m, double coupling[rest
     const double c = m->ux[2][i];
     const double d = m->ux[3][i];
     for (int32_t j = 0; j < width; j++) {
-        p[i][j] = m->xx[i][j] - (a * coupling[0][j] + b * coupling[1][j] + c * coupling[2][j] + d * coupling[3][j]);
+        p[i][j] =
+            m->xx[i][j] - (a * coupling[0][j] + b * coupling[1][j] + c * coupling[2][j] + d * coupling[3][j]);
     }
 }
 
@@ -225,7 +240,8 @@ static void eliminate(fk_ldl_t *f, int32_t k, fk_block_t *m, double p[7][8])
 }
 
 /* The same for a stage whose acceleration the final state determines. */
-static void eliminate_determined(fk_ldl_t *f, int32_t k, fk_block_t *m, const double gain[3][6], double p[7][8])
+static void eliminate_determined(fk_ldl_t *f, int32_t k, fk_block_t *m, const double gain[3][6],
+                                 double p[7][8])
 {
     const double inverse[4] = {0.0, 0.0, 0.0, inverted(m->uu[3][3])};
     determine(m, gain);
@@ -338,7 +354,8 @@ static void control(const fk_ldl_t *f, int32_t k, const double x[8], double u[4]
     for (int32_t n = 0; n < 4; n++) {
         const double *c = f->coupling[k][n];
         u[n] = -f->offset[k][n]
-               - (c[0] * x[0] + c[1] * x[1] + c[2] * x[2] + c[3] * x[3] + c[4] * x[4] + c[5] * x[5] + c[6] * x[6]);
+               - (c[0] * x[0] + c[1] * x[1] + c[2] * x[2] + c[3] * x[3] + c[4] * x[4] + c[5] * x[5]
+                  + c[6] * x[6]);
     }
     u[2] -= l[5] * u[3];
     u[1] -= l[4] * u[3] + l[2] * u[2];

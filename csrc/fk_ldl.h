@@ -16,16 +16,7 @@ typedef double fk_vector_t[FK_PARTS][FK_NODES];
 
 /* Hessian of the cones at each node, first index: elements xx, xy, xz, yy, yz, zz of the symmetric blocks of r, v
  * and u; u with sigma; z; z with sigma; sigma. */
-enum {
-    FK_RR,
-    FK_VV = 6,
-    FK_UU = 12,
-    FK_US = 18,
-    FK_ZZ = 21,
-    FK_ZS,
-    FK_SS,
-    FK_ENTRIES
-};
+enum { FK_RR, FK_VV = 6, FK_UU = 12, FK_US = 18, FK_ZZ = 21, FK_ZS, FK_SS, FK_ENTRIES };
 
 typedef double fk_hessian_t[FK_ENTRIES][FK_NODES];
 

@@ -6,10 +6,11 @@
 #include <math.h>
 #include <string.h>
 
-#define SERIES_TERMS 18  /* of the matrix exponential: error below 1e-16 where rate times interval is below 1 */
+#define SERIES_TERMS                                                                                         \
+    18 /* of the matrix exponential: error below 1e-16 where rate times interval is below 1 */
 #define LEAST_PIVOT 1e-12
-#define FARTHEST 1e9     /* of any component */
-#define ON_LIMIT 1e-9    /* a given state may lie on a limit, scaled */
+#define FARTHEST 1e9  /* of any component */
+#define ON_LIMIT 1e-9 /* a given state may lie on a limit, scaled */
 
 typedef struct {
     double phi0[6][6]; /* exp(A t) */
@@ -131,26 +132,30 @@ static int32_t vectors_usable(const fk_problem_t *p)
            && vector_in_range(p->frame_rate_radps, 3);
 }
 
-int32_t fk_problem_usable(const fk_problem_t *p)
+static int32_t thrust_usable(const fk_problem_t *p)
 {
-    if (p->nodes < FK_NODES_LEAST || p->nodes > FK_NODES || !in_range(p->final_time_s, 1e-3, 1e5)
-        || !in_range(p->dry_mass_kg, 1e-3, 1e9) || !in_range(p->mass_kg, p->dry_mass_kg, 1e9)
-        || !in_range(p->mass_flow_s_per_m, 1e-9, 1.0)) {
-        return 0;
-    }
-    if ((p->has_pointing && !in_range(p->pointing_rad, 0.0, FK_PI))
-        || (p->has_glide_slope && !in_range(p->glide_slope_rad, 1e-6, 0.5 * FK_PI))
-        || (p->has_speed_limit && !in_range(p->speed_limit_mps, 1e-6, 1e6))) {
-        return 0;
-    }
     for (int32_t k = 0; k < p->nodes; k++) {
         if (!in_range(p->thrust_min_n[k], 0.0, 1e12)
             || !in_range(p->thrust_max_n[k], p->thrust_min_n[k], 1e12) || !(p->thrust_max_n[k] > 0.0)) {
             return 0;
         }
     }
-    return vectors_usable(p)
-           && fk_norm(p->frame_rate_radps) * p->final_time_s < (double)(p->nodes - 1);
+    return 1;
+}
+
+static int32_t limits_usable(const fk_problem_t *p)
+{
+    return (!p->has_pointing || in_range(p->pointing_rad, 0.0, FK_PI))
+           && (!p->has_glide_slope || in_range(p->glide_slope_rad, 1e-6, 0.5 * FK_PI))
+           && (!p->has_speed_limit || in_range(p->speed_limit_mps, 1e-6, 1e6));
+}
+
+int32_t fk_problem_usable(const fk_problem_t *p)
+{
+    return p->nodes >= FK_NODES_LEAST && p->nodes <= FK_NODES && in_range(p->final_time_s, 1e-3, 1e5)
+           && in_range(p->dry_mass_kg, 1e-3, 1e9) && in_range(p->mass_kg, p->dry_mass_kg, 1e9)
+           && in_range(p->mass_flow_s_per_m, 1e-9, 1.0) && limits_usable(p) && thrust_usable(p)
+           && vectors_usable(p) && fk_norm(p->frame_rate_radps) * p->final_time_s < (double)(p->nodes - 1);
 }
 
 /* Mass at each node when thrust stays at `thrust`, held as the controls are; eq. (36) of Acikmese & Ploen 2007
@@ -215,8 +220,8 @@ static void set_units(fk_program_t *out, const fk_problem_t *p)
         out->final_vel[i] = p->final_vel_mps[i] / out->speed_mps;
     }
     out->speed_limit = p->speed_limit_mps / out->speed_mps;
-    out->cos_pointing = p->pointing_rad <= 0.5 * FK_PI ? fk_cos(p->pointing_rad)
-                                                       : -fk_cos(FK_PI - p->pointing_rad);
+    out->cos_pointing =
+        p->pointing_rad <= 0.5 * FK_PI ? fk_cos(p->pointing_rad) : -fk_cos(FK_PI - p->pointing_rad);
     out->sin_glide = fk_sin(p->glide_slope_rad);
     out->cos_glide = fk_cos(p->glide_slope_rad);
 }
@@ -293,8 +298,8 @@ static int32_t set_gains(fk_program_t *out)
     for (int32_t i = 0; i < 3; i++) {
         memcpy(&out->meet_last[i][row], m[i], 3 * sizeof(double));
         for (int32_t j = 0; j < 6; j++) {
-            out->gain_last[i][j] = m[i][0] * end_a[row][j] + m[i][1] * end_a[row + 1][j]
-                                   + m[i][2] * end_a[row + 2][j];
+            out->gain_last[i][j] =
+                m[i][0] * end_a[row][j] + m[i][1] * end_a[row + 1][j] + m[i][2] * end_a[row + 2][j];
         }
     }
     for (int32_t i = 0; i < 6; i++) {
@@ -334,8 +339,7 @@ static int32_t breaks_a_limit(const fk_program_t *out)
     const double low = out->has_glide_slope ? out->sin_glide * r[2] : 1.0;
     const double across = out->has_glide_slope ? out->cos_glide * sqrt(r[0] * r[0] + r[1] * r[1]) : 0.0;
     const double fastest = fk_max(fk_norm(&out->start[3]), fk_norm(out->final_vel));
-    return across > low + ON_LIMIT
-           || (out->has_speed_limit && fastest > out->speed_limit * (1.0 + ON_LIMIT))
+    return across > low + ON_LIMIT || (out->has_speed_limit && fastest > out->speed_limit * (1.0 + ON_LIMIT))
            || out->limit.z_low[last] > out->limit.z_high[last];
 }
 

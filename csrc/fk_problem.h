@@ -53,7 +53,7 @@ typedef struct {
     double z_high[FK_NODES]; /* with least thrust all the way */
     double top[FK_NODES];    /* sigma <= top - top_slope delta */
     double top_slope[FK_NODES];
-    double floor[FK_NODES];  /* sigma >= floor - floor_slope delta + root^2 delta^2 / 2 */
+    double floor[FK_NODES]; /* sigma >= floor - floor_slope delta + root^2 delta^2 / 2 */
     double floor_slope[FK_NODES];
     double root[FK_NODES];
 } fk_limits_t;
@@ -87,7 +87,8 @@ typedef struct {
     double gain_before[3][6];
     double meet_last[3][6]; /* u = -meet end, end being the error of the final state without u */
     double meet_before[3][6];
-    double drift[FK_NODES][6]; /* of the shifted state over interval k, due to gravity and known accelerations */
+    double drift[FK_NODES]
+                [6]; /* of the shifted state over interval k, due to gravity and known accelerations */
     fk_limits_t limit;
     fk_problem_t given;
 } fk_program_t;

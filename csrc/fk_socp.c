@@ -14,13 +14,13 @@
 #define STEP_SHARE 0.99    /* of the way to the boundary */
 #define GAP_TOLERANCE 1e-7 /* of the objective, scaled: log mass, or miss */
 #define SOFT_TOLERANCE 1e-6
-#define LOOSE 100.0        /* times as much is accepted where rounding ends a solve */
+#define LOOSE 100.0 /* times as much is accepted where rounding ends a solve */
 #define LEFT_TOLERANCE 1e-8
-#define PENALTY 100.0      /* of what the least-miss problem gives up last; log mass is not scaled in it */
+#define PENALTY 100.0 /* of what the least-miss problem gives up last; log mass is not scaled in it */
 #define NEVER 1e300
-#define THRIFT 1e-4        /* weight of propellant in the least-miss problem: makes its answer unique */
-#define PROOF_LEFT 1e-6     /* dual residual that a proof of infeasibility may have */
-#define PROOF_MARGIN 1.0   /* dual objective above every possible one: infeasible */
+#define THRIFT 1e-4      /* weight of propellant in the least-miss problem: makes its answer unique */
+#define PROOF_LEFT 1e-6  /* dual residual that a proof of infeasibility may have */
+#define PROOF_MARGIN 1.0 /* dual objective above every possible one: infeasible */
 
 static void set_index(fk_socp_t *w)
 {
@@ -667,7 +667,8 @@ static int32_t proven_infeasible(const fk_socp_t *w)
 
 static int32_t within(const fk_socp_t *w, double times)
 {
-    return w->gap < times * (w->program.soft ? SOFT_TOLERANCE : GAP_TOLERANCE) && w->primal_left < LEFT_TOLERANCE && w->dual_left < LEFT_TOLERANCE;
+    return w->gap < times * (w->program.soft ? SOFT_TOLERANCE : GAP_TOLERANCE)
+           && w->primal_left < LEFT_TOLERANCE && w->dual_left < LEFT_TOLERANCE;
 }
 
 static int32_t stopped(const fk_socp_t *w)

@@ -55,7 +55,7 @@ typedef struct {
     double primal_left;  /* size of the primal residual */
     double dual_left;    /* of the dual one */
     double gap;          /* s'z */
-    double give_up;      /* FK_SOCP_WORSE once the cost is proven to be above: for a search over final times */
+    double give_up; /* FK_SOCP_WORSE once the cost is proven to be above: for a search over final times */
     int32_t iterations;
     int32_t status;
 } fk_socp_t;

@@ -80,7 +80,11 @@ def digest_of(root: Path, sources: list[str]) -> str:
 
 
 def _module(
-    name: str, headers: tuple[str, ...], sources: list[str], absent: str = "", more: tuple[str, str] = ("", "")
+    name: str,
+    headers: tuple[str, ...],
+    sources: list[str],
+    absent: str = "",
+    more: tuple[str, str] = ("", ""),
 ) -> Any:
     """Build a module from headers; functions whose name begins with `absent` are not in its sources.
 

@@ -64,7 +64,10 @@ def test_a_solve_leaves_nothing_behind() -> None:
         lib.descent_timed(memory, raw_problem(other, 30, BOOSTER_TIME_S, "zoh"), False)
         lib.descent_timed(memory, good, False)
         lib.descent_result(memory, answer)
-        assert answer.propellant_kg == solve_descent(BOOSTER, nodes=30, final_time_s=BOOSTER_TIME_S).propellant_kg
+        assert (
+            answer.propellant_kg
+            == solve_descent(BOOSTER, nodes=30, final_time_s=BOOSTER_TIME_S).propellant_kg
+        )
     assert bits(solve_descent(BOOSTER, nodes=30, final_time_s=BOOSTER_TIME_S)) == before
 
 
@@ -162,7 +165,9 @@ def test_wrong_ways_to_pose_it_are_refused(pose: dict[str, Any]) -> None:
         solve_descent(BOOSTER, final_time_s=BOOSTER_TIME_S, **pose)
 
 
-anything = st.floats(allow_nan=True, allow_infinity=True) | st.floats(-1e4, 1e6) | st.sampled_from([0.0, 5e-324])
+anything = (
+    st.floats(allow_nan=True, allow_infinity=True) | st.floats(-1e4, 1e6) | st.sampled_from([0.0, 5e-324])
+)
 problems = st.dictionaries(
     st.sampled_from(
         "mass_kg dry_mass_kg mass_flow_s_per_m pointing_rad glide_slope_rad speed_limit_mps final_time_s "

@@ -173,7 +173,9 @@ class Descent:
         dry = math.log(p.dry_mass_kg / p.mass_kg)
         rows.add(clarabel.NonnegativeConeT, [({self.z(self.n - 1): 1.0}, -dry)])
         for k in range(self.n):
-            if p.glide_slope_deg is not None and (0 < k < self.n - 1 or (k == 0 and not self.start_in_cone())):
+            if p.glide_slope_deg is not None and (
+                0 < k < self.n - 1 or (k == 0 and not self.start_in_cone())
+            ):
                 self.glide(rows, k)
             given = {0: self.v0, self.n - 1: self.vf}.get(k)
             if p.speed_limit_mps is not None and (given is None or np.linalg.norm(given) > p.speed_limit_mps):
