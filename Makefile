@@ -6,12 +6,14 @@ VENV := .venv
 PY := $(VENV)/bin/python
 RUN_STAMP := $(VENV)/.run-stamp
 DEV_STAMP := $(VENV)/.dev-stamp
+BENCH_STAMP := $(VENV)/.bench-stamp
 BUILT_FROM := pyproject.toml $(wildcard setup.py rigs/bus.dbc csrc/*.[ch]) \
     $(wildcard firmware_stubs/*/*.[ch] firmware_stubs/*/*/*.[ch] hil/kernel/*build*.py hil/boards/*build*.py)
 
 RIG ?= rigs/virtual.toml
 CASE ?= nominal
 JOBS ?= 2
+BENCH ?= rungs plant_peers
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -38,8 +40,8 @@ format: $(DEV_STAMP) ## Format Python and C in place
 cov: $(DEV_STAMP) ## Run the tests with coverage; the pages lie in htmlcov/
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not nightly" --cov --cov-report=term --cov-report=html $(ARGS)
 
-bench: $(RUN_STAMP) ## Measure frames a second and times real time on each rung
-	$(PY) benchmarks/rungs.py $(ARGS)
+bench: $(BENCH_STAMP) ## Measure the speed of rungs and plant, beside other simulators (BENCH= names scripts)
+	@set -e; for name in $(BENCH); do echo "== $$name"; $(PY) benchmarks/$$name.py $(ARGS); done
 
 clean: ## Remove the environment, build products, caches and runs
 	rm -rf $(VENV) build dist *.egg-info htmlcov runs .coverage .coverage.* .hypothesis .import_linter_cache
@@ -57,4 +59,8 @@ $(RUN_STAMP): $(PY) $(BUILT_FROM)
 
 $(DEV_STAMP): $(RUN_STAMP)
 	$(PY) -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(BENCH_STAMP): $(RUN_STAMP) benchmarks/install_extra.py
+	$(PY) benchmarks/install_extra.py
 	@touch $@

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,14 +19,13 @@ import time
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from measuring import ROOT, held_to, machine, write_figures
 
 __all__ = ["Rung", "main", "measure"]
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-RESULTS: Final = ROOT / "benchmarks" / "results" / "rungs.json"
 RUNGS: Final = ("kernel", "in_process", "virtual")
 
 
@@ -64,7 +61,7 @@ def measure(name: str, case: str, flights: int, cores: int) -> Rung:
         ]
         begin = time.perf_counter()
         done = subprocess.run(
-            [*_held_to(cores), *command, "--seeds", f"0:{flights}"],
+            [*held_to(cores), *command, "--seeds", f"0:{flights}"],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -87,31 +84,6 @@ def measure(name: str, case: str, flights: int, cores: int) -> Rung:
         command_s_per_flight=whole_s / len(runs),
         flights_wall_s=walls,
     )
-
-
-def _held_to(cores: int) -> list[str]:
-    """Return the words that hold a command to the first `cores` cores of those that we may use."""
-    mine = sorted(os.sched_getaffinity(0))[:cores]
-    return ["taskset", "-c", ",".join(str(core) for core in mine)]
-
-
-def _machine() -> dict[str, Any]:
-    model = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.processor(),
-    )
-    versions = {name: metadata.version(name) for name in ("lastbrake", "numpy", "numba", "cffi")}
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        **versions,
-    }
 
 
 def _table(rungs: Sequence[Rung]) -> str:
@@ -143,15 +115,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
     print(f"case {options.case}, {options.cores} core(s), medians over the flights, full tape on")
     print(_table(measured))
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
     record = {
-        "machine": _machine(),
+        "machine": machine(),
         "case": options.case,
         "cores": options.cores,
         "rungs": [asdict(r) for r in measured],
     }
-    RESULTS.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    print(f"written to {RESULTS.relative_to(ROOT)}")
+    print(f"written to {write_figures('rungs', record)}")
     return 0
 
 

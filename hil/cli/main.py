@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hil import __version__
+from hil.cli.plant import add_plant, plant_command
 from hil.files import FileError
 from hil.signals import RigError
 
@@ -79,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="write the report of a run again")
     report.add_argument("run", type=Path, metavar="RUN", help="run folder")
+
+    add_plant(commands)
     return parser
 
 
@@ -92,6 +95,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         from hil.cli.check import check_command
 
         return check_command(arguments.rig)
+    if arguments.command == "plant":
+        return plant_command(arguments)
     from hil.cli.report import report_command
 
     return report_command(arguments.run)

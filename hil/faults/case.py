@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final, Self
 
@@ -13,11 +14,16 @@ from hil.files import FileError, FileModel, bounded, load_toml
 
 __all__ = [
     "SHIPPED",
+    "Atmosphere",
     "Case",
     "FaultSpec",
+    "Gnss",
     "Ignition",
+    "Imu",
     "Initial",
     "Navigation",
+    "Pad",
+    "Radar",
     "Wind",
     "find_case",
     "load_case",
@@ -49,13 +55,107 @@ class Initial(FileModel):
 
 
 class Wind(FileModel):
-    """Steady wind, east and north, everywhere."""
+    """Where the air blows to, east and north: one steady wind or a profile by altitude, and gusts.
+
+    A profile is linear between its points and constant beyond its ends: its slope is the shear.
+    """
 
     mean_mps: tuple[float, float] = (0.0, 0.0)
+    altitude_m: Annotated[tuple[float, ...], Field(min_length=2, max_length=64)] | None = None
+    profile_mps: Annotated[tuple[tuple[float, float], ...], Field(min_length=2, max_length=64)] | None = None
+    gust_w20_mps: float = bounded(0.0, 50.0, "m/s, wind at 20 ft that the gusts are scaled to", default=0.0)
+    """Dryden gusts of MIL-F-8785C; 0: none."""
+
+    @model_validator(mode="after")
+    def _is_one_wind(self) -> Self:
+        if (self.altitude_m is None) != (self.profile_mps is None):
+            raise ValueError("wind.altitude_m and wind.profile_mps belong together")
+        if self.altitude_m is not None and self.profile_mps is not None:
+            if self.mean_mps != (0.0, 0.0):
+                raise ValueError("wind takes mean_mps or a profile, not both")
+            if len(self.altitude_m) != len(self.profile_mps):
+                raise ValueError("wind.altitude_m and wind.profile_mps must have the same length")
+            if any(b <= a for a, b in pairwise(self.altitude_m)):
+                raise ValueError("wind.altitude_m must increase")
+        return self
+
+    def points(self) -> tuple[tuple[float, ...], tuple[tuple[float, float], ...]]:
+        """Return altitudes (m) and the winds there (m/s, east and north)."""
+        if self.altitude_m is None or self.profile_mps is None:
+            return (0.0,), (self.mean_mps,)
+        return self.altitude_m, self.profile_mps
+
+    def steady_mps(self, altitude_m: float) -> tuple[float, float]:
+        """Return the wind without gusts at an altitude, m/s, east and north."""
+        altitudes, winds = self.points()
+        for i in range(1, len(altitudes)):
+            if altitude_m < altitudes[i]:
+                part = max((altitude_m - altitudes[i - 1]) / (altitudes[i] - altitudes[i - 1]), 0.0)
+                (e0, n0), (e1, n1) = winds[i - 1], winds[i]
+                return e0 + part * (e1 - e0), n0 + part * (n1 - n0)
+        return winds[-1]
+
+
+class Atmosphere(FileModel):
+    """The air: US Standard Atmosphere 1976, its density scaled."""
+
+    density_factor: float = bounded(0.5, 2.0, "1", default=1.0)
+
+
+class Pad(FileModel):
+    """The pad: level ground everywhere, the pad itself a disc."""
+
+    radius_m: float = bounded(1.0, 1000.0, "m", default=40.0)
+    """Whoever stands further out stands off the pad."""
+    latitude_deg: float | None = bounded(-90.0, 90.0, "deg", default=None)
+    """With it the pad stands on the turning WGS-84 Earth (J2, centrifugal force, Coriolis); without it
+    gravity is the standard's over a flat Earth that stands still."""
+
+
+class Imu(FileModel):
+    """An inertial measurement unit; biases and scale errors are one sigma, drawn when it is turned on."""
+
+    gyro_bias_degph: float = bounded(0.0, 1e5, "deg/h", default=0.5)
+    gyro_scale_ppm: float = bounded(0.0, 1e5, "ppm", default=500.0)
+    gyro_noise_deg_rth: float = bounded(0.0, 100.0, "deg/sqrt(h)", default=0.15)
+    gyro_range_degps: float = bounded(1.0, 1e4, "deg/s", default=400.0)
+    gyro_lsb_degps: float = bounded(0.0, 10.0, "deg/s, 0: none", default=6.1035e-5)
+    accelerometer_bias_mg: float = bounded(0.0, 1000.0, "mg", default=0.75)
+    accelerometer_scale_ppm: float = bounded(0.0, 1e5, "ppm", default=300.0)
+    accelerometer_noise_mps_rth: float = bounded(0.0, 100.0, "m/s/sqrt(h)", default=0.07)
+    accelerometer_range_g: float = bounded(0.1, 1000.0, "g", default=10.0)
+    accelerometer_lsb_mg: float = bounded(0.0, 100.0, "mg, 0: none", default=1.9073e-3)
+    latency_ms: int = bounded(0, 500, "ms", default=0)
+
+
+class Gnss(FileModel):
+    """A GNSS receiver, followed by the navigation unit's inertial solution."""
+
+    pos_m: float = bounded(0.0, 1000.0, "m, white", default=0.5)
+    vel_mps: float = bounded(0.0, 100.0, "m/s, white", default=0.05)
+    drift_m: float = bounded(0.0, 1000.0, "m, correlated", default=1.0)
+    drift_s: float = bounded(0.1, 1e5, "s", default=60.0)
+    follow_s: float = bounded(0.01, 100.0, "s, lag of the unit behind the fixes", default=1.0)
+    coast_s: float = bounded(0.0, 1e4, "s, without a fix the unit vouches for so long", default=30.0)
+    latency_ms: int = bounded(0, 2000, "ms", default=100)
+    dropouts_s: Annotated[tuple[tuple[float, float], ...], Field(max_length=16)] = ()
+    """Start and length of each dropout, s since the start of the flight."""
+
+
+class Radar(FileModel):
+    """A radar altimeter; outside its range the height is the unit's."""
+
+    noise_m: float = bounded(0.0, 100.0, "m", default=0.05)
+    scale_ppm: float = bounded(0.0, 1e5, "ppm", default=500.0)
+    lsb_m: float = bounded(0.0, 10.0, "m, 0: none", default=0.01)
+    least_m: float = bounded(-10.0, 1000.0, "m", default=-10.0)
+    most_m: float = bounded(1.0, 20_000.0, "m", default=100.0)
+    tilt_deg: float = bounded(0.0, 89.0, "deg, sees the ground up to this tilt", default=30.0)
+    latency_ms: int = bounded(0, 500, "ms", default=20)
 
 
 class Navigation(FileModel):
-    """One-sigma errors and latency of the navigation solution."""
+    """One-sigma errors and latency of the navigation solution; a named unit replaces its part of them."""
 
     pos_m: float = bounded(0.0, 100.0, "m", default=0.2)
     pos_correlation_s: float = bounded(0.1, 1e4, "s", default=60.0)
@@ -63,6 +163,9 @@ class Navigation(FileModel):
     attitude_deg: float = bounded(0.0, 5.0, "deg", default=0.1)
     height_m: float = bounded(0.0, 10.0, "m", default=0.05)
     latency_ms: int = bounded(0, 500, "ms", default=50)
+    imu: Imu | None = None
+    gnss: Gnss | None = None
+    radar: Radar | None = None
 
 
 class Ignition(FileModel):
@@ -124,6 +227,8 @@ class Case(FileModel):
     description: str
     initial: Initial
     wind: Wind = Wind()
+    atmosphere: Atmosphere = Atmosphere()
+    pad: Pad = Pad()
     navigation: Navigation = Navigation()
     ignition: Ignition = Ignition()
     fault: tuple[FaultSpec, ...] = ()

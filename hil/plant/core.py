@@ -17,8 +17,18 @@ from hil.plant.aero import plume_shielding
 from hil.plant.atmosphere import atmosphere, gravity_mps2
 from hil.plant.engine import engine_step, servo_step, thrust_n
 from hil.plant.jit import compiled
-from hil.plant.legs import CRASHED, MOVING, STANDS, TIPPED, hull_on_ground, lowest_foot
+from hil.plant.legs import (
+    CRASHED,
+    MOVING,
+    TIPPED,
+    crush_step,
+    how_it_stands,
+    hull_on_ground,
+    lowest_foot,
+)
+from hil.plant.propellant import leave, slosh_step
 from hil.plant.rigid import derivative, rotation, runge_kutta_step
+from hil.plant.wind import gust_step, wind_at
 
 __all__ = ["advance", "set_mass", "write_truth"]
 
@@ -123,9 +133,11 @@ def fins_step(c: Any, s: Any, act: Floats, dt: float) -> None:
 
 
 @compiled
-def air_at(s: Any, altitude_m: float) -> None:
-    """Set the air about the booster."""
-    _, s.ambient_pa, s.density_kgpm3, s.sound_mps = atmosphere(altitude_m)
+def air_at(c: Any, s: Any, altitude_m: float, part: float) -> None:
+    """Set the air about the booster; `part` is how much of the frame has gone by."""
+    _, s.ambient_pa, density, s.sound_mps = atmosphere(altitude_m)
+    s.density_kgpm3 = c.density_factor * density
+    wind_at(c, s, altitude_m, part)
 
 
 @compiled
@@ -187,24 +199,26 @@ def still(s: Any, up_z: float) -> bool:
 def ground_step(c: Any, s: Any, t_ns: int, dt: float) -> None:
     """Look for the ground after a step: first touch, feet down, standing, tipped or crashed."""
     x = s.x
-    _, _, _, _, _, _, r20, r21, up_z = rotation(x[6], x[7], x[8], x[9])
+    rot = rotation(x[6], x[7], x[8], x[9])
+    _, _, _, _, _, _, r20, r21, up_z = rot
     height = x[2] - up_z * s.cm_z_m
     if height > c.length_m + c.leg_radius_m:
         return
-    lowest, s.legs_down = lowest_foot(c, r20, r21, height)
+    lowest, s.legs_down = lowest_foot(c, s, r20, r21, height)
     if s.contact == 0 and (lowest <= 0.0 or hull_on_ground(c, height, up_z)):
         first_touch(c, s, t_ns, up_z)
         if up_z < TIPPED_TILT:
             s.at_rest = CRASHED  # came down on its side or its nose
     if s.contact == 0 or s.at_rest != MOVING:
         return
+    crush_step(c, s, rot, dt)
     if up_z < TIPPED_TILT:
         s.at_rest = TIPPED
     elif hull_on_ground(c, height, up_z):
         s.at_rest = CRASHED
     s.still_s = s.still_s + dt if s.legs_down > 0 and still(s, up_z) else 0.0
     if s.at_rest == MOVING and s.still_s >= STILL_S:
-        s.at_rest = STANDS
+        s.at_rest = how_it_stands(c, s, x[0] - rot[2] * s.cm_z_m, x[1] - rot[5] * s.cm_z_m)
 
 
 @compiled
@@ -220,8 +234,10 @@ def body_step(c: Any, s: Any, t_ns: int, dt: float) -> None:
         for i in range(13):
             s.x[i] = s.kept[i]
         s.at_rest = CRASHED
-    if s.at_rest == MOVING or s.at_rest == STANDS:
-        ground_step(c, s, t_ns, dt)
+    if s.at_rest == TIPPED or s.at_rest == CRASHED:
+        stop_body(s)
+        return
+    ground_step(c, s, t_ns, dt)
     if s.at_rest == TIPPED or s.at_rest == CRASHED:
         stop_body(s)
 
@@ -236,15 +252,20 @@ def stop_body(s: Any) -> None:
 
 
 @compiled
-def plant_step(c: Any, s: Any, engines: Any, chambers: Any, act: Floats, t_ns: int, dt: float) -> None:
-    """Advance everything by `dt`; `t_ns` is the time at the end of the step."""
+def plant_step(
+    c: Any, s: Any, engines: Any, chambers: Any, act: Floats, t_ns: int, dt: float, part: float
+) -> None:
+    """Advance everything by `dt`; `t_ns` is its end, `part` how much of the frame has gone by half-way."""
     ox_kg, fuel_kg = s.ox_kg, s.fuel_kg
-    air_at(s, s.x[2] + 0.5 * dt * s.x[5])
+    air_at(c, s, s.x[2] + 0.5 * dt * s.x[5], part)
     thrust = engines_step(c, s, engines, chambers, act, dt)
     fins_step(c, s, act, dt)
     if s.at_rest == TIPPED or s.at_rest == CRASHED:
         return
     centre_mass(c, s, 0.5 * (ox_kg + s.ox_kg), 0.5 * (fuel_kg + s.fuel_kg))
+    leave(c, s, ox_kg + fuel_kg - s.ox_kg - s.fuel_kg, dt)
+    if c.tanks > 0:
+        slosh_step(c, s, dt)
     move_moment(s)
     s.plume = plume_shielding(thrust, c.full_thrust_n, c.plume_factor)
     body_step(c, s, t_ns, dt)
@@ -266,19 +287,24 @@ def advance(
     act: Floats,
     truth: Floats,
     truth_int: Ints,
+    gusts: Floats,
     t_ns: int,
     span_ns: int,
     steps: int,
 ) -> int:
     """Integrate from `t_ns` over `span_ns` in `steps` equal steps with `act` held; write the truth.
 
+    `gusts` holds the frame's three random numbers (looked at only where the case has gusts).
+
     Returns at_rest.  Steps end on whole nanoseconds of the flight's clock.
     """
     c, s = constants[0], body[0]
     dt = span_ns * 1e-9 / steps
     set_decays(c, s, dt)
+    if c.gust_w20_mps > 0.0:
+        gust_step(c, s, gusts, span_ns * 1e-9)
     for i in range(1, steps + 1):
-        plant_step(c, s, engines, chambers, act, t_ns + span_ns * i // steps, dt)
+        plant_step(c, s, engines, chambers, act, t_ns + span_ns * i // steps, dt, (i - 0.5) / steps)
     centre_mass(c, s, s.ox_kg, s.fuel_kg)
     write_truth(constants, body, engines, chambers, truth, truth_int)
     return int(s.at_rest)
@@ -300,7 +326,7 @@ def specific_force(c: Any, s: Any) -> None:
 def write_flow_state(c: Any, s: Any, truth: Floats) -> None:
     """Write Mach number, dynamic pressure, angle of attack and wind."""
     x = s.x
-    ax, ay, az = x[3] - c.wind_east_mps, x[4] - c.wind_north_mps, x[5]
+    ax, ay, az = x[3] - s.wind_mps[0], x[4] - s.wind_mps[1], x[5] - s.wind_mps[2]
     speed = math.sqrt(ax * ax + ay * ay + az * az)
     _, _, r02, _, _, r12, _, _, r22 = rotation(x[6], x[7], x[8], x[9])
     along = -(r02 * ax + r12 * ay + r22 * az)
@@ -308,9 +334,8 @@ def write_flow_state(c: Any, s: Any, truth: Floats) -> None:
     truth[c.at_dynamic_pressure_pa] = 0.5 * s.density_kgpm3 * speed * speed
     across = math.sqrt(max(speed * speed - along * along, 0.0))
     truth[c.at_angle_of_attack_rad] = math.atan2(across, along) if speed > 0.1 else 0.0
-    truth[c.at_wind_pad_mps] = c.wind_east_mps
-    truth[c.at_wind_pad_mps + 1] = c.wind_north_mps
-    truth[c.at_wind_pad_mps + 2] = 0.0
+    for i in range(3):
+        truth[c.at_wind_pad_mps + i] = s.wind_mps[i]
 
 
 @compiled
@@ -364,7 +389,7 @@ def write_truth(
 ) -> None:
     """Write the truth record of the present state; both views show the same memory."""
     c, s = constants[0], body[0]
-    air_at(s, s.x[2])
+    air_at(c, s, s.x[2], 1.0)
     specific_force(c, s)
     write_flow_state(c, s, truth)
     write_body(c, s, truth, truth_int)

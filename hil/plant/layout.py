@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from hil.plant.propellant import MAX_TANKS
 from hil.plant.rigid import STATES
+from hil.plant.wind import GUST_STATES, WIND_POINTS
 from hil.signals import FIN_COUNT
 
 __all__ = ["AERO_POINTS", "BODY", "CHAMBER", "CONSTANTS", "ENGINE", "MAX_LEGS", "WHERE", "record_array"]
@@ -52,14 +54,21 @@ CONSTANTS: Final = np.dtype((np.record, [
         "mixture_ratio", "throttle_floor", "valve_slew_per_s", "valve_lag_s", "flow_lag_s", "chamber_lag_s",
         "tail_off_s", "igniter_s", "gimbal_limit_rad", "gimbal_rate_radps", "gimbal_lag_s",
         "leg_stiffness_npm", "leg_damping_nspm", "leg_friction", "leg_radius_m", "crash_speed_mps",
-        "wind_east_mps", "wind_north_mps",
+        "leg_crush_n", "leg_stroke_m", "pad_radius_m", "nozzle_ring_m2",
+        "density_factor", "gust_w20_mps", "pad_north_m", "pad_up_m", "axis_north", "axis_up",
     ),
     ("mach", "<f8", (AERO_POINTS,)),
     ("axial", "<f8", (AERO_POINTS,)),
     ("normal_slope", "<f8", (AERO_POINTS,)),
     ("foot_x_m", "<f8", (MAX_LEGS,)),
     ("foot_y_m", "<f8", (MAX_LEGS,)),
-    *_ints("aero_points", "leg_count", "engines", *(f"at_{name}" for _, name in WHERE)),
+    *((name, "<f8", (MAX_TANKS,)) for name in (
+        "tank_radius_m", "tank_bottom_z_m", "tank_density_kgpm3", "tank_damping",
+    )),
+    *((name, "<f8", (WIND_POINTS,)) for name in ("wind_altitude_m", "wind_east_mps", "wind_north_mps")),
+    ("tank_is_fuel", "<i8", (MAX_TANKS,)),
+    *_ints("aero_points", "leg_count", "engines", "tanks", "wind_points", "turning"),
+    *_ints(*(f"at_{name}" for _, name in WHERE)),
 ]))  # fmt: skip
 """What does not change in a flight. `full_thrust_n` is that of all landing engines at sea level."""
 
@@ -72,13 +81,20 @@ BODY: Final = np.dtype((np.record, [
     ("specific_mps2", "<f8", (3,)),
     ("fin_rad", "<f8", (FIN_COUNT,)),
     ("fin_mean_rad", "<f8", (FIN_COUNT,)),
+    ("crush_m", "<f8", (MAX_LEGS,)),
+    ("wind_mps", "<f8", (3,)),
+    ("gust_states", "<f8", (GUST_STATES,)),
+    ("gust_from_mps", "<f8", (3,)),
+    ("gust_to_mps", "<f8", (3,)),
+    ("slosh_m", "<f8", (2, MAX_TANKS)),
+    ("slosh_mps", "<f8", (2, MAX_TANKS)),
     ("contact_pos_pad_m", "<f8", (3,)),
     ("contact_vel_pad_mps", "<f8", (3,)),
     *_floats(
         "ox_kg", "fuel_kg", "mass_kg", "cm_z_m", "inertia_transverse_kgm2", "inertia_axial_kgm2",
         "density_kgpm3", "sound_mps", "ambient_pa", "plume", "still_s", "contact_tilt_rad",
         "contact_rate_radps", "valve_decay", "gimbal_decay", "flow_decay", "chamber_decay", "fin_decay",
-        "per_mass", "per_transverse", "per_axial",
+        "per_mass", "per_transverse", "per_axial", "leave_transverse", "leave_axial",
     ),
     *_ints("contact", "contact_t_ns", "at_rest", "legs_down"),
 ]))  # fmt: skip

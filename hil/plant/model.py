@@ -9,17 +9,22 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hil.faults.case import Initial, Wind
+from hil.faults.case import Atmosphere, Initial, Pad, Wind
 from hil.plant.atmosphere import G0_MPS2, SEA_LEVEL_PA
 from hil.plant.core import advance, set_mass, write_truth
+from hil.plant.earth import pad_place
 from hil.plant.layout import BODY, CHAMBER, CONSTANTS, ENGINE, WHERE, record_array
-from hil.plant.vehicle import Vehicle
+from hil.plant.vehicle import EnginePosition, Vehicle
+from hil.plant.wind import gust_start
+from hil.sensors.streams import stream
 from hil.signals import Frame
 
 __all__ = ["BoosterPlant", "Effects"]
 
 MAX_STEPS: Final = 1_000_000
 """Most steps of one call of advance."""
+GUST_BLOCK: Final = 1024
+"""Frames for which random numbers are drawn ahead."""
 
 Array = npt.NDArray[np.float64]
 
@@ -64,10 +69,23 @@ class BoosterPlant:
     """The booster and its surroundings; writes the `truth` record of the frame.
 
     Positions are of the body origin (centre of the foot plane), pad axes; SI units.  The step is
-    at most `step_ns`; the initial truth stands in the frame once the plant is made.
+    at most `step_ns`; the initial truth stands in the frame once the plant is made.  Gusts draw from
+    their own stream, named by `seed` and `run_id`.
     """
 
-    def __init__(self, frame: Frame, vehicle: Vehicle, initial: Initial, wind: Wind, step_ns: int) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        vehicle: Vehicle,
+        initial: Initial,
+        wind: Wind,
+        step_ns: int,
+        *,
+        atmosphere: Atmosphere | None = None,
+        pad: Pad | None = None,
+        seed: int = 0,
+        run_id: str = "",
+    ) -> None:
         if step_ns <= 0:
             raise ValueError(f"step_ns = {step_ns}: must be positive")
         count = len(vehicle.landing_engines)
@@ -75,7 +93,8 @@ class BoosterPlant:
             raise ValueError(f"the frame is made for {frame.engines} engines, the vehicle lands on {count}")
         self._step_ns = step_ns
         self._t_ns = 0
-        self._constants = _constants(frame, vehicle, wind)
+        self._constants = _constants(frame, vehicle)
+        _set_surroundings(self._constants, wind, atmosphere or Atmosphere(), pad or Pad())
         self._engines, self._chambers = _engines(vehicle)
         self._body = _body(vehicle, initial, wind, self._constants)
         self.effects = Effects(**{name: self._engines[name] for name in Effects.__dataclass_fields__})
@@ -87,6 +106,11 @@ class BoosterPlant:
             self._truth_int,
         )  # fmt: skip
         self._at_rest = 0
+        self._gusts = stream(seed, run_id, "wind.gusts") if wind.gust_w20_mps > 0.0 else None
+        self._gust_noise: Array = np.zeros((GUST_BLOCK, 3))
+        self._gust_next = GUST_BLOCK - 1  # the first frame draws the first block
+        if self._gusts is not None:
+            gust_start(self._constants[0], self._body[0], self._gusts.standard_normal(5))
         write_truth(self._constants, self._body, self._engines, self._chambers, self._truth, self._truth_int)
 
     @property
@@ -105,18 +129,43 @@ class BoosterPlant:
             if steps == 0:
                 return
             raise ValueError(f"t_ns = {t_ns}: not ahead of {self._t_ns} by 1 to {MAX_STEPS} steps")
-        self._at_rest = advance(*self._blocks, self._t_ns, span_ns, steps)
+        if self._gusts is not None:
+            self._draw_gusts()
+        self._at_rest = advance(*self._blocks, self._gust_noise[self._gust_next], self._t_ns, span_ns, steps)
         self._t_ns = t_ns
 
+    def _draw_gusts(self) -> None:
+        """Go to the next frame's random numbers; draw a block of them ahead when there are none left."""
+        assert self._gusts is not None
+        self._gust_next = (self._gust_next + 1) % GUST_BLOCK
+        if self._gust_next == 0:
+            self._gust_noise[:] = self._gusts.standard_normal((GUST_BLOCK, 3))
 
-def _constants(frame: Frame, vehicle: Vehicle, wind: Wind) -> Any:
+
+def _set_surroundings(block: Any, wind: Wind, atmosphere: Atmosphere, pad: Pad) -> None:
+    """Put wind, air and pad into the core's constants."""
+    altitudes, winds = wind.points()
+    count = len(altitudes)
+    block["wind_points"][0] = count
+    block["wind_altitude_m"][0, :count] = altitudes
+    block["wind_east_mps"][0, :count] = [east for east, _ in winds]
+    block["wind_north_mps"][0, :count] = [north for _, north in winds]
+    block["gust_w20_mps"][0] = wind.gust_w20_mps
+    block["density_factor"][0] = atmosphere.density_factor
+    block["pad_radius_m"][0] = pad.radius_m
+    if pad.latitude_deg is not None:
+        latitude = math.radians(pad.latitude_deg)
+        block["turning"][0] = 1
+        block["pad_north_m"][0], block["pad_up_m"][0] = pad_place(latitude)
+        block["axis_north"][0], block["axis_up"][0] = math.cos(latitude), math.sin(latitude)
+
+
+def _constants(frame: Frame, vehicle: Vehicle) -> Any:
     """Return the core's constants for a flight."""
     block = record_array(CONSTANTS)
     values = {
         **_body_values(vehicle),
         **_engine_values(vehicle),
-        "wind_east_mps": wind.mean_mps[0],
-        "wind_north_mps": wind.mean_mps[1],
         **{f"at_{field}": frame.offset(record, field) for record, field in WHERE},
     }
     for name, value in values.items():
@@ -128,6 +177,12 @@ def _constants(frame: Frame, vehicle: Vehicle, wind: Wind) -> Any:
         ("normal_slope", vehicle.aero.normal_slope),
     ):
         block[name][0, :points] = table
+    for i, tank in enumerate(vehicle.tank):
+        block["tank_radius_m"][0, i] = tank.radius_m
+        block["tank_bottom_z_m"][0, i] = tank.bottom_z_m
+        block["tank_density_kgpm3"][0, i] = tank.density_kgpm3
+        block["tank_damping"][0, i] = tank.damping
+        block["tank_is_fuel"][0, i] = int(tank.contents == "fuel")
     # the feet stand between the fins
     angles = 2.0 * np.pi * (np.arange(vehicle.legs.count) + 0.5) / vehicle.legs.count
     block["foot_x_m"][0, : vehicle.legs.count] = vehicle.legs.radius_m * np.cos(angles)
@@ -161,12 +216,15 @@ def _body_values(vehicle: Vehicle) -> dict[str, float]:
         "fin_limit_rad": math.radians(fins.limit_deg),
         "fin_rate_radps": math.radians(fins.rate_degps),
         "fin_lag_s": fins.lag_s,
+        "tanks": len(vehicle.tank),
         "leg_count": legs.count,
         "leg_radius_m": legs.radius_m,
         "leg_stiffness_npm": legs.stiffness_npm,
         "leg_damping_nspm": legs.damping_nspm,
         "leg_friction": legs.friction,
         "crash_speed_mps": legs.crash_speed_mps,
+        "leg_crush_n": math.inf if legs.crush_n is None else legs.crush_n,
+        "leg_stroke_m": math.inf if legs.crush_stroke_m is None else legs.crush_stroke_m,
     }
 
 
@@ -175,6 +233,7 @@ def _engine_values(vehicle: Vehicle) -> dict[str, float]:
     flow_kgps = engine.thrust_sl_n / (engine.isp_sl_s * G0_MPS2)
     return {
         "engines": len(vehicle.landing_engines),
+        "nozzle_ring_m2": float(np.mean([p.x_m**2 + p.y_m**2 for p in _places(vehicle)])),
         "thrust_vac_n": engine.thrust_sl_n + SEA_LEVEL_PA * engine.nozzle_exit_area_m2,
         "full_thrust_n": engine.thrust_sl_n * len(vehicle.landing_engines),
         "exit_area_m2": engine.nozzle_exit_area_m2,
@@ -194,11 +253,15 @@ def _engine_values(vehicle: Vehicle) -> dict[str, float]:
     }
 
 
+def _places(vehicle: Vehicle) -> list[EnginePosition]:
+    return [vehicle.engine_position[number - 1] for number in vehicle.landing_engines]
+
+
 def _engines(vehicle: Vehicle) -> tuple[Any, Any]:
     """Return engines and chambers, shut and healthy."""
     count = len(vehicle.landing_engines)
     engines, chambers = record_array(ENGINE, count), record_array(CHAMBER, 2 * count)
-    places = [vehicle.engine_position[number - 1] for number in vehicle.landing_engines]
+    places = _places(vehicle)
     engines["x_m"] = [place.x_m for place in places]
     engines["y_m"] = [place.y_m for place in places]
     for name in (
@@ -247,7 +310,8 @@ def _attitude(initial: Initial, wind: Wind) -> tuple[float, float, float, float]
         norm = math.sqrt(w * w + x * x + y * y + z * z)
         return w / norm, x / norm, y / norm, z / norm
     east, north, up = initial.vel_pad_mps
-    east, north = east - wind.mean_mps[0], north - wind.mean_mps[1]
+    air_east, air_north = wind.steady_mps(initial.pos_pad_m[2])
+    east, north = east - air_east, north - air_north
     speed = math.sqrt(east * east + north * north + up * up)
     # shortest turn from straight up; upright when there is no flow, or when it comes from above
     if speed < 1.0 or up > 0.0:

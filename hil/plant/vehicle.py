@@ -18,6 +18,7 @@ __all__ = [
     "Fins",
     "Guidance",
     "Legs",
+    "Tank",
     "ValveBoard",
     "Vehicle",
     "load_vehicle",
@@ -119,7 +120,10 @@ class ValveBoard(FileModel):
 
 
 class Legs(FileModel):
-    """Landing legs: spring and damper at each foot."""
+    """Landing legs: spring and damper at each foot, and a core that crushes under more than its load.
+
+    Without `crush_n` the legs are elastic and never collapse.
+    """
 
     count: Annotated[int, Field(ge=3, le=8)]
     radius_m: Figure = bounded(0.5, 30.0, "m")
@@ -127,6 +131,18 @@ class Legs(FileModel):
     damping_nspm: Figure = bounded(1e2, 1e8, "N s/m, each leg")
     friction: Figure = bounded(0.0, 2.0, "1")
     crash_speed_mps: Figure = bounded(1.0, 50.0, "m/s, above this the legs collapse")
+    crush_n: Figure | None = bounded(1e3, 1e8, "N, each leg", default=None)
+    crush_stroke_m: Figure | None = bounded(0.01, 5.0, "m, crushed by more a leg collapses", default=None)
+
+
+class Tank(FileModel):
+    """A tank whose propellant sloshes: an upright cylinder, filled from its bottom."""
+
+    contents: Literal["oxidiser", "fuel"]
+    radius_m: Figure = bounded(0.1, 20.0, "m")
+    bottom_z_m: Figure = bounded(0.0, 150.0, "m, where the liquid lies")
+    density_kgpm3: Figure = bounded(50.0, 2000.0, "kg/m^3")
+    damping: Figure = bounded(0.0, 1.0, "1, ratio to critical")
 
 
 class Guidance(FileModel):
@@ -167,6 +183,8 @@ class Vehicle(FileModel):
     centre_engine: int
     """Number of the engine that may land the stage by itself."""
     valve_board: ValveBoard
+    tank: Annotated[tuple[Tank, ...], Field(max_length=4)] = ()
+    """Tanks that slosh; without any the propellant stands still in the body."""
     legs: Legs
     guidance: Guidance
     requirements: Requirements = Requirements()

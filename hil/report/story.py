@@ -26,7 +26,13 @@ _LOW_FRAMES: Final = 2
 _SILENT_FRAMES: Final = 5
 _ORDER: Final = ("fault", "ground", "noticed", "flight", "action")
 """Which comes first of two events in one frame: the cause."""
-_REST: Final = {1: "stands on the pad's ground", 2: "has tipped over", 3: "has crashed"}
+_REST: Final = {
+    1: "stands on the pad's ground",
+    2: "has tipped over",
+    3: "has crashed",
+    4: "stands on crushed legs",
+    5: "stands off the pad",
+}
 
 
 @dataclass(frozen=True, slots=True)

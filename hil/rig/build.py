@@ -63,7 +63,17 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
     propellant = vehicle.body.propellant_kg if initial.propellant_kg is None else initial.propellant_kg
     _warm_up(plan)
     with ExitStack() as stack:
-        plant = BoosterPlant(frame, vehicle, initial, case.wind, rates.plant_step_ns)
+        plant = BoosterPlant(
+            frame,
+            vehicle,
+            initial,
+            case.wind,
+            rates.plant_step_ns,
+            atmosphere=case.atmosphere,
+            pad=case.pad,
+            seed=seed,
+            run_id=plan.case_name,
+        )
         sensors = BoosterSensors(frame, vehicle, case.navigation, seed, plan.case_name)
         bare, wires = build_stations(
             frame,

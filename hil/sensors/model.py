@@ -12,6 +12,7 @@ from hil.faults.case import Navigation
 from hil.plant.vehicle import Vehicle
 from hil.sensors.mapping import ENGINE_NOISE, NAV_NOISE, RING_ROWS, SETTINGS, STATE, WHERE, sample
 from hil.sensors.streams import stream
+from hil.sensors.units import Units, sample_units
 from hil.signals import Frame
 
 __all__ = ["BoosterSensors"]
@@ -56,6 +57,7 @@ class BoosterSensors:
         self._noise: npt.NDArray[np.float64] = np.zeros((BLOCK_FRAMES, columns))
         self._next = BLOCK_FRAMES
         self._last_t_ns = -1
+        self._units = Units(navigation, seed, run_id)
         self._blocks = (
             self._settings,
             np.zeros((RING_ROWS, STATE)),
@@ -74,6 +76,10 @@ class BoosterSensors:
         if self._next == BLOCK_FRAMES:
             self._draw()
         sample(*self._blocks, self._next, t_ns)
+        if self._units:
+            settings, ring, times, _, nav, nav_int, *_ = self._blocks
+            noise = self._units.noise[self._next]
+            sample_units(self._units.block, settings, ring, times, nav, nav_int, noise, t_ns)
         self._next += 1
         self._last_t_ns = t_ns
 
@@ -83,6 +89,8 @@ class BoosterSensors:
         for generator, width in self._sources:
             self._noise[:, column : column + width] = generator.standard_normal((BLOCK_FRAMES, width))
             column += width
+        if self._units:
+            self._units.draw()
         self._next = 0
 
 

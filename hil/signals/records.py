@@ -107,7 +107,13 @@ TRUTH: Final = Record(
         Field("contact_vel_pad_mps", (3,), "m/s", "velocity of the body origin at the first touch"),
         Field("contact_tilt_rad", (), "rad", "angle of the body axis to the vertical at the first touch"),
         Field("contact_rate_radps", (), "rad/s", "turn rate at the first touch"),
-        Field("at_rest", (), "1", "0 moving, 1 stands, 2 tipped over, 3 crashed", "i8"),
+        Field(
+            "at_rest",
+            (),
+            "1",
+            "0 moving, 1 landed, 2 tipped over, 3 crashed, 4 stands on crushed legs, 5 stands off the pad",
+            "i8",
+        ),
     ),
 )
 

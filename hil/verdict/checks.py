@@ -87,8 +87,14 @@ def _stands(flight: FlightRecord) -> Result:
             return _fail("the stage never came to rest")
         return _not_exercised("the flight was cut short before the stage came to rest")
     state = int(flight.part("truth", "at_rest")[-1])
-    words = {1: "the stage stands", 2: "the stage tipped over", 3: "the stage crashed"}
-    return (_pass if state == 1 else _fail)(words.get(state, f"unknown rest state {state}"))
+    words = {
+        1: "the stage stands",
+        2: "the stage tipped over",
+        3: "the stage crashed",
+        4: "the stage stands, hard: on crushed legs",
+        5: "the stage stands, off the pad",
+    }
+    return (_pass if state in (1, 4, 5) else _fail)(words.get(state, f"unknown rest state {state}"))
 
 
 # ---- commands

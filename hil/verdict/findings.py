@@ -15,7 +15,13 @@ __all__ = ["findings"]
 
 _SILENT_FRAMES: Final = 5
 _WEAK_FRACTION: Final = 0.95
-_REST: Final = {1: "stands", 2: "tipped over", 3: "crashed"}
+_REST: Final = {
+    1: "stands",
+    2: "tipped over",
+    3: "crashed",
+    4: "stands on crushed legs",
+    5: "stands off the pad",
+}
 
 Finding = tuple[int, str]
 

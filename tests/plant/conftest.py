@@ -21,10 +21,12 @@ FRAME_NS = 10_000_000
 class Bench:
     """A plant on its frame; `run` holds valve and gimbal positions by rate drives, frame by frame."""
 
-    def __init__(self, vehicle: Vehicle, initial: Initial, wind: Wind, step_ns: int) -> None:
+    def __init__(
+        self, vehicle: Vehicle, initial: Initial, wind: Wind, step_ns: int, **surroundings: Any
+    ) -> None:
         self.vehicle = vehicle
         self.frame = Frame(len(vehicle.landing_engines))
-        self.plant = BoosterPlant(self.frame, vehicle, initial, wind, step_ns)
+        self.plant = BoosterPlant(self.frame, vehicle, initial, wind, step_ns, **surroundings)
         self.truth = self.frame["truth"]
         self.act = self.frame["actuator"]
         self.t_ns = 0
@@ -82,11 +84,14 @@ def bench(zq3: Vehicle) -> Callable[..., Bench]:
         vehicle: Vehicle | None = None,
         pos: tuple[float, float, float] = (0.0, 0.0, 3000.0),
         vel: tuple[float, float, float] = (0.0, 0.0, -250.0),
-        wind: tuple[float, float] = (0.0, 0.0),
+        wind: tuple[float, float] | Wind = (0.0, 0.0),
         step_ns: int = 1_000_000,
         **initial: Any,
     ) -> Bench:
+        names = ("atmosphere", "pad", "seed", "run_id")
+        surroundings = {name: initial.pop(name) for name in names if name in initial}
         start = Initial(pos_pad_m=pos, vel_pad_mps=vel, **initial)
-        return Bench(zq3 if vehicle is None else vehicle, start, Wind(mean_mps=wind), step_ns)
+        air = wind if isinstance(wind, Wind) else Wind(mean_mps=wind)
+        return Bench(zq3 if vehicle is None else vehicle, start, air, step_ns, **surroundings)
 
     return make

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hil.faults.case import Pad
+from hil.plant.vehicle import Vehicle
+
 Make = Callable[..., Any]
 
 
@@ -57,6 +60,66 @@ def test_hard_landing_crashes(bench: Make) -> None:
     assert b.truth["contact_vel_pad_mps"][2] == pytest.approx(-8.0, abs=0.1)
     assert b.truth["vel_pad_mps"].tolist() == [0.0, 0.0, 0.0]
     assert np.isfinite(b.frame.floats("truth")).all()
+
+
+def test_legs_touch_one_by_one(bench: Make) -> None:
+    """Tilted, one leg comes down first and turns the booster until all stand."""
+    half = math.radians(4.0) / 2.0
+    q = np.array([math.cos(half), math.sin(half) * 0.6, math.sin(half) * 0.8, 0.0])
+    b = bench(pos=(0.0, 0.0, 0.7), vel=(0.0, 0.0, -1.0), q_pad_from_body=tuple(q), propellant_kg=500.0)
+    seen = []
+    for _ in range(1500):
+        b.tick()
+        down = int(b.truth["legs_down"])
+        if not seen or seen[-1] != down:
+            seen.append(down)
+    assert seen[:3] == [0, 1, 2]
+    assert max(seen) >= 3
+    assert int(b.truth["at_rest"]) == 1
+
+
+def test_a_fast_landing_crushes_the_legs(bench: Make) -> None:
+    """Too fast for the struts, slow enough for the cores: it stands, lower, and that is told."""
+    b = drop(bench, 5.0)
+    assert int(b.truth["at_rest"]) == 4
+    assert int(b.truth["legs_down"]) == 4
+    crush = b.plant._body["crush_m"][0, :4]
+    assert crush.min() > 0.05
+    assert crush.max() < b.vehicle.legs.crush_stroke_m
+    soft = drop(bench, 1.0)
+    assert soft.plant._body["crush_m"].max() == 0.0
+    lower = soft.truth["pos_pad_m"][2] - b.truth["pos_pad_m"][2]
+    assert lower == pytest.approx(float(crush.mean()), abs=0.01)
+
+
+def test_a_crushing_leg_carries_its_load_and_no_more(bench: Make) -> None:
+    """While the cores yield, the deceleration is that of four loads at the cores' limit."""
+    b = bench(pos=(0.0, 0.0, 0.01), vel=(0.0, 0.0, -5.9), propellant_kg=500.0)
+    most = 0.0
+    for _ in range(30):
+        b.tick()
+        most = max(most, float(b.truth["force_body_mps2"][2]))
+    limit = 4.0 * b.vehicle.legs.crush_n / float(b.truth["mass_kg"])
+    assert most == pytest.approx(limit, rel=0.01)
+
+
+def test_a_leg_that_collapses_tips_it_over(bench: Make, zq3: Vehicle) -> None:
+    """With a stroke that is too short for the speed on one side, legs collapse and the booster falls over."""
+    legs = zq3.legs.model_copy(update={"crush_stroke_m": 0.1, "crush_n": 3e5})
+    b = drop(bench, 4.0, tilt_deg=6.0, vehicle=zq3.model_copy(update={"legs": legs}))
+    assert int(b.truth["at_rest"]) in (2, 3)
+    assert b.plant._body["crush_m"].max() > 1.0
+
+
+def test_off_the_pad(bench: Make) -> None:
+    """Where it stands decides, and the case says how large the pad is."""
+    for east, state in ((39.0, 1), (41.0, 5)):
+        b = bench(pos=(east, 0.0, 0.01), vel=(0.0, 0.0, -1.0), propellant_kg=500.0)
+        b.tick(300)
+        assert int(b.truth["at_rest"]) == state
+    b = bench(pos=(41.0, 0.0, 0.01), vel=(0.0, 0.0, -1.0), propellant_kg=500.0, pad=Pad(radius_m=50.0))
+    b.tick(300)
+    assert int(b.truth["at_rest"]) == 1
 
 
 def test_side_speed_tips_it_over(bench: Make) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hil.plant.atmosphere import EARTH_RADIUS_M, G0_MPS2
 from hil.plant.layout import BODY, CONSTANTS, record_array
 from hil.plant.rigid import rotation, runge_kutta_step
+from hil.plant.vehicle import Vehicle
 
 Make = Callable[..., Any]
 
@@ -101,14 +102,19 @@ def steered(b: Any, frames: int) -> Any:
     return np.concatenate([b.value(name) for name in ("pos_pad_m", "vel_pad_mps", "omega_body_radps")])
 
 
-def test_halving_the_step(bench: Make) -> None:
-    """Without events the scheme is of second order: half the step leaves a quarter of the error."""
+@pytest.mark.parametrize("sloshes", [False, True])
+def test_halving_the_step(bench: Make, zq3: Vehicle, sloshes: bool) -> None:
+    """Without events the scheme is of second order: half the step leaves a quarter of the error.
+
+    Slosh is coupled through the last step's acceleration, so its small part is of first order.
+    """
+    vehicle = zq3 if sloshes else zq3.model_copy(update={"tank": ()})
     coarse, middle, fine = (
-        steered(bench(vel=(20.0, -10.0, -250.0), wind=(8.0, -3.0), step_ns=step_ns), 300)
+        steered(bench(vehicle, vel=(20.0, -10.0, -250.0), wind=(8.0, -3.0), step_ns=step_ns), 300)
         for step_ns in (1_000_000, 500_000, 50_000)
     )
     assert np.abs(coarse - fine).max() < 1e-4
-    assert np.abs(middle - fine).max() < 0.3 * np.abs(coarse - fine).max()
+    assert np.abs(middle - fine).max() < (0.55 if sloshes else 0.3) * np.abs(coarse - fine).max()
 
 
 def test_halving_the_step_under_power(bench: Make) -> None:

