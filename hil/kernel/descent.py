@@ -49,7 +49,7 @@ class DescentProblem:
     frame_rate_radps: Sequence[float] | NDArray[np.float64] | None = None
 
     def flow_s_per_m(self) -> float:
-        """Return the mass flow for each newton; raise ValueError unless exactly one way of saying it is used."""
+        """Return the mass flow for each newton; raise ValueError unless it is given in exactly one way."""
         if (self.mass_flow_s_per_m is None) == (self.isp_s is None):
             raise ValueError("give either mass_flow_s_per_m or isp_s")
         if self.mass_flow_s_per_m is not None:
@@ -146,7 +146,7 @@ def raw_problem(problem: DescentProblem, nodes: int, final_time_s: float | None,
 def solve_descent(
     problem: DescentProblem, *, nodes: int, final_time_s: float | None = None, hold: Hold = "foh"
 ) -> DescentSolution:
-    """Solve a descent with `nodes` states, first and last included; without a final time the best is searched.
+    """Solve a descent with `nodes` states, first and last included; without a final time search the best.
 
     Raises ValueError for data of the wrong shape or out of range.
     """

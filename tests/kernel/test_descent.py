@@ -170,8 +170,11 @@ anything = (
 )
 problems = st.dictionaries(
     st.sampled_from(
-        "mass_kg dry_mass_kg mass_flow_s_per_m pointing_rad glide_slope_rad speed_limit_mps final_time_s "
-        "thrust_min_n thrust_max_n gravity_mps2 pos_m vel_mps final_pos_m final_vel_mps frame_rate_radps".split()
+        [
+            *("mass_kg", "dry_mass_kg", "mass_flow_s_per_m", "final_time_s", "thrust_min_n", "thrust_max_n"),
+            *("pointing_rad", "glide_slope_rad", "speed_limit_mps", "gravity_mps2", "frame_rate_radps"),
+            *("pos_m", "vel_mps", "final_pos_m", "final_vel_mps"),
+        ]
     ),
     st.lists(anything, min_size=3, max_size=3),
     max_size=5,

@@ -99,7 +99,7 @@ class Descent:
 
     def _mass(self, thrust: np.ndarray) -> np.ndarray:
         burn = thrust[:-1] if self.hold == "zoh" else 0.5 * (thrust[:-1] + thrust[1:])
-        return self.p.mass_kg - self.alpha * self.dt * np.concatenate([[0.0], np.cumsum(burn)])
+        return np.asarray(self.p.mass_kg - self.alpha * self.dt * np.concatenate([[0.0], np.cumsum(burn)]))
 
     def r(self, k: int, i: int) -> int:
         return 7 * k + i
@@ -185,7 +185,7 @@ class Descent:
     def start_in_cone(self) -> bool:
         """Tell whether the initial position, which is given, keeps to the glide slope."""
         away = self.r0 - self.rf
-        return float(np.hypot(*away[:2])) <= math.tan(math.radians(self.p.glide_slope_deg)) * away[2]
+        return bool(np.hypot(*away[:2]) <= math.tan(math.radians(self.p.glide_slope_deg)) * away[2])
 
     def glide(self, rows: Rows, k: int, slack: dict[int, float] | None = None) -> None:
         """Glide slope about the final position; `slack` is added to its first row."""
@@ -214,9 +214,9 @@ class Descent:
     def least_miss(self) -> tuple[np.ndarray, Rows]:
         """Return cost and rows of the problem whose final state may be missed.
 
-        Blackmore, Acikmese & Scharf 2010, problem 3: least horizontal miss, the glide slope standing where the
-        motion ends. What it cannot keep to even so (altitude and velocity at the end, glide slope, speed limit,
-        propellant) is given up at `PENALTY` times the price.
+        Blackmore, Acikmese & Scharf 2010, problem 3: least horizontal miss, the glide slope standing where
+        the motion ends. What it cannot keep to even so (altitude and velocity at the end, glide slope, speed
+        limit, propellant) is given up at `PENALTY` times the price.
         """
         rows = Rows()
         self.motion(rows)
@@ -250,7 +250,7 @@ class Descent:
         return cost, rows
 
     def soft_limits(self, rows: Rows, k: int, slack: Callable[[float], int]) -> None:
-        """Glide slope of node k about where the motion ends, speed limit of node k + 1; both may be given up."""
+        """Glide slope of node k about the motion's end, speed limit of node k + 1, each with its price."""
         p, end = self.p, self.n - 1
         if p.glide_slope_deg is not None:
             angle, s = math.radians(p.glide_slope_deg), slack(PENALTY)
@@ -269,7 +269,7 @@ class Descent:
         """Return what a motion costs in the least-miss problem, reckoned from the motion itself."""
         p = self.p
         off = (pos_m[-1] - self.rf) / self.length
-        given_up = abs(off[2]) + float(np.linalg.norm(vel_mps[-1] - self.vf)) / self.speed
+        given_up = float(abs(off[2])) + float(np.linalg.norm(vel_mps[-1] - self.vf)) / self.speed
         if p.glide_slope_deg is not None:
             angle = math.radians(p.glide_slope_deg)
             away = (pos_m[:-1] - pos_m[-1]) / self.length

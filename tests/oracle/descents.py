@@ -24,7 +24,7 @@ LANDER = DescentProblem(
     pos_m=(2000.0, 0.0, 1500.0),
     vel_mps=(100.0, 0.0, -75.0),
 )
-"""Acikmese & Ploen, J. Guid. Control Dyn. 30(5), 2007, section VI: six 3100 N engines canted by 27 deg, 30-80 %."""
+"""Acikmese & Ploen, J. Guid. Control Dyn. 30(5), 2007, section VI: six canted engines of 3100 N, 30-80 %."""
 
 ROTATING = replace(
     LANDER,
@@ -38,7 +38,7 @@ ROTATING = replace(
         2 * math.pi / MARS_DAY_S * math.sin(math.radians(30)),
     ),
 )
-"""Malyuta et al., Convex Optimization for Trajectory Generation, IEEE Control Systems 42(5), 2022: at 30 deg latitude."""
+"""Malyuta et al., Convex Optimization for Trajectory Generation, IEEE Control Systems 42(5), 2022."""
 
 BOOSTER = DescentProblem(
     mass_kg=45_000.0,
@@ -67,7 +67,7 @@ class Drawn:
 
 
 def draw(rng: np.random.Generator) -> Drawn:
-    """Draw a booster; about two in five can be landed. Every second one loses a third of its thrust on the way."""
+    """Draw a booster; about two in five can be landed. Every second one loses a third of its thrust."""
     nodes = 30
     mass = rng.uniform(38e3, 48e3)
     most = np.full(nodes, rng.uniform(800e3, 1200e3))
