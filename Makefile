@@ -13,7 +13,7 @@ BUILT_FROM := pyproject.toml $(wildcard setup.py rigs/bus.dbc csrc/*.[ch]) \
 RIG ?= rigs/virtual.toml
 CASE ?= nominal
 JOBS ?= 2
-BENCH ?= rungs plant_peers
+BENCH ?= rungs plant_peers descent
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -40,7 +40,7 @@ format: $(DEV_STAMP) ## Format Python and C in place
 cov: $(DEV_STAMP) ## Run the tests with coverage; the pages lie in htmlcov/
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not nightly" --cov --cov-report=term --cov-report=html $(ARGS)
 
-bench: $(BENCH_STAMP) ## Measure the speed of rungs and plant, beside other simulators (BENCH= names scripts)
+bench: $(BENCH_STAMP) ## Measure rungs, plant and optimiser beside their peers (BENCH= names scripts)
 	@set -e; for name in $(BENCH); do echo "== $$name"; $(PY) benchmarks/$$name.py $(ARGS); done
 
 clean: ## Remove the environment, build products, caches and runs

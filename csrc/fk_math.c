@@ -1,6 +1,7 @@
 #include "fk_math.h"
 
 #include <math.h>
+#include <string.h>
 
 double fk_min(double a, double b)
 {
@@ -72,6 +73,53 @@ double fk_atan(double x)
                                                   + y
                                                         * (-0.0559098861
                                                            + y * (0.0218612288 - y * 0.0040540580)))))));
+}
+
+#define LN2_HIGH 0.693147180369123816490 /* 20 low bits are zero: k LN2_HIGH is exact for |k| < 2^20 */
+#define LN2_LOW 1.90821492927058770002e-10
+#define ROOT_HALF 0.70710678118654752440
+#define EXP_TERMS 15
+#define LOG_TERMS 12
+
+static double power_of_two(int64_t k)
+{
+    const uint64_t bits = (uint64_t)(k + 1023) << 52;
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+double fk_exp(double x)
+{
+    const double y = fk_clamp(x, -700.0, 700.0);
+    const double k = y / (LN2_HIGH + LN2_LOW);
+    const int64_t n = (int64_t)(k < 0.0 ? k - 0.5 : k + 0.5);
+    const double r = (y - (double)n * LN2_HIGH) - (double)n * LN2_LOW;
+    double sum = 1.0;
+    for (int32_t i = EXP_TERMS; i > 0; i--) { /* Taylor, Horner's scheme */
+        sum = 1.0 + r / (double)i * sum;
+    }
+    return sum * power_of_two(n);
+}
+
+double fk_log(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int64_t n = (int64_t)(bits >> 52) - 1022;
+    bits = (bits & 0x000FFFFFFFFFFFFFu) | ((uint64_t)1022 << 52);
+    double m; /* 0.5 to 1 */
+    memcpy(&m, &bits, sizeof m);
+    if (m < ROOT_HALF) {
+        m *= 2.0;
+        n -= 1;
+    }
+    const double s = (m - 1.0) / (m + 1.0);
+    double sum = 0.0;
+    for (int32_t i = LOG_TERMS; i > 0; i--) { /* 2 atanh(s) */
+        sum = sum * s * s + 1.0 / (double)(2 * i - 1);
+    }
+    return (double)n * LN2_HIGH + ((double)n * LN2_LOW + 2.0 * s * sum);
 }
 
 int32_t fk_all_finite(const double *x, int32_t n)

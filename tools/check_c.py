@@ -31,8 +31,12 @@ FREE_HEADERS = {"assert.h", "float.h", "limits.h", "math.h", "stdbool.h", "stdde
 """Headers that exist without an operating system and hide no state."""
 SHARED_PARTS = {"if", "math"}
 """fk_<part>_ functions that every part may call; only fk.c calls the rest."""
-SIDEWAYS: dict[str, set[str]] = {}
-"""Parts of the kernel that are built from others: file stem -> parts it may call."""
+SIDEWAYS: dict[str, set[str]] = {
+    "fk_ldl": {"problem"},
+    "fk_socp": {"problem", "cone", "ldl"},
+    "fk_descent": {"problem", "socp"},
+}
+"""Parts of the kernel that are built from others: file stem -> parts that it may include and call."""
 
 POISON = (
     "assert malloc calloc realloc free alloca printf fprintf sprintf snprintf vprintf puts putchar "
@@ -123,7 +127,8 @@ def _include_errors(path: Path, text: str) -> Iterator[tuple[int, str]]:
                 _line(text, match.start(2)),
                 f"includes <{name}>: not one of {', '.join(sorted(FREE_HEADERS))}",
             )
-        if quote == '"' and in_kernel and name not in KERNEL_HEADERS | {f"{path.stem}.h"}:
+        below = {f"fk_{part}.h" for part in SIDEWAYS.get(path.stem, set())}
+        if quote == '"' and in_kernel and name not in KERNEL_HEADERS | below | {f"{path.stem}.h"}:
             yield (
                 _line(text, match.start(2)),
                 f'includes "{name}" sideways: parts exchange the structs of fk.h',

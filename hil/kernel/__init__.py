@@ -1,5 +1,16 @@
 """The guidance kernel: the project's own, or anyone's that implements csrc/fk_interface.h."""
 
 from hil.kernel.binding import Kernel, KernelRun, interface, load_library, load_sources, reference_kernel
+from hil.kernel.descent import DescentProblem, DescentSolution, solve_descent
 
-__all__ = ["Kernel", "KernelRun", "interface", "load_library", "load_sources", "reference_kernel"]
+__all__ = [
+    "DescentProblem",
+    "DescentSolution",
+    "Kernel",
+    "KernelRun",
+    "interface",
+    "load_library",
+    "load_sources",
+    "reference_kernel",
+    "solve_descent",
+]

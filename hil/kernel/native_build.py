@@ -14,7 +14,7 @@ from cffi import FFI
 
 __all__ = ["FLAGS", "declarations", "digest_of", "firmware", "firmware_sources", "kernel", "kernel_sources"]
 
-FLAGS: Final = ("-std=c11", "-O2", "-ffp-contract=off")
+FLAGS: Final = ("-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off")
 """How every C file of the project is compiled; no contraction, so that all rungs give the same bits."""
 
 _FIRMWARE_HEADERS: Final = (
@@ -79,29 +79,76 @@ def digest_of(root: Path, sources: list[str]) -> str:
     return digest.hexdigest()
 
 
-def _module(name: str, headers: tuple[str, ...], sources: list[str], absent: str = "") -> Any:
-    """Build a module from headers; functions whose name begins with `absent` are not in its sources."""
+def _module(
+    name: str,
+    headers: tuple[str, ...],
+    sources: list[str],
+    absent: str = "",
+    more: tuple[str, str] = ("", ""),
+) -> Any:
+    """Build a module from headers; functions whose name begins with `absent` are not in its sources.
+
+    `more` are declarations and code of the binding's own.
+    """
     ffi = FFI()
     for header in headers:
         text = declarations(Path(header).read_text(encoding="utf-8"))
         ffi.cdef(re.sub(rf"^\w+ {absent}\w+\([^;]*;", "", text, flags=re.MULTILINE) if absent else text)
     ffi.cdef("static char *const BUILT_FROM;")
-    includes = "\n".join(f'#include "{Path(header).name}"' for header in headers)
+    ffi.cdef(more[0])
+    includes = "\n".join(f'#include "{Path(header).name}"' for header in headers) + more[1]
     digest = digest_of(Path.cwd(), sources)
     ffi.set_source(
         name,
         f'{includes}\nstatic char *const BUILT_FROM = "{digest}";',
         sources=sources,
         include_dirs=list(INCLUDES),
-        extra_compile_args=list(FLAGS),
+        extra_compile_args=[*FLAGS, "-D_POSIX_C_SOURCE=200809L"],
         libraries=["m"],
     )
     return ffi
 
 
+_DESCENT: Final = """
+#define FK_DESCENT_FIXED ...
+#define FK_DESCENT_FREE ...
+size_t descent_size(void);
+void descent_init(void *memory, const fk_problem_t *problem, int32_t free_time);
+int32_t descent_iterate(void *memory, int32_t iterations);
+void descent_result(const void *memory, fk_answer_t *out);
+double descent_timed(void *memory, const fk_problem_t *problem, int32_t free_time);
+"""
+_DESCENT_C: Final = """
+#include "fk_descent.h"
+#include <time.h>
+static size_t descent_size(void) { return sizeof(fk_descent_t); }
+static void descent_init(void *memory, const fk_problem_t *problem, int32_t free_time)
+{
+    fk_descent_init(memory, problem, free_time);
+}
+static int32_t descent_iterate(void *memory, int32_t iterations)
+{
+    return fk_descent_iterate(memory, iterations);
+}
+static void descent_result(const void *memory, fk_answer_t *out) { fk_descent_result(memory, out); }
+static double descent_timed(void *memory, const fk_problem_t *problem, int32_t free_time)
+{
+    struct timespec from, to;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    fk_descent_init(memory, problem, free_time);
+    while (fk_descent_iterate(memory, FK_SOCP_ITERATIONS) == FK_DESCENT_RUNNING) {
+    }
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    return (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
+}
+"""
+"""The clock is the host's: the kernel has none."""
+
+
 def kernel() -> Any:
     """Return the builder of hil.kernel._kernel; the working directory is the project's."""
-    return _module("hil.kernel._kernel", ("csrc/fk_interface.h",), kernel_sources(Path.cwd()))
+    headers = ("csrc/fk_interface.h", "csrc/fk_math.h", "csrc/fk_problem.h")
+    return _module("hil.kernel._kernel", headers, kernel_sources(Path.cwd()), more=(_DESCENT, _DESCENT_C))
 
 
 def firmware() -> Any:
