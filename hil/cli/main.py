@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hil import __version__
+from hil.cli.output import open_streams
 from hil.cli.plant import add_plant, plant_command
 from hil.files import FileError
 from hil.signals import RigError
@@ -20,6 +21,8 @@ _STATUSES: Final = """\
 exit status: 0 PASS, 1 FAIL (a requirement broken), 2 bad usage or bad file, 3 ERROR (the rig broke),
 4 INVALID (timing degraded, so nothing is proven), 130 interrupted after the rig was made safe"""
 
+_SEEDS: Final = 2**63
+"""Number of seeds: they are 0 to this, excluded."""
 _BAD_FILE: Final = 2
 _RIG_ERROR: Final = 3
 _INTERRUPTED: Final = 130
@@ -27,20 +30,26 @@ _INTERRUPTED: Final = 130
 
 def _seeds(text: str) -> range:
     """Read `A:B`, B excluded."""
-    first, colon, end = text.partition(":")
-    try:
-        seeds = range(int(first), int(end))
-    except ValueError:
-        seeds = range(0)
-    if not colon or len(seeds) == 0 or seeds.start < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not A:B with 0 <= A < B (B is excluded)")
-    return seeds
+    first, _, end = text.partition(":")
+    if not (_is_count(first) and _is_count(end) and int(first) < int(end) <= _SEEDS):
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not A:B with 0 <= A < B <= 2^63 (B is excluded)")
+    return range(int(first), int(end))
+
+
+def _is_count(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 19
 
 
 def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^63 - 1")
+    if not _is_count(text) or int(text) >= _SEEDS:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number from 0 to 2^63 - 1")
     return int(text)
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("a folder has a name")
+    return Path(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--out",
-        type=Path,
+        type=_folder,
         metavar="DIR",
         help="run folder (default: runs/<rig>-<case>-<seed>, never overwritten)",
     )
@@ -104,11 +113,14 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status. Never shows a traceback (unless HIL_DEBUG is set)."""
+    output_lost = open_streams()
     try:
         arguments = _parser().parse_args(argv)
     except SystemExit as leave:
         return int(leave.code or 0)
     try:
+        if output_lost and (getattr(arguments, "json", False) or getattr(arguments, "seeds", None)):
+            raise RigError("standard output is closed: nobody could read the JSON object")
         return _dispatch(arguments)
     except FileError as error:
         status, text = _BAD_FILE, str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hil.cli.output import tell
 from hil.files import FileError
 
 __all__ = ["report_command"]
@@ -15,5 +16,5 @@ def report_command(run_dir: Path) -> int:
         raise FileError(f"{run_dir}: no such run folder")
     from hil.report import write_report
 
-    print(write_report(run_dir))
+    tell(str(write_report(run_dir)))
     return 0

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from hil.campaign import Tally
+from hil.cli.output import tell
 from hil.cli.summary import progress_line, summary
 from hil.executive import Stop
 from hil.files import FileError
@@ -42,7 +43,9 @@ def run_command(arguments: argparse.Namespace) -> int:
     page = _report(run)
     if arguments.json:
         _print_object(run.result)
-    print(summary(run, page), file=sys.stderr if arguments.json else sys.stdout)
+        print(summary(run, page), file=sys.stderr)
+    else:
+        tell(summary(run, page))
     return _status(run)
 
 
@@ -87,7 +90,7 @@ def _status(run: Run) -> int:
 
 
 def _print_object(result: dict[str, Any]) -> None:
-    print(json.dumps(result, allow_nan=False), flush=True)
+    tell(json.dumps(result, allow_nan=False))
 
 
 def _report(run: Run) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from hil.files import FileError
 from hil.rig.build import BuiltFlight, PaceName, build_flight, describe
 from hil.rig.plan import Plan
 from hil.signals import RigError
-from hil.tape import read_tape
+from hil.tape import claim_tape, read_tape
 from hil.verdict import REQUIREMENTS, TOUCHDOWN_KEYS, Judgement, judge
 
 __all__ = ["EXIT_STATUS", "INTERRUPTED", "Run", "run_flight"]
@@ -66,24 +66,39 @@ def run_flight(
     stop: Stop | None = None,
     on_start: Callable[[], None] | None = None,
 ) -> Run:
-    """Fly a plan once into `run_dir`, which exists; `stop` lets others end it early and safely.
+    """Fly a plan once into `run_dir`, which exists and holds no run; `stop` lets others end it early.
 
     `on_start` is called when everything is set up and the first frame is due.
 
     A rig that breaks is a result (verdict ERROR), not an exception; raises FileError for what the
-    files get wrong.  However it ends, every board is ended and run.json is written.
+    files get wrong and for a folder that holds a run.  However it ends, every board is ended and,
+    where the disk takes it, run.json is written.
     """
     outcome = _Outcome()
     begin = time.perf_counter()
     try:
-        built = build_flight(plan, seed=seed, pace=pace, run_dir=run_dir)
-    except RigError as error:
-        outcome.cause = str(error)
+        with _claimed(run_dir / "tape.mcap"):
+            built = build_flight(plan, seed=seed, pace=pace, run_dir=run_dir)
+    except (RigError, OSError) as error:  # OSError: a log beside the tape
+        outcome.cause = " ".join(str(error).split())
     else:
         if on_start is not None:
             on_start()
         _fly(built, outcome, stop, begin)
     return _judged(plan, outcome, seed=seed, pace=pace, run_dir=run_dir)
+
+
+@contextlib.contextmanager
+def _claimed(tape: Path) -> Iterator[None]:
+    """Keep others from flying into the same folder; leave no empty tape behind."""
+    claim_tape(tape)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if tape.stat().st_size == 0:
+                tape.unlink()
+        raise
 
 
 def _fly(built: BuiltFlight, outcome: _Outcome, stop: Stop | None, begin: float) -> None:
@@ -141,6 +156,19 @@ def _judged(plan: Plan, outcome: _Outcome, *, seed: int, pace: PaceName, run_dir
             judgement = judge(read_tape(run_dir / "tape.mcap"))
         except FileError as error:
             outcome.cause = outcome.cause or str(error)
+    run = _run(plan, outcome, judgement, seed=seed, pace=pace, run_dir=run_dir)
+    try:
+        _write_json(run_dir / "run.json", {**run.details, **run.result})
+    except RigError as error:
+        outcome.cause = outcome.cause or str(error)
+        run = _run(plan, outcome, judgement, seed=seed, pace=pace, run_dir=run_dir)
+    return run
+
+
+def _run(
+    plan: Plan, outcome: _Outcome, judgement: Judgement | None, *, seed: int, pace: PaceName, run_dir: Path
+) -> Run:
+    """Say how a flight went."""
     if outcome.interrupted:
         verdict = "INVALID"
     elif outcome.cause is not None or judgement is None:
@@ -169,7 +197,6 @@ def _judged(plan: Plan, outcome: _Outcome, *, seed: int, pace: PaceName, run_dir
         "cause": outcome.cause,
         **{key: value for key, value in outcome.notes.items() if key != "cause"},
     }
-    _write_json(run_dir / "run.json", {**details, **result})
     status = INTERRUPTED if outcome.interrupted else EXIT_STATUS[verdict]
     return Run(result, details, status, run_dir, judgement)
 
@@ -194,8 +221,11 @@ def _details(plan: Plan, judgement: Judgement | None, *, seed: int, pace: PaceNa
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write `values`; a disk that cannot take them is told by the tape or the missing file."""
+    """Write `values`, all of them or no file; raise RigError when the disk does not take them."""
+    text = json.dumps(values, indent=1, allow_nan=False, default=str) + "\n"
     try:
-        path.write_text(json.dumps(values, indent=1, allow_nan=False, default=str) + "\n", encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
+        with contextlib.suppress(OSError):
+            path.unlink()
         raise RigError(f"{path}: {error.strerror}") from None

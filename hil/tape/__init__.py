@@ -2,6 +2,6 @@
 
 from hil.tape.reader import Recording, read_tape
 from hil.tape.schema import TAPE_VERSION
-from hil.tape.writer import TapeWriter
+from hil.tape.writer import TapeWriter, claim_tape
 
-__all__ = ["TAPE_VERSION", "Recording", "TapeWriter", "read_tape"]
+__all__ = ["TAPE_VERSION", "Recording", "TapeWriter", "claim_tape", "read_tape"]

@@ -33,6 +33,7 @@ from mcap.records import (
     Statistics,
 )
 
+from hil.files import FileError
 from hil.signals import Frame, RigError
 from hil.signals.timing import timing_dtype
 from hil.tape.schema import (
@@ -45,13 +46,26 @@ from hil.tape.schema import (
     timing_definition,
 )
 
-__all__ = ["TapeWriter"]
+__all__ = ["TapeWriter", "claim_tape"]
 
 _MAGIC: Final = b"\x89MCAP0\r\n"
 _MESSAGE_HEAD: Final = 22
 """Bytes of a message record between its length and its payload."""
 _RECORD_HEAD: Final = 9
 """Opcode and length of any record."""
+
+
+def claim_tape(path: Path) -> None:
+    """Make the empty file of a tape, so that nobody else writes it.
+
+    Raises FileError when there is one already, RigError when the disk fails.
+    """
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+    except FileExistsError:
+        raise FileError(f"{path.parent}: holds a run already; name another folder") from None
+    except OSError as error:
+        raise RigError(f"tape {path}: {error.strerror}") from None
 
 
 class _Block:

@@ -18,7 +18,7 @@ from mcap.reader import make_reader
 from hil.files import FileError
 from hil.signals import RECORDS, Frame, RigError, frame_dtype
 from hil.signals.timing import timing_dtype
-from hil.tape import TapeWriter, read_tape
+from hil.tape import TAPE_VERSION, TapeWriter, read_tape
 from hil.tape.schema import frame_definition
 
 
@@ -187,7 +187,7 @@ def test_unwritable_and_unreadable_are_one_line(tmp_path: Path) -> None:
 def test_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(tmp_path / "t.mcap", 1)
     monkeypatch.setattr("hil.tape.reader.TAPE_VERSION", 99)
-    with pytest.raises(FileError, match=r"tape version 1 \(this program reads version 99\)"):
+    with pytest.raises(FileError, match=rf"tape version {TAPE_VERSION} \(this program reads version 99\)"):
         read_tape(tmp_path / "t.mcap")
 
 
