@@ -112,6 +112,13 @@ CHECKS = (
         lambda: _own("requirements_doc.py", "--check"),
     ),
     Check(
+        "plant-doc",
+        "the README's check cases in step",
+        "python3",
+        "",
+        lambda: _own("plant_check_doc.py", "--check"),
+    ),
+    Check(
         "c-format",
         "clang-format",
         "clang-format",
