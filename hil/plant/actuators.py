@@ -65,13 +65,27 @@ def actuator_step(
 
 
 @compiled
-def servo_step(pos: float, demand: float, decay: float, limit: float, most: float, deadband: float) -> float:
-    """Return a fin's angle after a step: first-order lag to the demand, at most `most` rad a step.
+def servo_step(
+    pos: float,
+    demand: float,
+    lag_s: float,
+    decay: float,
+    limit: float,
+    rate: float,
+    deadband: float,
+    dt: float,
+) -> tuple[float, float]:
+    """Return a fin's angle after a step and its mean over it; `decay` is exp(-dt / lag_s).
 
-    Errors within +-deadband (rad) move nothing.
+    First-order lag to the demand, at most at `rate` rad/s; errors within +-deadband (rad) move nothing.
     """
     error = dead_zone(clipped(demand, limit) - pos, deadband)
-    return pos + clipped(error * (1.0 - decay), most)
+    moved = error * (1.0 - decay)
+    most = rate * dt
+    if abs(moved) > most:
+        after = pos + clipped(moved, most)
+        return after, 0.5 * (pos + after)
+    return pos + moved, pos + error - moved * lag_s / dt
 
 
 @compiled
