@@ -5,6 +5,7 @@ Lags are integrated exactly over a step, because their inputs are held over it.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from hil.plant.jit import compiled
@@ -77,15 +78,22 @@ def servo_step(
 ) -> tuple[float, float]:
     """Return a fin's angle after a step and its mean over it; `decay` is exp(-dt / lag_s).
 
-    First-order lag to the demand, at most at `rate` rad/s; errors within +-deadband (rad) move nothing.
+    First-order lag to the demand, at most at `rate` rad/s; errors within +-deadband (rad) move
+    nothing.  Exact for a held demand, also where the rate limit ends within the step.
     """
     error = dead_zone(clipped(demand, limit) - pos, deadband)
-    moved = error * (1.0 - decay)
-    most = rate * dt
-    if abs(moved) > most:
-        after = pos + clipped(moved, most)
-        return after, 0.5 * (pos + after)
-    return pos + moved, pos + error - moved * lag_s / dt
+    size, knee = abs(error), rate * lag_s
+    if size <= knee:
+        moved = error * (1.0 - decay)
+        return pos + moved, pos + error - moved * lag_s / dt
+    limited_s = (size - knee) / rate if rate > 0.0 else dt
+    if limited_s >= dt:
+        moved = math.copysign(rate * dt, error)
+        return pos + moved, pos + 0.5 * moved
+    rest_s = dt - limited_s
+    left = knee * math.exp(-rest_s / lag_s)
+    area = 0.5 * rate * limited_s * limited_s + size * rest_s - lag_s * (knee - left)
+    return pos + math.copysign(size - left, error), pos + math.copysign(area / dt, error)
 
 
 @compiled
