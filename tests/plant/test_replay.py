@@ -1,4 +1,4 @@
-"""A whole flight's commands, replayed open loop at half the step: less than 1 mm and 1 mm/s before contact."""
+"""Whole flights, commands replayed open loop at half the step: within 1 mm and 1 mm/s before contact."""
 
 from __future__ import annotations
 
