@@ -5,6 +5,7 @@ Lags are integrated exactly over a step, because their inputs are held over it.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from hil.plant.jit import compiled
@@ -65,13 +66,34 @@ def actuator_step(
 
 
 @compiled
-def servo_step(pos: float, demand: float, decay: float, limit: float, most: float, deadband: float) -> float:
-    """Return a fin's angle after a step: first-order lag to the demand, at most `most` rad a step.
+def servo_step(
+    pos: float,
+    demand: float,
+    lag_s: float,
+    decay: float,
+    limit: float,
+    rate: float,
+    deadband: float,
+    dt: float,
+) -> tuple[float, float]:
+    """Return a fin's angle after a step and its mean over it; `decay` is exp(-dt / lag_s).
 
-    Errors within +-deadband (rad) move nothing.
+    First-order lag to the demand, at most at `rate` rad/s; errors within +-deadband (rad) move
+    nothing.  Exact for a held demand, also where the rate limit ends within the step.
     """
     error = dead_zone(clipped(demand, limit) - pos, deadband)
-    return pos + clipped(error * (1.0 - decay), most)
+    size, knee = abs(error), rate * lag_s
+    if size <= knee:
+        moved = error * (1.0 - decay)
+        return pos + moved, pos + error - moved * lag_s / dt
+    limited_s = (size - knee) / rate if rate > 0.0 else dt
+    if limited_s >= dt:
+        moved = math.copysign(rate * dt, error)
+        return pos + moved, pos + 0.5 * moved
+    rest_s = dt - limited_s
+    left = knee * math.exp(-rest_s / lag_s)
+    area = 0.5 * rate * limited_s * limited_s + size * rest_s - lag_s * (knee - left)
+    return pos + math.copysign(size - left, error), pos + math.copysign(area / dt, error)
 
 
 @compiled

@@ -167,12 +167,12 @@ def begin_frame(c: Any, s: Any, prop: Any, act: Floats) -> None:
 def fins_step(c: Any, s: Any, act: Floats, dt: float) -> None:
     """Let the fin servos follow their demands; leave the mean angles of the step in `s`."""
     for i in range(4):
-        before = s.fin_rad[i]
+        s.fin_mean_rad[i] = s.fin_rad[i]
         if s.fin_stuck[i] == 0.0:
-            most = c.fin_rate_radps * s.fin_rate_factor[i] * dt
-            demand = act[c.at_fin_cmd_rad + i]
-            s.fin_rad[i] = servo_step(before, demand, s.fin_decay, c.fin_limit_rad, most, c.fin_deadband_rad)
-        s.fin_mean_rad[i] = 0.5 * (before + s.fin_rad[i])
+            s.fin_rad[i], s.fin_mean_rad[i] = servo_step(
+                s.fin_rad[i], act[c.at_fin_cmd_rad + i], c.fin_lag_s, s.fin_decay, c.fin_limit_rad,
+                c.fin_rate_radps * s.fin_rate_factor[i], c.fin_deadband_rad, dt,
+            )  # fmt: skip
 
 
 @compiled

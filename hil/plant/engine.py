@@ -218,7 +218,9 @@ def thrust_n(k: Any, pressure: float, ambient_pa: float) -> float:
 
 @compiled
 def move_gimbal(k: Any, e: Any, x_drive: float, y_drive: float, dt: float) -> tuple[float, float]:
-    """Move the gimbal by `dt`; return its mean angles, rad."""
-    gx, gy = e.gimbal_x_rad, e.gimbal_y_rad
+    """Move the gimbal by `dt`; return its mean angles, rad (of the cubic through angles and rates)."""
+    gx, gy, vx, vy = e.gimbal_x_rad, e.gimbal_y_rad, e.gimbal_x_speed, e.gimbal_y_speed
     gimbal_step(k, e, x_drive, y_drive, k.gimbal_decay, dt)
-    return 0.5 * (gx + e.gimbal_x_rad), 0.5 * (gy + e.gimbal_y_rad)
+    part = dt / 12.0
+    mean_x = 0.5 * (gx + e.gimbal_x_rad) + part * (vx - e.gimbal_x_speed)
+    return mean_x, 0.5 * (gy + e.gimbal_y_rad) + part * (vy - e.gimbal_y_speed)

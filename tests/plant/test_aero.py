@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hil.plant.actuators import servo_step
 from hil.plant.aero import body_forces, fin_forces, interpolate, plume_shielding
 from hil.plant.vehicle import Vehicle
 
@@ -122,3 +123,20 @@ def test_weakly_stable_engines_first(bench: Callable[..., Any]) -> None:
     b.tick(150)
     assert before == pytest.approx(2.0 * half)
     assert float(b.truth["angle_of_attack_rad"]) < before
+
+
+def test_fin_servo_is_exact_for_a_held_demand() -> None:
+    """One large step and many small ones agree, through the rate limit's end, in angle and mean."""
+    lag, rate, limit, band = 0.05, 1.0, 0.35, 0.001
+
+    def step(pos: float, dt: float) -> tuple[float, float]:
+        return servo_step(pos, 0.3, lag, math.exp(-dt / lag), limit, rate, band, dt)
+
+    for dt in (0.01, 0.2, 0.26, 0.5):
+        after, mean = step(0.0, dt)
+        pos, area = 0.0, 0.0
+        for _ in range(1000):
+            pos, part = step(pos, dt / 1000.0)
+            area += part / 1000.0
+        assert after == pytest.approx(pos, abs=1e-12)
+        assert mean == pytest.approx(area, abs=1e-9)
