@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from hil.cli.output import tell
@@ -16,5 +17,11 @@ def report_command(run_dir: Path) -> int:
         raise FileError(f"{run_dir}: no such run folder")
     from hil.report import write_report
 
-    tell(str(write_report(run_dir)))
+    whole = (run_dir / "run.json").exists()
+    path = write_report(run_dir)
+    if not whole:
+        print(
+            f"hil: {run_dir}: no run.json, the run was cut short: its tape was judged alone", file=sys.stderr
+        )
+    tell(str(path))
     return 0

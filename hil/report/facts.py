@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any, Final
 
 from hil.files import FileError
 from hil.tape import Recording
+from hil.verdict import judge
 from hil.verdict.requirements import REQUIREMENTS
 
-__all__ = ["Facts", "Figure", "Node", "Requirement", "load_facts"]
+__all__ = ["Facts", "Figure", "Node", "Requirement", "facts_of_tape", "load_facts"]
 
 _TOUCHDOWN: Final = (
     ("t_s", "time after ignition", "s"),
@@ -182,3 +184,37 @@ def load_facts(path: Path) -> Facts:
     if not isinstance(run, dict):
         raise FileError(f"{path}: not a JSON object")
     return Facts(run)
+
+
+def facts_of_tape(tape: Recording) -> Facts:
+    """Return what the tape alone tells of a run that left no `run.json`: one that was cut short.
+
+    Raises FileError when the tape does not say what was flown.
+    """
+    lacks = sorted({"frame_ns", "time_limit_s", "vehicle_toml"} - tape.info.keys())
+    if lacks:
+        raise FileError(f"no run.json (No such file), and the tape does not say what was flown: {lacks[0]}")
+    run: dict[str, Any] = {
+        **tape.info,
+        "verdict": "INVALID",
+        "cause": f"The run was cut short and left no run.json: this is what its tape holds, {_told(tape)}.",
+        "sim_s": _duration_s(tape),
+        "signals_sha256": hashlib.sha256(tape.frames.tobytes()).hexdigest(),
+    }
+    if len(tape.frames):
+        judgement = judge(tape)
+        run["touchdown"] = judgement.touchdown
+        run["requirements"] = judgement.requirements
+        run["requirement_reasons"] = {name: r.reason for name, r in judgement.results.items()}
+        run["limits"] = judgement.limits
+        run["findings"] = judgement.findings
+    return Facts(run)
+
+
+def _duration_s(tape: Recording) -> float:
+    return round(len(tape.frames) * int(tape.info["frame_ns"]) * 1e-9, 9)
+
+
+def _told(tape: Recording) -> str:
+    """Say how much of a flight the tape holds."""
+    return f"{len(tape.frames)} frames ({_duration_s(tape):g} s)"

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from hil.report.facts import Facts, Requirement, load_facts
+from hil.report.facts import Facts, Requirement, facts_of_tape, load_facts
 from hil.report.panels import EVENT_COLORS, Panel, time_panels
 from hil.report.story import Event, events, ignition_t_s
 from hil.report.track import track_panels
@@ -26,10 +26,13 @@ _NOTICE: Final = (
 def write_report(run_dir: Path) -> Path:
     """Write `report.html` into a run folder from its `run.json` and tape; return where it lies.
 
-    Raises hil.files.FileError when one of the two cannot be read.
+    A run that was killed has no `run.json`: then the readable part of its tape is judged, and the
+    verdict is INVALID.  Raises hil.files.FileError when what is there cannot be read.
     """
-    facts = load_facts(run_dir / "run.json")
+    whole = (run_dir / "run.json").exists()
+    facts = load_facts(run_dir / "run.json") if whole else None
     tape = read_tape(run_dir / "tape.mcap")
+    facts = facts or facts_of_tape(tape)
     story = events(tape.frames, facts.engines_of(tape))
     path = run_dir / "report.html"
     path.write_text(_page(facts, tape, story), encoding="utf-8")
@@ -79,7 +82,7 @@ def _text(value: object) -> str:
 def _header(facts: Facts, tape: Recording) -> str:
     cut = "" if tape.complete else "<p class='cause'>The tape was cut off; this is what was on the disk.</p>"
     cause = f"<p class='cause'>{_text(facts.cause)}</p>" if facts.cause else ""
-    lead = f'<p class="lead">{_text(facts.description)}</p>' if facts.description else ""
+    lead = f'<p class="lead">Case: {_text(facts.description)}</p>' if facts.description else ""
     return (
         f'<header><span class="badge {_text(facts.verdict.lower())}">{_text(facts.verdict)}</span>'
         f"<h1>{_text(facts.case)} on {_text(facts.rig)}</h1>"

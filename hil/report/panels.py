@@ -31,6 +31,8 @@ _BLUE, _ORANGE, _GREEN, _RED, _VIOLET = ENGINE_COLORS[:5]
 _MODE_COLORS: Final = ("#8a97a6", "#e0b11e", "#d9713c", "#2f7ed8", "#1fa187", "#5f6b78", "#d6453d")
 _STATE_COLORS: Final = ("#8a97a6", "#b7a54a", "#e0b11e", "#2f7ed8", "#8e63c7", "#d6453d")
 _DEG: Final = 180.0 / np.pi
+_TOOLBAR: Final = 32
+"""Height of the plots' toolbar, which names above a plot must stay clear of, px."""
 _FLOW_PA: Final = 300.0
 """Below this dynamic pressure the angle of attack means nothing and is not drawn."""
 
@@ -111,7 +113,7 @@ def _plot(
         **marks,
         "xaxis": {"range": [float(flight.t_s[0]), float(flight.t_s[-1])], "ticksuffix": " s"},
         "yaxis": {"title": {"text": left}},
-        "margin": {"t": 14 + 13 * levels},
+        "margin": {"t": (_TOOLBAR if levels else 14) + 13 * levels},
     }
     if right is not None:
         layout["yaxis2"] = {

@@ -15,7 +15,7 @@ import pytest
 
 from hil.cli import main
 from hil.faults.case import SHIPPED
-from hil.tape import claim_tape
+from hil.tape import claim_tape, read_tape
 
 ROOT = Path(__file__).parents[2]
 KERNEL = SHIPPED / "kernel.toml"
@@ -133,6 +133,38 @@ def test_standard_output_on_a_full_disk_is_3(case: Path) -> None:
 def test_a_flight_without_any_stream_keeps_its_tape_clean(case: Path) -> None:
     assert shell(f"run {KERNEL} --case {case} --out here <&- >&- 2>&-").returncode == 1
     assert main(["report", "here"]) == 0
+
+
+# ---- runs that were killed
+
+
+@pytest.mark.parametrize("part", [1.0, 0.6, 0.2])
+def test_a_killed_run_is_reported_from_its_tape(
+    case: Path, part: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["run", str(KERNEL), "--case", str(case), "--out", "here"])
+    tape = Path("here/tape.mcap")
+    tape.write_bytes(tape.read_bytes()[: int(part * tape.stat().st_size)])
+    for name in ("run.json", "report.html"):
+        Path("here", name).unlink()
+    capsys.readouterr()
+    assert main(["report", "here"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "here/report.html\n"
+    assert err.count("\n") == 1
+    assert "no run.json, the run was cut short" in err
+    page = Path("here/report.html").read_text()
+    count = len(read_tape(tape).frames)
+    assert (count < 50) == (part < 0.5)
+    assert "<title>INVALID: short on kernel</title>" in page
+    assert f"this is what its tape holds, {count} frames" in page
+    assert ("TD-MISS" in page) == (count > 0)
+
+
+def test_a_folder_without_anything_to_read_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("here").mkdir()
+    assert main(["report", "here"]) == 2
+    assert capsys.readouterr().err == "hil: here/tape.mcap: No such file or directory\n"
 
 
 # ---- folders and numbers

@@ -127,6 +127,21 @@ def test_a_cut_tape_and_a_rig_error_still_give_a_page(tmp_path: Path) -> None:
     assert "did not touch down" in text
 
 
+@pytest.mark.parametrize("verdict", ["PASS", "ERROR"])
+def test_the_description_is_the_cases_not_the_outcome(tmp_path: Path, verdict: str) -> None:
+    page = Page(
+        write_report(write_flight(tmp_path, frames=50, verdict=verdict, description="Everything works"))
+    )
+    assert "Case: Everything works" in page.text
+
+
+def test_names_of_events_stay_clear_of_the_toolbar(report: Path) -> None:
+    source = report.read_text(encoding="utf-8").split('id="figures">')[1].split("</script>")[0]
+    modes = next(figure for figure in json.loads(source) if figure["key"] == "modes")
+    highest = max(note["yshift"] for note in modes["layout"]["annotations"])
+    assert modes["layout"]["margin"]["t"] - highest >= 13 + 28  # a line of text, and Plotly's toolbar
+
+
 def test_a_tape_without_frames_still_gives_a_page(tmp_path: Path) -> None:
     assert "holds no frames" in Page(write_report(write_flight(tmp_path, frames=0, touchdown=None))).text
 
