@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,13 +11,21 @@ import fastcrc
 from cantools.database.can import Database, Message
 
 from hil.signals import Frame
-from hil.wire.canframe import make_frame, split_frame
+from hil.wire.canframe import make_frame
 from hil.wire.counting import no_counts
 from hil.wire.layout import raw_range
 
 __all__ = ["BenchDecoder", "checksum", "encode_frame"]
 
 _CHECKED: Final = {"COUNTER", "CHECKSUM"}
+_AS_COUNTS: Final = struct.Struct("=IB3xQ")
+"""A frame with its eight data bytes as one number: little-endian, as every signal of the table."""
+
+_AXES: Final = ("east", "north", "up")
+_crc: Final = fastcrc.crc8.autosar
+
+_Take = Callable[[int], None]
+"""Takes a frame's data, as one number, into the records."""
 
 
 def checksum(can_id: int, data: bytes) -> int:
@@ -34,27 +43,34 @@ def encode_frame(message: Message, values: Mapping[str, float], counter: int) ->
     return make_frame(message.frame_id, bytes(data))
 
 
-@dataclass
+def _bits(message: Message, name: str) -> tuple[int, int, int]:
+    """Return (shift, mask, sign) of a signal: its counts are ((data >> shift & mask) ^ sign) - sign.
+
+    `sign` is the weight of the sign bit, 0 for an unsigned signal.
+    """
+    signal = message.get_signal_by_name(name)
+    sign = 1 << (signal.length - 1) if signal.is_signed else 0
+    return signal.start, (1 << signal.length) - 1, sign
+
+
+@dataclass(slots=True)
 class _Heard:
     """One message that the bench knows: how to check it, and what to do with it."""
 
-    message: Message
-    ranges: tuple[tuple[str, float, float], ...]
-    """Signals whose bits can say more than their range allows."""
-    take: Callable[[Mapping[str, Any]], None] | None
+    limits: tuple[tuple[int, int, int, int, int], ...]
+    """Signals whose bits can say more than their range allows: bits, least and greatest count."""
+    take: _Take | None
     counter: int = -1
 
 
-def _ranges(message: Message) -> tuple[tuple[str, float, float], ...]:
-    """Return (name, low, high) in physical units, half a count wide, of the signals that need a look."""
+def _limits(message: Message) -> tuple[tuple[int, int, int, int, int], ...]:
     limited = []
     for signal in message.signals:
         low, high = raw_range(signal)
         bits = signal.length - (1 if signal.is_signed else 0)
         narrow = high < (1 << bits) - 1 or low > (-(1 << bits) if signal.is_signed else 0)
         if narrow and signal.name not in _CHECKED:
-            scale = float(signal.scale)
-            limited.append((signal.name, (low - 0.5) * scale, (high + 0.5) * scale))
+            limited.append((*_bits(message, signal.name), low, high))
     return tuple(limited)
 
 
@@ -63,6 +79,9 @@ class BenchDecoder:
 
     `nodes` are the numbers of the engines in the burn, by slot. A value stays in its record until
     the next one comes; `fresh` says whether it came in this frame.
+
+    Where each signal lies is looked up once: a frame's data is one number, of which a signal is a few
+    bits, and a record is a flat array, of which a field is one place.
     """
 
     def __init__(self, frame: Frame, nodes: tuple[int, ...], database: Database) -> None:
@@ -71,78 +90,89 @@ class BenchDecoder:
         self._frame = frame
         self._fresh = [frame[name]["fresh"] for name in ("command", "status")]
         self._telemetry_fresh = frame["telemetry"]["fresh"]
+        self._messages = {message.name: message for message in database.messages if not message.is_fd}
         takers = self._takers()
         self._heard = {
-            message.frame_id: _Heard(message, _ranges(message), takers.get(message.name))
-            for message in database.messages
-            if not message.is_fd
+            message.frame_id: _Heard(_limits(message), takers.get(message.name))
+            for message in self._messages.values()
+            if message.length == 8
         }
 
-    def _takers(self) -> dict[str, Callable[[Mapping[str, Any]], None]]:
-        takers: dict[str, Callable[[Mapping[str, Any]], None]] = {}
+    def _takers(self) -> dict[str, _Take]:
+        takers: dict[str, _Take] = {}
         for slot, node in enumerate(self._nodes):
-            command = ("request", "ox_valve_cmd", "fuel_valve_cmd", "gimbal_x_cmd_rad", "gimbal_y_cmd_rad")
-            status = ("state", "fault", "ox_valve_pos", "fuel_valve_pos", "chamber_pa")
-            gimbal = ("gimbal_x_rad", "gimbal_y_rad", "rejected")
-            takers[f"ENGINE_{node}_COMMAND"] = self._slot_taker("command", command, slot, fresh=True)
-            takers[f"ENGINE_{node}_STATUS"] = self._slot_taker("status", status, slot, fresh=True)
-            takers[f"ENGINE_{node}_GIMBAL"] = self._slot_taker("status", gimbal, slot, fresh=False)
+            command: tuple[str, ...] = (
+                "request",
+                "ox_valve_cmd",
+                "fuel_valve_cmd",
+                "gimbal_x_cmd_rad",
+                "gimbal_y_cmd_rad",
+            )
+            status: tuple[str, ...] = ("state", "fault", "ox_valve_pos", "fuel_valve_pos", "chamber_pa")
+            gimbal: tuple[str, ...] = ("gimbal_x_rad", "gimbal_y_rad", "rejected")
+            for name, record, fields, fresh in (
+                (f"ENGINE_{node}_COMMAND", "command", command, True),
+                (f"ENGINE_{node}_STATUS", "status", status, True),
+                (f"ENGINE_{node}_GIMBAL", "status", gimbal, False),
+            ):
+                takers[name] = self._taker(
+                    name, record, {f: (f, slot) for f in fields}, slot if fresh else None
+                )
         scalars = {
             "TELEMETRY_MODE": ("mode", "plan_source", "rejected", "plan_age_s", "nav_age_s"),
             "TELEMETRY_PLAN": ("time_to_go_s", "thrust_cmd_n"),
             "TELEMETRY_MASS": ("mass_est_kg", "ignition_margin_m"),
             "TELEMETRY_KERNEL": ("kernel_not_finite", "kernel_out_of_range"),
         }
-        for message, names in scalars.items():
-            takers[message] = self._scalar_taker(names)
-        takers["TELEMETRY_FAILED"] = self._mask_taker("engine_failed")
-        takers["TELEMETRY_SHARE"] = self._mask_taker("engine_share")
-        takers["TELEMETRY_ACCEL"] = self._accel_taker()
+        for name, fields in scalars.items():
+            takers[name] = self._taker(name, "telemetry", {f: (f, 0) for f in fields}, 0)
+        takers["TELEMETRY_FAILED"] = self._mask_taker("TELEMETRY_FAILED", "engine_failed")
+        takers["TELEMETRY_SHARE"] = self._mask_taker("TELEMETRY_SHARE", "engine_share")
+        axes = {f"accel_cmd_{axis}_mps2": ("accel_cmd_pad_mps2", i) for i, axis in enumerate(_AXES)}
+        takers["TELEMETRY_ACCEL"] = self._taker("TELEMETRY_ACCEL", "telemetry", axes, None)
         return takers
 
-    def _slot_taker(
-        self, record: str, names: tuple[str, ...], slot: int, *, fresh: bool
-    ) -> Callable[[Mapping[str, Any]], None]:
-        targets = [(name, self._frame[record][name]) for name in names]
-        mark = self._frame[record]["fresh"]
+    def _taker(
+        self, name: str, record: str, places: Mapping[str, tuple[str, int]], fresh: int | None
+    ) -> _Take:
+        """Return what takes message `name` into a record.
 
-        def take(values: Mapping[str, Any]) -> None:
-            for name, array in targets:
-                array[slot] = values[name]
-            if fresh:
-                mark[slot] = 1
+        `places` maps its signals to a field and a place in it; `fresh` is the place to mark, None for none.
+        """
+        message = self._messages[name]
+        floats: Any = self._frame.floats(record).data
+        ints: Any = self._frame.ints(record).data
+        values: list[tuple[int, int, int, float, int]] = []
+        numbers: list[tuple[int, int, int, int]] = []
+        for signal, (field, place) in places.items():
+            at = self._frame.offset(record, field) + place
+            if self._frame[record][field].dtype.kind == "f":
+                values.append((*_bits(message, signal), float(message.get_signal_by_name(signal).scale), at))
+            else:
+                numbers.append((*_bits(message, signal), at))
+        mark = None if fresh is None else self._frame.offset(record, "fresh") + fresh
 
-        return take
-
-    def _scalar_taker(self, names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], None]:
-        targets = [(name, self._frame["telemetry"][name]) for name in names]
-        mark = self._telemetry_fresh
-
-        def take(values: Mapping[str, Any]) -> None:
-            for name, array in targets:
-                array[()] = values[name]
-            mark[()] = 1
-
-        return take
-
-    def _mask_taker(self, name: str) -> Callable[[Mapping[str, Any]], None]:
-        array = self._frame["telemetry"][name]
-        bits = [(slot, node - 1) for slot, node in enumerate(self._nodes)]
-
-        def take(values: Mapping[str, Any]) -> None:
-            mask = int(values[name])
-            for slot, bit in bits:
-                array[slot] = (mask >> bit) & 1
+        def take(data: int) -> None:
+            for shift, mask, sign, scale, at in values:
+                floats[at] = ((((data >> shift) & mask) ^ sign) - sign) * scale
+            for shift, mask, sign, at in numbers:
+                ints[at] = (((data >> shift) & mask) ^ sign) - sign
+            if mark is not None:
+                ints[mark] = 1
 
         return take
 
-    def _accel_taker(self) -> Callable[[Mapping[str, Any]], None]:
-        array = self._frame["telemetry"]["accel_cmd_pad_mps2"]
+    def _mask_taker(self, message: str, field: str) -> _Take:
+        shift, bits, sign = _bits(self._messages[message], field)
+        assert sign == 0, "a mask has no sign"
+        ints: Any = self._frame.ints("telemetry").data
+        first = self._frame.offset("telemetry", field)
+        places = [(first + slot, node - 1) for slot, node in enumerate(self._nodes)]
 
-        def take(values: Mapping[str, Any]) -> None:
-            array[0] = values["accel_cmd_east_mps2"]
-            array[1] = values["accel_cmd_north_mps2"]
-            array[2] = values["accel_cmd_up_mps2"]
+        def take(data: int) -> None:
+            mask = (data >> shift) & bits
+            for at, bit in places:
+                ints[at] = (mask >> bit) & 1
 
         return take
 
@@ -151,43 +181,35 @@ class BenchDecoder:
         for fresh in self._fresh:
             fresh[:] = 0
         self._telemetry_fresh[()] = 0
+        heard_by_id, counts, read = self._heard, self.counts, _AS_COUNTS.unpack
         for frame in frames:
-            self._take_one(frame)
+            can_id, length, data = read(frame)
+            heard = heard_by_id.get(can_id)
+            if heard is None:
+                counts["unknown_id"] += 1
+                continue
+            reject = self._reject(heard, frame, length, data)
+            if reject is not None:
+                counts[reject] += 1
+                continue
+            counts["accepted"] += 1
+            if heard.take is not None:
+                heard.take(data)
 
-    def _take_one(self, frame: bytes) -> None:
-        can_id, data = split_frame(frame)
-        heard = self._heard.get(can_id)
-        if heard is None:
-            self.counts["unknown_id"] += 1
-            return
-        values = self._checked(heard, can_id, data)
-        if values is None:
-            return
-        self.counts["accepted"] += 1
-        if heard.take is not None:
-            heard.take(values)
-
-    def _checked(self, heard: _Heard, can_id: int, data: bytes) -> Mapping[str, Any] | None:
-        """Return the decoded signals of a frame that passes every check; count why it does not."""
-        counts = self.counts
-        if len(data) != heard.message.length:
-            counts["length"] += 1
-            return None
-        if data[7] != checksum(can_id, data):
-            counts["checksum"] += 1
-            return None
-        counter = data[6] >> 4
-        if heard.counter >= 0:
-            step = (counter - heard.counter) & 0xF
-            if step == 0:
-                counts["repeated"] += 1
-                return None
-            if step != 1:
-                counts["jumped"] += 1
+    def _reject(self, heard: _Heard, frame: bytes, length: int, data: int) -> str | None:
+        """Return why a frame is rejected, None for one that passes every check."""
+        if length < 8:
+            return "length"
+        if data >> 56 != _crc(frame[:2] + frame[8:15]):
+            return "checksum"
+        counter = (data >> 52) & 0xF
+        last = heard.counter
+        if counter != (last + 1) & 0xF and last >= 0:
+            if counter == last:
+                return "repeated"
+            self.counts["jumped"] += 1
         heard.counter = counter
-        values: Mapping[str, Any] = heard.message.decode(data, decode_choices=False)  # type: ignore[assignment]
-        for name, low, high in heard.ranges:
-            if not low <= values[name] <= high:
-                counts["range"] += 1
-                return None
-        return values
+        for shift, mask, sign, least, most in heard.limits:
+            if not least <= (((data >> shift) & mask) ^ sign) - sign <= most:
+                return "range"
+        return None

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import fastcrc
@@ -26,6 +27,7 @@ from tests.seams.rigging import RIGS
 
 DATABASE = load_database(RIGS / "bus.dbc")
 NODES = (1, 2, 3)
+KINDS = ("COMMAND", "STATUS", "GIMBAL")
 anything = st.floats(allow_nan=True, allow_infinity=True)
 
 
@@ -235,6 +237,47 @@ def test_the_bench_counts_by_reason(reason: str) -> None:
 def test_garbage_never_raises(frames: list[tuple[int, bytes]]) -> None:
     decoder, _ = heard(*(make_frame(can_id, data) for can_id, data in frames))
     assert sum(decoder.counts[name] for name in (*REJECTS, "accepted", "unknown_id")) == len(frames)
+
+
+HEARD = [
+    m
+    for m in DATABASE.messages
+    if m.name.startswith("TELEMETRY") or m.name in {f"ENGINE_{n}_{k}" for n in NODES for k in KINDS}
+]
+AXES = {"accel_cmd_east_mps2": 0, "accel_cmd_north_mps2": 1, "accel_cmd_up_mps2": 2}
+
+
+def shown(frame: Frame, name: str, signal: str) -> float:
+    """Return where the bench shows a signal."""
+    if not name.startswith("ENGINE"):
+        telemetry = frame["telemetry"]
+        return float(telemetry["accel_cmd_pad_mps2"][AXES[signal]] if signal in AXES else telemetry[signal])
+    record = "command" if name.endswith("COMMAND") else "status"
+    return float(frame[record][signal][NODES.index(int(name.split("_")[1]))])
+
+
+@given(st.sampled_from(HEARD), st.binary(min_size=7, max_size=7))
+def test_the_bench_reads_what_cantools_reads(which: Any, bits: bytes) -> None:
+    data = bits + bytes([checksum(which.frame_id, bits)])
+    wanted: Any = which.decode(data, decode_choices=False)
+    good = all(s.minimum - 1e-9 <= wanted[s.name] <= s.maximum + 1e-9 for s in which.signals)
+    decoder, frame = heard(make_frame(which.frame_id, data))
+    assert decoder.counts["accepted" if good else "range"] == 1
+    for signal in set(wanted) - {"COUNTER", "CHECKSUM"} if good else ():
+        if signal in ("engine_failed", "engine_share"):
+            assert list(frame["telemetry"][signal]) == [wanted[signal] >> node - 1 & 1 for node in NODES]
+        else:
+            assert shown(frame, which.name, signal) == wanted[signal]
+
+
+def test_a_foreign_message_that_is_short_is_not_the_benchs(tmp_path: Path) -> None:
+    own = tmp_path / "bus.dbc"
+    text = (RIGS / "bus.dbc").read_text(encoding="utf-8")
+    foreign = 'BO_ 1000 FOREIGN: 2 BENCH\n SG_ x : 0|8@1+ (1,0) [0|255] "" BENCH\n\n'
+    own.write_text(text.replace("BO_ 512 ", foreign + "BO_ 512 ", 1), encoding="utf-8")
+    decoder = BenchDecoder(Frame(3), NODES, load_database(own))
+    decoder.take([make_frame(1000, b"\1\2")])
+    assert decoder.counts["unknown_id"] == 1
 
 
 def test_both_ends_count_the_same_reasons() -> None:
