@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from hil.boards._firmware import ffi, lib
+from hil.files import FileError
 from hil.kernel import Kernel
 from hil.signals import RigError
 
@@ -21,6 +22,8 @@ REFUSALS: Final = {
     5: "the kernel refused the configuration",
 }
 """What a firmware's init returns, in words (firmware.h)."""
+OF_THE_KERNEL: Final = (4, 5)
+"""Refusals that are the kernel's: the file that names it is to blame, not the rig."""
 
 
 @dataclass
@@ -52,9 +55,11 @@ def kernel_table(kernel: Kernel) -> Any:
 
 
 def refuse(board: str, code: int) -> None:
-    """Raise RigError when a firmware's init did not return ready."""
-    if code != 0:
-        raise RigError(f"board {board}: {REFUSALS.get(code, f'init failed with {code}')}")
+    """Raise when a firmware's init did not return ready: FileError when the kernel is why, else RigError."""
+    if code == 0:
+        return
+    text = f"board {board}: {REFUSALS.get(code, f'init failed with {code}')}"
+    raise FileError(text) if code in OF_THE_KERNEL else RigError(text)
 
 
 assert lib.FK_IF_MAX_ENGINES == lib.RECORDS_MAX_ENGINES

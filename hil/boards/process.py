@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from hil.boards.common import BoardFaults, Role
+from hil.boards.common import REFUSALS, BoardFaults, Role
 from hil.boards.outputs import ALL_VALID, Seam
 from hil.signals import BoardLost, Reality, RigError
 from hil.wire.bus import Node, VirtualBus
@@ -34,6 +34,8 @@ _TICK_MAGIC: Final = 0x4B434954
 _TOCK_MAGIC: Final = 0x4B434F54
 _FLAG_DEAD: Final = 1
 _CHANNELS: Final = 8
+_REFUSED: Final = 10
+"""Exit status of a board that refused to start, less the reason's number (host.c)."""
 
 ANSWER_S: Final = 2.0
 """Wall time that a board has for its frame in lockstep; then it counts as frozen."""
@@ -273,6 +275,8 @@ class ProcessBoard:
         if status < 0:
             name = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else "unknown"
             return f"process {self.pid} was killed by signal {-status} ({name})"
+        if status - _REFUSED in REFUSALS:
+            return f"process {self.pid} refused to start: {REFUSALS[status - _REFUSED]}"
         return f"process {self.pid} ended with exit status {status}"
 
     def _lose(self, text: str) -> None:

@@ -9,14 +9,14 @@ from typing import Literal
 
 from hil.boards import _firmware
 from hil.boards._firmware import lib
-from hil.boards.config import flight_computer_config, valve_board_config
+from hil.boards.config import flight_computer_config, kernel_config, valve_board_config
 from hil.boards.direct import DirectFlightComputer, DirectValveBoard, DirectWires
 from hil.boards.executables import flight_computer_executable, valve_board_executable
 from hil.boards.in_process import FlightComputer, ValveBoard
 from hil.boards.outputs import FinSeam, Seam, ValveSeam
 from hil.boards.process import ProcessBoard, launch
 from hil.files import FileError
-from hil.kernel import Kernel, load_library, load_sources, reference_kernel
+from hil.kernel import Kernel, check_fits, load_library, load_sources, reference_kernel
 from hil.kernel.native_build import firmware_sources
 from hil.kernel.places import check_built, source_root
 from hil.plant.vehicle import Vehicle
@@ -95,7 +95,17 @@ def build_stations(
                 initial_propellant_kg=initial_propellant_kg,
                 ignition_forced_at_s=ignition_forced_at_s,
             )
-    plan = Plan(frame, rig, rig_kernel(rig), vehicle.landing_engines, configs, pace, run_dir)
+    kernel = rig_kernel(rig)
+    check_fits(
+        kernel,
+        kernel_config(
+            vehicle,
+            frame_s,
+            initial_propellant_kg=initial_propellant_kg,
+            ignition_forced_at_s=ignition_forced_at_s,
+        ),
+    )
+    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir)
     return _wired(plan) if rig.has_wires else _direct(plan)
 
 

@@ -13,9 +13,20 @@ from hil.files import FileError
 from hil.kernel.native_build import declarations, kernel_sources
 from hil.kernel.places import check_built, source_root
 from hil.kernel.toolchain import CompileError, Product, build
+from hil.kernel.trial import KernelRefused, try_out
 
-__all__ = ["Kernel", "KernelRun", "interface", "load_library", "load_sources", "reference_kernel"]
+__all__ = [
+    "Kernel",
+    "KernelRun",
+    "check_fits",
+    "interface",
+    "load_library",
+    "load_sources",
+    "reference_kernel",
+]
 
+MOST_STATE: Final = 64 * 1024 * 1024
+"""Bytes of state that the flight computer has at most (fc_logic.c)."""
 FUNCTIONS: Final = ("fk_if_describe", "fk_if_init", "fk_if_step")
 
 
@@ -35,6 +46,8 @@ class Kernel:
     sources: tuple[Path, ...]
     includes: tuple[Path, ...]
     library: Path | None
+    image: Path | None
+    """The file that was loaded; None for the kernel that is built into the package."""
     keep: Any
     """Holds the loaded library, which must outlive the addresses."""
 
@@ -62,6 +75,10 @@ def _describe(name: str, address: int) -> tuple[str, int]:
     ):
         if size != ffi.sizeof(what):
             raise FileError(f"kernel {name}: its {what} has {size} bytes, this bench's {ffi.sizeof(what)}")
+    if not 0 < info.state_size <= MOST_STATE:
+        raise FileError(
+            f"kernel {name}: its state_size is {info.state_size} bytes (allowed: 1 to {MOST_STATE})"
+        )
     label = ffi.string(info.name).decode(errors="replace") if info.name != ffi.NULL else name
     return label, int(info.state_size)
 
@@ -69,10 +86,14 @@ def _describe(name: str, address: int) -> tuple[str, int]:
 def load_library(
     name: str, library: Path, *, sources: tuple[Path, ...] = (), includes: tuple[Path, ...] = ()
 ) -> Kernel:
-    """Load a shared library as kernel `name`; raise FileError when it does not fit."""
+    """Load a shared library as kernel `name`; raise FileError when it does not fit.
+
+    It is loaded and described in a child process first: what crashes there never gets into this one.
+    """
     ffi = interface()
     if not library.is_file():
         raise FileError(f"kernel {name}: {library}: no such file")
+    try_out(name, library, ffi)
     try:
         lib = ffi.dlopen(str(library.resolve()), ffi.RTLD_NOW | ffi.RTLD_LOCAL)
     except OSError as error:
@@ -87,7 +108,7 @@ def load_library(
     describe, init, step = (address(function) for function in FUNCTIONS)
     label, size = _describe(name, describe)
     used = None if sources else library.resolve()
-    return Kernel(name, label, size, describe, init, step, sources, includes, used, lib)
+    return Kernel(name, label, size, describe, init, step, sources, includes, used, library, lib)
 
 
 def load_sources(name: str, sources: tuple[Path, ...], includes: tuple[Path, ...] = ()) -> Kernel:
@@ -116,7 +137,22 @@ def reference_kernel() -> Kernel:
     describe, init, step = (int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in FUNCTIONS)
     label, size = _describe("reference", describe)
     sources = tuple(sorted((source_root() / "csrc").glob("*.c")))
-    return Kernel("reference", label, size, describe, init, step, sources, (), None, lib)
+    return Kernel("reference", label, size, describe, init, step, sources, (), None, None, lib)
+
+
+def check_fits(kernel: Kernel, config: bytes) -> None:
+    """See that a kernel starts with a configuration (an fk_if_config_t) and takes a step.
+
+    A kernel from outside does so in a child process; see hil.kernel.trial.  Raises KernelRefused when it
+    refuses the configuration, FileError when it crashes or hangs.
+    """
+    if kernel.image is not None:
+        try_out(kernel.name, kernel.image, interface(), config)
+        return
+    try:
+        KernelRun(kernel, config)
+    except ValueError as refused:
+        raise KernelRefused(str(refused)) from None
 
 
 class KernelRun:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
+from hil.boards.config import kernel_config
 from hil.boards.stations import firmware_layouts, rig_kernel
+from hil.faults.case import SHIPPED
+from hil.kernel import KernelRefused, check_fits
+from hil.plant.vehicle import load_vehicle
 from hil.rig.model import Rig
 from hil.signals import RigError
 from hil.wire.layout import check_database
@@ -23,13 +28,29 @@ def open_everything(rig: Rig) -> Iterator[str]:
         table = rig.path.parent / can.database
         check_database(table, firmware_layouts())
         yield f"can.{name}: {can.database}: agrees with the firmware"
-    yield f"kernel: {rig_kernel(rig).label}: fits"
+    yield _kernel(rig)
     for name, can in rig.can.items():
         probe_can(f"can.{name}", can.interface, can.channel, can.bitrate)
         yield f"can.{name}: {can.interface} {can.channel}: opens"
     for name, link in rig.serial.items():
         probe_serial(f"serial.{name}", link.port, link.baudrate)
         yield f"serial.{name}: {link.port}: opens"
+
+
+def _kernel(rig: Rig) -> str:
+    """Try the rig's kernel with a shipped vehicle; whether it takes the case's own is seen when it flies."""
+    kernel = rig_kernel(rig)
+    vehicle = load_vehicle(SHIPPED / "vehicles" / "zq3_class.toml")
+    with contextlib.suppress(KernelRefused):
+        check_fits(
+            kernel,
+            kernel_config(
+                vehicle,
+                rig.timing.frame_ms * 1e-3,
+                initial_propellant_kg=vehicle.body.propellant_kg,
+            ),
+        )
+    return f"kernel: {kernel.label}: fits"
 
 
 def refuse_live(rig: Rig) -> None:

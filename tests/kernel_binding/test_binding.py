@@ -15,7 +15,7 @@ from hil.kernel.places import check_built, source_root
 from hil.kernel.toolchain import CompileError, Product, build
 from hil.rig.model import KernelSpec
 from hil.signals import RigError
-from tests.seams.rigging import RIGS, VEHICLE, Stations, make_rig
+from tests.seams.rigging import RIGS, RUNGS, VEHICLE, Stations, make_rig
 
 MINIMAL = RIGS / "kernels" / "minimal" / "minimal.c"
 
@@ -96,10 +96,13 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         load_library("mine", tmp_path / "bad.so")
 
 
-def test_a_kernel_that_refuses_its_configuration_is_a_rig_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rung", RUNGS)
+def test_a_kernel_that_refuses_its_configuration_is_told_alike_on_every_rung(
+    rung: str, tmp_path: Path
+) -> None:
     spec = KernelSpec(name="mine", sources=(str(small(tmp_path, REFUSE="7")),))
-    with pytest.raises(RigError, match="the kernel refused the configuration"):
-        Stations("kernel", rig=make_rig("kernel", kernel=spec))
+    with pytest.raises(FileError, match=r"^kernel mine: refused its configuration \(7\)$"):
+        Stations(rung, rig=make_rig(rung, kernel=spec))
 
 
 def test_no_compiler_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
