@@ -89,6 +89,10 @@ def _drain(link: socket.socket) -> list[bytes]:
     return frames
 
 
+_Sent = tuple[int, Node, bytes]
+"""A frame that was sent: its id, who sent it, the frame."""
+
+
 class Gateway(Protocol):
     """A real bus as a member of the virtual one."""
 
@@ -239,15 +243,21 @@ class VirtualBus:
             for frame in frames:
                 node.send_socket(frame)
 
-    @staticmethod
-    def _hand_over(node: Node, sent: list[tuple[int, Node, bytes]]) -> None:
-        """Give a node what others have sent and it accepts."""
-        accepts = node.accepts
-        if accepts is None:
-            frames = [f for _, sender, f in sent if sender is not node]
-        else:
-            frames = [f for can_id, sender, f in sent if can_id in accepts and sender is not node]
-        VirtualBus._give(node, frames)
+    def _hand_over(self, sent: list[_Sent]) -> None:
+        """Give every node what others have sent and it accepts; `sent` is in the order of ids."""
+        by_id: dict[int, list[_Sent]] = {}
+        for entry in sent:
+            by_id.setdefault(entry[0], []).append(entry)
+        for node in self.nodes:
+            node.outbox = []
+            accepts = node.accepts
+            if node.wanted is not None:
+                frames = [f for i in node.wanted for _, sender, f in by_id.get(i, ()) if sender is not node]
+            elif accepts is not None:
+                frames = [f for can_id, sender, f in sent if can_id in accepts and sender is not node]
+            else:
+                frames = [f for _, sender, f in sent if sender is not node]
+            self._give(node, frames)
 
     def _to_outsiders(self, frames: list[bytes], sender: object) -> None:
         for guest in self._guests:
@@ -290,13 +300,7 @@ class VirtualBus:
         self._serve_unpolled()
         sent = [(frame_id(f), node, f) for node in self.nodes if not node.deaf for f in node.outbox]
         sent.sort(key=_by_id)
-        by_id: dict[int, list[tuple[int, Node, bytes]]] = {}
-        for entry in sent:
-            by_id.setdefault(entry[0], []).append(entry)
-        for node in self.nodes:
-            node.outbox = []
-            heard_here = sent if node.wanted is None else [e for i in node.wanted for e in by_id.get(i, ())]
-            self._hand_over(node, heard_here)
+        self._hand_over(sent)
         frames = [f for _, _, f in sent]
         if self._guests or self.gateways:
             self._to_outsiders(frames, None)
@@ -330,5 +334,5 @@ def _sweep(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _by_id(entry: tuple[int, Node, bytes]) -> int:
+def _by_id(entry: _Sent) -> int:
     return entry[0]
