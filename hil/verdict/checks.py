@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.signals import ENGINE_STATES, REQUESTS
-from hil.verdict.flight import JUDGED_ABOVE, Flags, FlightRecord
+from hil.verdict.flight import Flags, FlightRecord
 from hil.verdict.metrics import first_true
 from hil.verdict.requirements import (
     CLOSES_WITHIN_S,
     DETECTED_WITHIN_S,
-    FAILED_FRACTION,
     REALLOCATED_WITHIN_S,
     REQUIREMENTS,
     WATCHDOG_S,
@@ -55,8 +54,6 @@ _VALVE_LSB: Final = 0.00025
 _ANGLE_LSB_RAD: Final = 0.0001
 """Resolution of commands on the wire: a value may be off by half of it, a difference by all of it."""
 _TOLERANCE: Final = 1e-9
-_LONGER_THAN_LAGS_S: Final = 0.3
-"""A healthy engine follows its valves well within this time."""
 _MOST_COUNTED: Final = 255
 """Where the flight computer's counters of bad kernel output stop."""
 
@@ -242,24 +239,7 @@ def _something_wrong(flight: FlightRecord, slot: int, held: int) -> bool:
         command = flight.part("command", f"{valve}_valve_cmd")[before, slot]
         off |= np.abs(flight.part("truth", f"{valve}_valve_pos")[before, slot] - command) > 0.1
     stuck = len(off) >= 10 and bool(off[-10:].all())
-    dry = _ran_dry(flight, slot, held)
-    return bool(silent.any() or faulty.any() or low.any() or not_lit or stuck or dry)
-
-
-def _ran_dry(flight: FlightRecord, slot: int, held: int) -> bool:
-    """Tell whether a lit engine gives less than its open valves should because a tank is empty.
-
-    Truth expects of it what its flows give, so it does not count as failed; but it has no thrust to give,
-    and a flight computer, which sees valves and chamber alone, is right to give it up.  The valves' least
-    opening over a while longer than every lag is what the chamber is held against.
-    """
-    while_open = slice(max(0, held - flight.count(_LONGER_THAN_LAGS_S)), held + 1)
-    valves = [flight.part("truth", f"{valve}_valve_pos")[while_open, slot].min() for valve in ("ox", "fuel")]
-    full_pa = flight.vehicle.engine.chamber_pa
-    due_pa = min(valves) * full_pa
-    lit = flight.part("truth", "lit")[while_open, slot] != 0
-    judged = due_pa > JUDGED_ABOVE * full_pa and bool(lit[0])
-    return judged and bool(flight.part("truth", "chamber_pa")[held, slot] < FAILED_FRACTION * due_pa)
+    return bool(silent.any() or faulty.any() or low.any() or not_lit or stuck)
 
 
 def _reallocated(flight: FlightRecord) -> Result:

@@ -16,7 +16,7 @@ from hil.tape import Recording
 from hil.verdict.metrics import first_true, ignition_index, touchdown
 from hil.verdict.requirements import FAILED_FOR_S, FAILED_FRACTION
 
-__all__ = ["JUDGED_ABOVE", "MAINSTAGE", "RUN", "START", "Failure", "Flags", "FlightRecord"]
+__all__ = ["MAINSTAGE", "RUN", "START", "Failure", "Flags", "FlightRecord"]
 
 START: Final = REQUESTS.index("START")
 RUN: Final = REQUESTS.index("RUN")
@@ -24,7 +24,7 @@ MAINSTAGE: Final = ENGINE_STATES.index("MAINSTAGE")
 
 Flags = npt.NDArray[np.bool_]
 
-JUDGED_ABOVE: Final = 0.10
+_JUDGED_ABOVE: Final = 0.10
 """Expected chamber pressure, as a fraction of the full one, below which an engine is not running."""
 
 
@@ -132,7 +132,7 @@ class FlightRecord:
     def too_low(self) -> Flags:
         """For each frame and slot: the chamber is below FAILED_FRACTION of what its valves should give."""
         expected = self.part("truth", "chamber_expected_pa")
-        judged = expected > JUDGED_ABOVE * self.vehicle.engine.chamber_pa
+        judged = expected > _JUDGED_ABOVE * self.vehicle.engine.chamber_pa
         low: Flags = judged & (self.part("truth", "chamber_pa") < FAILED_FRACTION * expected)
         return low
 
