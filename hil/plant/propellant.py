@@ -67,6 +67,9 @@ def slosh_step(c: Any, s: Any, dt: float) -> None:
         return
     # turning acceleration of the last evaluation of the derivative
     turn_x, turn_y = s.scratch[3, 10], s.scratch[3, 11]
+    push_x, push_y = s.thrust_body_n[0] / s.mass_kg, s.thrust_body_n[1] / s.mass_kg
+    push_turn_x = (s.moment_body_nm[0] + s.cm_z_m * s.thrust_body_n[1]) / s.inertia_transverse_kgm2
+    push_turn_y = (s.moment_body_nm[1] - s.cm_z_m * s.thrust_body_n[0]) / s.inertia_transverse_kgm2
     for i in range(c.tanks):
         liquid = s.ox_kg if c.tank_is_fuel[i] == 0 else s.fuel_kg
         mass, length, depth = slosh_mode(c.tank_radius_m[i], c.tank_density_kgpm3[i], liquid)
@@ -77,9 +80,10 @@ def slosh_step(c: Any, s: Any, dt: float) -> None:
         edge = WALL * c.tank_radius_m[i]
         for side in range(2):
             known = s.specific_mps2[side] + arm * (turn_y if side == 0 else -turn_x)
-            # what is known is a step old: go on by a step
-            pushed = 2.0 * known - s.slosh_pushed[side, i] if s.sloshes == 1 else known
-            s.slosh_pushed[side, i] = known
+            # what is known is a step old; what the engines have changed since is known as well
+            engines = push_x + arm * push_turn_y if side == 0 else push_y - arm * push_turn_x
+            pushed = known + engines - s.slosh_pushed[side, i] if s.sloshes == 1 else known
+            s.slosh_pushed[side, i] = engines
             before = s.slosh_mps[side, i]
             middle = s.slosh_m[side, i] + 0.5 * dt * before
             s.slosh_mps[side, i] = before - dt * (stiffness * middle + damping * before + pushed)

@@ -90,7 +90,8 @@ def bench(zq3: Vehicle) -> Callable[..., Bench]:
     ) -> Bench:
         names = ("atmosphere", "pad", "seed", "run_id")
         surroundings = {name: initial.pop(name) for name in names if name in initial}
-        start = Initial(pos_pad_m=pos, vel_pad_mps=vel, **initial)
+        start = Initial(pos_pad_m=pos, vel_pad_mps=(0.0, 0.0, 0.0), **initial)
+        start = start.model_copy(update={"vel_pad_mps": vel})  # past the file's ranges: the plant has its own
         air = wind if isinstance(wind, Wind) else Wind(mean_mps=wind)
         return Bench(zq3 if vehicle is None else vehicle, start, air, step_ns, **surroundings)
 
