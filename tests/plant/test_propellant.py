@@ -92,6 +92,7 @@ def tank_alone(damping: float) -> tuple[Any, Any]:
     c.tanks = 1
     c.tank_radius_m[0], c.tank_density_kgpm3[0], c.tank_damping[0] = 2.0, 1000.0, damping
     s.ox_kg = 10_000.0
+    s.mass_kg, s.inertia_transverse_kgm2 = 1e9, 1e12
     s.specific_mps2[2] = 20.0
     s.slosh_m[0, 0] = 0.1
     return c, s
