@@ -74,7 +74,7 @@ int32_t fk_init(fk_t *fk, const fk_if_config_t *config)
     return 0;
 }
 
-static void report(const fk_t *fk, fk_if_telemetry_t *t)
+static void report(const fk_t *fk, fk_if_telemetry_t *t, int32_t followed, double now_s)
 {
     const int32_t mode = fk->modes.mode;
     fk_copy(fk->demand.accel_pad_mps2, t->accel_cmd_pad_mps2);
@@ -82,10 +82,10 @@ static void report(const fk_t *fk, fk_if_telemetry_t *t)
     t->thrust_cmd_n = fk->demand.thrust_n;
     t->mass_est_kg = fk->stage.mass_kg;
     t->ignition_margin_m = fk->nav.known ? fk_clamp(fk->plan.margin_m, -1e5, 1e5) : 0.0;
-    t->plan_age_s = 0.0;
+    t->plan_age_s = followed ? now_s - fk->optimiser.known_s : 0.0;
     t->nav_age_s = fk->nav.age_s;
     t->mode = mode;
-    t->plan_source = mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
+    t->plan_source = followed ? 2 : mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
 }
 
 void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out)
@@ -93,6 +93,8 @@ void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out)
     const fk_if_config_t *c = &fk->config;
     const int32_t lit = fk->modes.mode == FK_IF_IGNITION || fk->modes.mode == FK_IF_BRAKING
                         || fk->modes.mode == FK_IF_TERMINAL;
+    const double now_s = (double)in->t_ns * 1e-9;
+    double force[3] = {0.0, 0.0, 0.0};
     int32_t asked_start[FK_ENGINES];
     for (int32_t i = 0; i < FK_ENGINES; i++) {
         asked_start[i] = lit && fk->modes.share[i];
@@ -102,8 +104,12 @@ void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out)
     fk_stage_update(&fk->stage, c, &fk->nav, in);
     fk_health_update(fk->engine, c, in, asked_start);
     fk_modes_update(&fk->modes, fk->engine, c, &fk->nav, &fk->plan, in);
-    fk_guidance_update(&fk->plan, &fk->demand, c, &fk->nav, &fk->stage, fk->engine, &fk->modes);
+    fk_plan_update(&fk->optimiser, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, &fk->plan, now_s);
+    const int32_t followed =
+        fk_plan_follow(&fk->optimiser, c, &fk->nav, &fk->stage, &fk->modes, &fk->plan, now_s, force);
+    fk_guidance_update(&fk->plan, &fk->demand, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, followed,
+                       force);
     fk_control_update(&fk->control, c, &fk->nav, &fk->stage, &fk->demand, fk->modes.mode);
     fk_alloc_update(out, c, &fk->stage, fk->engine, &fk->demand, &fk->control, &fk->modes);
-    report(fk, &out->telemetry);
+    report(fk, &out->telemetry, followed, now_s);
 }

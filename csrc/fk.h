@@ -3,17 +3,22 @@
  * One fk_t, owned by the caller, holds everything.  fk_init brings it to the start of a flight, fk_step
  * runs one minor frame.  Types of inputs, outputs and configuration are those of fk_interface.h.
  *
- * Worst case of one fk_step: every loop is bounded by the constants below; the longest path is three
- * descent profiles of FK_PROFILE_STEPS steps.  No heap, no globals, no clock, no recursion.
+ * Worst case of one fk_step: every loop is bounded by the constants below; the longest path is two
+ * descent profiles of FK_PROFILE_STEPS steps in each of two phases and, where optimised plans are switched
+ * on, FK_PLAN_ITERATIONS interior-point iterations on FK_PLAN_NODES nodes.  No heap, no globals, no clock,
+ * no recursion.
  */
 #ifndef FK_H
 #define FK_H
 
 #include "fk_interface.h"
+#include "fk_socp.h"
 
 #define FK_ENGINES FK_IF_MAX_ENGINES
-#define FK_PROFILE_STEPS 24      /* steps of one predicted phase */
-#define FK_STATE_BYTES_MAX 16384 /* bound of sizeof(fk_t), asserted in fk.c */
+#define FK_PROFILE_STEPS 24       /* steps of one predicted phase */
+#define FK_STATE_BYTES_MAX 262144 /* bound of sizeof(fk_t), asserted in fk.c */
+#define FK_PLAN_NODES 30          /* of an optimised descent */
+#define FK_PLAN_ITERATIONS 2      /* interior-point iterations a frame */
 
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
@@ -73,11 +78,43 @@ typedef struct {
     double finish_decel_mps2; /* net deceleration that this gives */
     double land_accel_mps2;   /* net deceleration flown in the finish */
     double time_to_go_s;
+    double time_to_finish_s; /* to the start of the finish */
+    double lift_area_m2; /* normal force by dynamic pressure, each radian of tilt, while the engines burn */
+    double drag_area_m2; /* while the engines burn */
     double margin_m;     /* height left before ignition */
     double end_height_m; /* where the finish reaches the touchdown speed */
     double speed_in_mps; /* speed at which the finish is joined */
     double final_mass_kg;
 } fk_plan_t;
+
+/* A descent as planned: thrust and drag constant from node to node. */
+typedef struct {
+    double start_s; /* of node 0, on the clock of the frames */
+    double step_s;
+    int32_t valid;
+    double pos_m[FK_PLAN_NODES][3];
+    double vel_mps[FK_PLAN_NODES][3];
+    double force_mps2[FK_PLAN_NODES][3];  /* all but gravity */
+    double thrust_mps2[FK_PLAN_NODES][3]; /* the part of it that the engines give */
+} fk_trajectory_t;
+
+/* The optimiser in flight: one solve after the other, a bounded part of it in each frame. */
+typedef struct {
+    fk_trajectory_t flown;  /* accepted last */
+    fk_trajectory_t before; /* and the one before, which leads up to it */
+    fk_problem_t problem;
+    fk_program_t program;
+    fk_socp_t socp;
+    fk_answer_t answer;
+    double began_s; /* when the running solve was given its problem */
+    double known_s; /* when the flown plan was */
+    int32_t solving;
+    int32_t wide;       /* 1: bounds are the engines' own, the narrow ones were out of reach */
+    int32_t engines;    /* that ran when the solve began */
+    int32_t iterations; /* in this frame */
+    int32_t accepted;
+    int32_t dropped;
+} fk_optimiser_t;
 
 /* What guidance asks of control and allocation. */
 typedef struct {
@@ -105,6 +142,7 @@ typedef struct {
     fk_stage_t stage;
     fk_engine_t engine[FK_ENGINES];
     fk_plan_t plan;
+    fk_optimiser_t optimiser;
     fk_demand_t demand;
     fk_control_t control;
     fk_modes_t modes;

@@ -39,6 +39,7 @@ typedef struct {
 
 typedef struct {
     double height_m, time_s, mass_kg;
+    double finish_s; /* time_s at the start of the finish */
 } profile_t;
 
 static engines_t sum_engines(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],
@@ -152,13 +153,14 @@ static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_
 }
 
 /* The whole descent backwards from the ground to speed v. */
-static profile_t whole_descent(const fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
-                               const engines_t *brake, const engines_t *land, double throttle, double v)
+static profile_t whole_descent(const fk_plan_t *plan, const fk_if_config_t *c, const engines_t *brake,
+                               const engines_t *land, double throttle, double v)
 {
-    const double drag_area = burning_drag_area(c, stage);
-    profile_t p = {plan->end_height_m, plan->end_height_m / c->touchdown_speed_mps, plan->final_mass_kg};
+    const double drag_area = plan->drag_area_m2;
+    profile_t p = {plan->end_height_m, plan->end_height_m / c->touchdown_speed_mps, plan->final_mass_kg, 0.0};
     const double joined = fk_min(plan->speed_in_mps, v);
     p = climb_back(p, land, plan->land_throttle, drag_area, c->touchdown_speed_mps, joined);
+    p.finish_s = p.time_s;
     return climb_back(p, brake, throttle, drag_area, joined, v);
 }
 
@@ -181,7 +183,7 @@ static void plan_ignition(fk_plan_t *plan, const fk_if_config_t *c, const fk_sta
                           const engines_t *brake, const engines_t *land, double v, double height)
 {
     plan_finish(plan, c, land);
-    const profile_t p = whole_descent(plan, c, stage, brake, land, c->brake_throttle, v);
+    const profile_t p = whole_descent(plan, c, brake, land, c->brake_throttle, v);
     plan->margin_m = height - p.height_m - v * c->engine[0].start_s;
     plan->time_to_go_s = p.time_s;
     learn_final_mass(plan, c, stage, p);
@@ -193,12 +195,13 @@ static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stag
 {
     plan_finish(plan, c, land);
     const double u = plan->brake_throttle;
-    const profile_t at = whole_descent(plan, c, stage, brake, land, u, v);
-    const profile_t beside = whole_descent(plan, c, stage, brake, land, u + NEWTON_PROBE, v);
+    const profile_t at = whole_descent(plan, c, brake, land, u, v);
+    const profile_t beside = whole_descent(plan, c, brake, land, u + NEWTON_PROBE, v);
     const double slope = fk_min((beside.height_m - at.height_m) / NEWTON_PROBE, -1.0);
     const double step = fk_clamp((height - at.height_m) / slope, -NEWTON_STEP, NEWTON_STEP);
     plan->brake_throttle = fk_clamp(u + step, brake->floor, 1.0);
     plan->time_to_go_s = at.time_s;
+    plan->time_to_finish_s = at.time_s - at.finish_s;
     plan->margin_m = 0.0;
     learn_final_mass(plan, c, stage, at);
 }
@@ -303,14 +306,23 @@ static void point_nose(fk_demand_t *demand, const fk_if_config_t *c, const fk_na
                fk_clamp(TILT_AT_GROUND_RAD + TILT_PER_M * fk_max(nav->height_m, 0.0), 0.0, 0.7));
 }
 
-static void demand_force(fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
-                         const fk_stage_t *stage, const fk_plan_t *plan, double vertical)
+/* The closed forms' specific force: `vertical` of them, and what the quadratic law asks across. */
+static void closed_form_force(const fk_nav_t *nav, const fk_stage_t *stage, const fk_plan_t *plan,
+                              double vertical, double force[3])
 {
-    double force[3] = {0.0, 0.0, vertical};
+    force[2] = vertical;
     lateral_accel(nav, stage, plan->time_to_go_s, vertical, force);
+}
+
+/* Thrust and attitude that give the specific force asked for, with what acts besides them taken off. */
+static void demand_force(fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
+                         const fk_stage_t *stage, const double asked[3])
+{
+    double force[3];
+    fk_copy(asked, force);
     fk_add_scaled(-1.0, stage->missed_pad_mps2, force);
     fk_add_scaled(-1.0, stage->trim_pad_mps2, force);
-    point_nose(demand, c, nav, stage, fk_max(stage->mass_kg * vertical - stage->axial_n, 1.0), force);
+    point_nose(demand, c, nav, stage, fk_max(stage->mass_kg * asked[2] - stage->axial_n, 1.0), force);
     const double upright = fk_max(nav->axis_pad[2], 0.7);
     demand->thrust_n = fk_max(stage->mass_kg * force[2] / upright - stage->axial_n, 0.0);
     fk_scale(demand->thrust_n / stage->mass_kg, demand->axis_pad, demand->accel_pad_mps2);
@@ -334,27 +346,36 @@ static void demand_coast(fk_demand_t *demand, const fk_if_config_t *c, const fk_
 
 void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
                         const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES],
-                        const fk_modes_t *modes)
+                        const fk_modes_t *modes, int32_t followed, const double force_mps2[3])
 {
     int32_t braking[FK_ENGINES] = {0};
     int32_t landing[FK_ENGINES] = {0};
+    double force[3];
     const int32_t in_coast = modes->mode <= FK_IF_IGNITION;
     choose_braking(c, engine, modes, braking, in_coast);
     choose_landing(c, engine, braking, landing, in_coast);
     const engines_t brake = sum_engines(c, engine, braking);
     const engines_t land = sum_engines(c, engine, landing);
     const double v = -nav->vel_cm_pad_mps[2];
+    plan->drag_area_m2 = burning_drag_area(c, stage);
+    plan->lift_area_m2 =
+        stage->axial_n > 1.0 ? plan->drag_area_m2 * stage->normal_n_per_rad / stage->axial_n : 0.0;
     if (!nav->known || brake.count == 0 || modes->mode >= FK_IF_TOUCHDOWN) {
         demand_coast(demand, c, nav, stage, plan);
-    } else if (in_coast) {
+        return;
+    }
+    if (in_coast) {
         plan_ignition(plan, c, stage, &brake, &land, v, nav->height_m);
         demand_coast(demand, c, nav, stage, plan);
-    } else if (modes->mode == FK_IF_BRAKING) {
+        return;
+    }
+    if (modes->mode == FK_IF_BRAKING) {
         plan_braking(plan, c, stage, &brake, &land, v, nav->height_m);
         const double drag = stage->axial_n / stage->mass_kg * nav->axis_pad[2];
-        demand_force(demand, c, nav, stage, plan,
-                     braking_accel(plan, stage, &brake) * nav->axis_pad[2] + drag);
+        closed_form_force(nav, stage, plan, braking_accel(plan, stage, &brake) * nav->axis_pad[2] + drag,
+                          force);
     } else {
-        demand_force(demand, c, nav, stage, plan, finish_accel(plan, c, nav, &land));
+        closed_form_force(nav, stage, plan, finish_accel(plan, c, nav, &land), force);
     }
+    demand_force(demand, c, nav, stage, followed ? force_mps2 : force);
 }

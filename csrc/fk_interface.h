@@ -86,7 +86,7 @@ typedef struct {
 
     double ref_area_m2;
     int32_t aero_points; /* entries used in the tables */
-    int32_t reserved;
+    int32_t optimise;    /* 1: the braking burn is flown along optimised plans, where the kernel has any */
     double aero_mach[FK_IF_AERO_POINTS];
     double aero_axial[FK_IF_AERO_POINTS];        /* axial force coefficient, engines first */
     double aero_normal_slope[FK_IF_AERO_POINTS]; /* normal force coefficient a radian */

@@ -19,11 +19,21 @@ void fk_stage_init(fk_stage_t *stage, const fk_if_config_t *c);
 void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav,
                      const fk_if_input_t *in);
 
-/* fk_guidance.c: the vertical plan, the ignition margin, and the commanded acceleration. */
+/* fk_guidance.c: the closed-form plan, the ignition margin; the commanded force from the optimised plan where
+ * it is followed (followed != 0), else from the closed forms. */
 void fk_guidance_init(fk_plan_t *plan, const fk_if_config_t *c);
 void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
                         const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES],
-                        const fk_modes_t *modes);
+                        const fk_modes_t *modes, int32_t followed, const double force_mps2[3]);
+
+/* fk_plan.c: optimised descents, computed over many frames. */
+void fk_plan_update(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav, const fk_stage_t *stage,
+                    const fk_engine_t engine[FK_ENGINES], const fk_modes_t *modes, const fk_plan_t *plan,
+                    double now_s);
+/* 1: a fresh plan is to be followed, and force is the specific force (all but gravity) to ask for. */
+int32_t fk_plan_follow(const fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav,
+                       const fk_stage_t *stage, const fk_modes_t *modes, const fk_plan_t *plan, double now_s,
+                       double force_mps2[3]);
 
 /* fk_modes.c: what phase the flight is in and which engines take part. */
 void fk_modes_init(fk_modes_t *modes);

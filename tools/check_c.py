@@ -35,6 +35,8 @@ SIDEWAYS: dict[str, set[str]] = {
     "fk_ldl": {"problem"},
     "fk_socp": {"problem", "cone", "ldl"},
     "fk_descent": {"problem", "socp"},
+    "fk": {"socp"},  # fk_t holds the optimiser's workspace
+    "fk_plan": {"problem", "socp"},
 }
 """Parts of the kernel that are built from others: file stem -> parts that it may include and call."""
 

@@ -172,3 +172,4 @@ def _fill_guidance(config: Any, vehicle: Vehicle) -> None:
     config.soft_finish_height_m = data.soft_finish_height_m
     config.tilt_limit_rad = math.radians(data.tilt_limit_deg)
     config.keep_out_radius_m = data.keep_out_radius_m
+    config.optimise = data.optimise
