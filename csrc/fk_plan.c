@@ -99,10 +99,10 @@ static void coast_down(const fk_nav_t *nav, double dt, double *pos, double *vel)
 static void predict(const fk_optimiser_t *o, const fk_nav_t *nav, const fk_stage_t *stage, double now_s,
                     double t, double pos[3], double vel[3])
 {
-    double now_pos[3];
-    double now_vel[3];
-    double force[3];
     if (o->flown.valid) {
+        double now_pos[3];
+        double now_vel[3];
+        double force[3];
         planned(o, now_s, now_pos, now_vel, force);
         planned(o, t, pos, vel, force);
         pos[2] += POS_ERROR_LEFT * (nav->pos_cm_pad_m[2] - now_pos[2]);
@@ -159,9 +159,9 @@ static void air_at_node(const fk_optimiser_t *o, const fk_plan_t *plan, double t
 {
     double pos[3];
     double vel[3];
-    double force[3];
     double tilt[3] = {0.0, 0.0, 0.0};
     if (o->flown.valid) {
+        double force[3];
         planned(o, t, pos, vel, force);
         tilt_of(&o->flown, t, vel, tilt);
     } else {
