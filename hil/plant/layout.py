@@ -86,7 +86,7 @@ BODY: Final = np.dtype((np.record, [
     ("gust_to_mps", "<f8", (3,)),
     ("slosh_m", "<f8", (2, MAX_TANKS)),
     ("slosh_mps", "<f8", (2, MAX_TANKS)),
-    ("slosh_pushed", "<f8", (2, MAX_TANKS)),
+    ("slosh_known", "<f8", (2, 6)),
     ("fin_stuck", "<f8", (FIN_COUNT,)),
     ("fin_rate_factor", "<f8", (FIN_COUNT,)),
     ("contact_pos_pad_m", "<f8", (3,)),

@@ -55,50 +55,93 @@ def slosh_mode(radius_m: float, density_kgpm3: float, liquid_kg: float) -> tuple
 
 @compiled
 def slosh_step(c: Any, s: Any, dt: float) -> None:
-    """Move the liquid in every tank by `dt` under the last step's acceleration; add what it does to the body.
+    """Move the liquid in every tank by `dt`; add what it does to the body.
 
     What stands in force and moment (about the body origin) is the difference to liquid at rest in
     its tank, which mass and inertia already contain.
     """
-    axial = s.specific_mps2[2]
-    if axial < WEIGHTLESS_MPS2:
+    if s.specific_mps2[2] < WEIGHTLESS_MPS2:
         s.slosh_mps[:, :] = 0.0
         s.sloshes = 0
         return
-    # turning acceleration of the last evaluation of the derivative
-    turn_x, turn_y = s.scratch[3, 10], s.scratch[3, 11]
-    push_x, push_y = s.thrust_body_n[0] / s.mass_kg, s.thrust_body_n[1] / s.mass_kg
-    push_turn_x = (s.moment_body_nm[0] + s.cm_z_m * s.thrust_body_n[1]) / s.inertia_transverse_kgm2
-    push_turn_y = (s.moment_body_nm[1] - s.cm_z_m * s.thrust_body_n[0]) / s.inertia_transverse_kgm2
-    for i in range(c.tanks):
-        liquid = s.ox_kg if c.tank_is_fuel[i] == 0 else s.fuel_kg
-        mass, length, depth = slosh_mode(c.tank_radius_m[i], c.tank_density_kgpm3[i], liquid)
-        z = c.tank_bottom_z_m[i] + 0.5 * depth
-        arm = z - s.cm_z_m
-        stiffness = axial / length
-        damping = 2.0 * c.tank_damping[i] * math.sqrt(stiffness)
-        edge = WALL * c.tank_radius_m[i]
-        for side in range(2):
-            known = s.specific_mps2[side] + arm * (turn_y if side == 0 else -turn_x)
-            # what is known is a step old; what the engines have changed since is known as well
-            engines = push_x + arm * push_turn_y if side == 0 else push_y - arm * push_turn_x
-            pushed = known + engines - s.slosh_pushed[side, i] if s.sloshes == 1 else known
-            s.slosh_pushed[side, i] = engines
-            before = s.slosh_mps[side, i]
-            middle = s.slosh_m[side, i] + 0.5 * dt * before
-            s.slosh_mps[side, i] = before - dt * (stiffness * middle + damping * before + pushed)
-            s.slosh_m[side, i] = middle + 0.5 * dt * s.slosh_mps[side, i]
-            back = stiffness * middle + 0.5 * damping * (before + s.slosh_mps[side, i])
-            if abs(s.slosh_m[side, i]) > edge:
-                s.slosh_m[side, i] = math.copysign(edge, s.slosh_m[side, i])
-                s.slosh_mps[side, i] = 0.0
-                middle = s.slosh_m[side, i]
-                back = -pushed  # the baffle takes it along
-            force = mass * (back + pushed)
-            weight = mass * axial * middle
-            s.thrust_body_n[side] += force
-            if side == 0:
-                s.moment_body_nm[1] += z * force + weight
-            else:
-                s.moment_body_nm[0] -= z * force + weight
+    for side in range(2):
+        sign = 1.0 if side == 0 else -1.0
+        push, turn = accelerations(c, s, side, sign, dt)
+        force, moment = move_liquid(c, s, side, push, turn, dt)
+        s.slosh_known[side, 2] = force / s.mass_kg
+        s.slosh_known[side, 3] = (moment - s.cm_z_m * force) / s.inertia_transverse_kgm2
+        s.thrust_body_n[side] += force
+        s.moment_body_nm[1 - side] += sign * moment
     s.sloshes = 1
+
+
+@compiled
+def accelerations(c: Any, s: Any, side: int, sign: float, dt: float) -> tuple[float, float]:
+    """Return the body's specific force across and its turning acceleration in this step, liquid included.
+
+    Body and liquid accelerate each other, so the two are solved for together.  What else acts is that
+    of the last evaluation of the derivative, less the engines and the liquid of then, carried on by half a
+    step, with the engines of now.
+    """
+    mass, inertia = s.mass_kg, s.inertia_transverse_kgm2
+    about_cm = s.moment_body_nm[1 - side] - sign * s.cm_z_m * s.thrust_body_n[side]
+    engines, engines_turn = s.thrust_body_n[side] / mass, sign * about_cm / inertia
+    air = s.specific_mps2[side] - s.slosh_known[side, 0] - s.slosh_known[side, 2]
+    air_turn = sign * s.scratch[3, 11 - side] - s.slosh_known[side, 1] - s.slosh_known[side, 3]
+    if s.sloshes == 0:
+        air = s.specific_mps2[side] - engines
+        air_turn = sign * s.scratch[4, 11 - side] - engines_turn
+        s.slosh_known[side, 4], s.slosh_known[side, 5] = air, air_turn
+    push = 1.5 * air - 0.5 * s.slosh_known[side, 4] + engines
+    turn = 1.5 * air_turn - 0.5 * s.slosh_known[side, 5] + engines_turn
+    s.slosh_known[side, 0], s.slosh_known[side, 1] = engines, engines_turn
+    s.slosh_known[side, 4], s.slosh_known[side, 5] = air, air_turn
+    a11, a12, a21, a22 = 1.0, 0.0, 0.0, 1.0
+    for i in range(c.tanks):
+        liquid, arm, back, middle, _, _ = swing(c, s, side, i, dt)
+        a11 -= liquid / mass
+        a12 -= liquid * arm / mass
+        a21 -= liquid * arm / inertia
+        a22 -= liquid * arm * arm / inertia
+        push += liquid * back / mass
+        turn += liquid * (arm * back + s.specific_mps2[2] * middle) / inertia
+    det = a11 * a22 - a12 * a21
+    return (a22 * push - a12 * turn) / det, (a11 * turn - a21 * push) / det
+
+
+@compiled
+def swing(c: Any, s: Any, side: int, i: int, dt: float) -> tuple[float, float, float, float, float, float]:
+    """Return of tank `i`: sloshing mass, its arm about the centre of mass, restoring acceleration, place
+    in the middle of the step, height above the body origin, damping (1/s)."""
+    axial = s.specific_mps2[2]
+    content = s.ox_kg if c.tank_is_fuel[i] == 0 else s.fuel_kg
+    mass, length, depth = slosh_mode(c.tank_radius_m[i], c.tank_density_kgpm3[i], content)
+    z = c.tank_bottom_z_m[i] + 0.5 * depth
+    stiffness = axial / length
+    before = s.slosh_mps[side, i]
+    middle = s.slosh_m[side, i] + 0.5 * dt * before
+    damping = 2.0 * c.tank_damping[i] * math.sqrt(stiffness)
+    return mass, z - s.cm_z_m, stiffness * middle + damping * before, middle, z, damping
+
+
+@compiled
+def move_liquid(c: Any, s: Any, side: int, push: float, turn: float, dt: float) -> tuple[float, float]:
+    """Move the liquid of every tank along one axis; return its force and its moment about the body origin."""
+    total, moment = 0.0, 0.0
+    for i in range(c.tanks):
+        mass, arm, back, middle, z, damping = swing(c, s, side, i, dt)
+        pushed = push + arm * turn
+        edge = WALL * c.tank_radius_m[i]
+        change = -dt * (back + pushed) / (1.0 + 0.5 * dt * damping)  # damped by the step's mean speed
+        back += 0.5 * damping * change
+        s.slosh_mps[side, i] += change
+        s.slosh_m[side, i] = middle + 0.5 * dt * s.slosh_mps[side, i]
+        if abs(s.slosh_m[side, i]) > edge:
+            s.slosh_m[side, i] = math.copysign(edge, s.slosh_m[side, i])
+            s.slosh_mps[side, i] = 0.0
+            middle = s.slosh_m[side, i]
+            back = -pushed  # the baffle takes it along
+        force = mass * (back + pushed)
+        total += force
+        moment += z * force + mass * s.specific_mps2[2] * middle
+    return total, moment

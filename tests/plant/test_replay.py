@@ -33,12 +33,7 @@ def replay(frames: Any, name: str, step_ns: int) -> Any:
     return np.concatenate([truth["pos_pad_m"], truth["vel_pad_mps"]])
 
 
-SLOSHES = pytest.mark.xfail(
-    strict=True, reason="2.8 mm: slosh is coupled to the body to first order in the step (docs/PLANT.md)"
-)
-
-
-@pytest.mark.parametrize("name", [pytest.param("nominal", marks=SLOSHES), "crs12"])
+@pytest.mark.parametrize("name", ["nominal", "crs12"])
 def test_halving_the_step_of_a_whole_flight(name: str, tmp_path: Path, capsys: Any) -> None:
     run = tmp_path / "run"
     assert main(["run", str(RIGS / "kernel.toml"), "--case", name, "--json", "--out", str(run)]) == 0
