@@ -154,7 +154,8 @@ TUMBLE: Final = _motion("tumble", 0.0, (0.1, 0.2, 0.5))
 
 
 def _body_of(motion: Motion) -> Vehicle:
-    """Return the booster as a free body: no moments of the air, constant drag, the tanks at its centre.
+    """Return the booster as a free rigid body: no moments of the air, constant drag, the tanks at its centre
+    and nothing in them that moves (no peer has slosh here).
 
     The tables keep their length, so that looking them up costs what it costs in a flight.
     """
@@ -172,7 +173,7 @@ def _body_of(motion: Motion) -> Vehicle:
         plume_factor=1.0,
     )
     fins = _changed(vehicle.fins, slope_m2_per_rad=0.0)
-    return _changed(vehicle, body=body, aero=aero, fins=fins)
+    return _changed(vehicle, body=body, aero=aero, fins=fins, tank=())
 
 
 class PlantFlight(Flight):
