@@ -35,8 +35,9 @@ typedef struct {
     double pos_cm_pad_m[3]; /* centre of mass, minus its height above the body origin when upright */
     double q_pad_from_body[4];
     double omega_body_radps[3];
-    double axis_pad[3]; /* body z */
-    double height_m;    /* body origin above the ground */
+    double axis_pad[3];  /* body z */
+    double swing_pad[3]; /* its rate, 1/s */
+    double height_m;     /* body origin above the ground */
 } fk_nav_t;
 
 /* What it believes about the stage: mass, thrust, aerodynamic forces, and what the model misses. */

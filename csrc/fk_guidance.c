@@ -15,7 +15,6 @@
  * thrust the gimbals turn the stage faster. */
 #define LATERAL_TIME_MIN_S 8.0
 #define LATERAL_FORCE_MPS2 14.0
-#define ATTITUDE_LEAD_S 0.9 /* commanded to flown attitude */
 #define NEWTON_PROBE 0.02
 #define NEWTON_STEP 0.05
 #define END_HEIGHT_M 0.15   /* the finish aims at the touchdown speed this high */
@@ -24,7 +23,6 @@
 #define FINISH_DECEL_LEAST 3.5
 #define FINISH_THROTTLE_MAX 0.92 /* leaves something to correct with */
 #define FINISH_ACCEL_MAX 30.0
-#define EXTRA_LAG_S 0.05 /* computer, bus and valve loop, on top of the engine's own lag */
 #define TILT_AT_GROUND_RAD 0.035
 #define TILT_PER_M 0.0022
 #define SLOW_MPS 5.0           /* below this the velocity is no direction to steer by */
@@ -217,7 +215,7 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
 {
     double force_pad[3];
     fk_rotate(nav->q_pad_from_body, nav->held_force_body, force_pad);
-    const double lag = land->lag_s + EXTRA_LAG_S;
+    const double lag = land->lag_s + FK_EXTRA_LAG_S;
     const double slowing = fk_clamp(force_pad[2] - FK_G0, -15.0, 60.0);
     const double v0 = c->touchdown_speed_mps;
     const double v = -nav->vel_pad_mps[2] - slowing * lag;
@@ -237,18 +235,15 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
 static void lateral_accel(const fk_nav_t *nav, const fk_stage_t *stage, double time_to_go, double vertical,
                           double accel[3])
 {
-    const double lead = ATTITUDE_LEAD_S;
+    const double lead = FK_ATTITUDE_LEAD_S;
     const double push = fk_max(nav->held_force_body[2], 1.0);
     const double slowest = LATERAL_TIME_MIN_S * sqrt(fk_clamp(LATERAL_FORCE_MPS2 / push, 0.4, 1.0));
     const double t = fk_max(time_to_go - lead, slowest);
     const double limit = LATERAL_LIMIT_PART * fk_max(vertical, 1.0);
-    const double swing_body[3] = {nav->omega_body_radps[1], -nav->omega_body_radps[0], 0.0};
-    double swing[3];
-    fk_rotate(nav->q_pad_from_body, swing_body, swing);
     for (int32_t i = 0; i < 2; i++) {
-        const double now = push * (nav->axis_pad[i] + lead / 3.0 * swing[i]) + stage->trim_pad_mps2[i];
-        const double pos = nav->pos_cm_pad_m[i] + lead * nav->vel_cm_pad_mps[i] + 0.5 * lead * lead * now;
-        const double vel = nav->vel_cm_pad_mps[i] + lead * (now + lead / 6.0 * push * swing[i]);
+        double pos = nav->pos_cm_pad_m[i];
+        double vel = nav->vel_cm_pad_mps[i];
+        fk_swing_ahead(lead, push, nav->axis_pad[i], nav->swing_pad[i], stage->trim_pad_mps2[i], &pos, &vel);
         accel[i] = -12.0 * pos / (t * t) - 6.0 * vel / t;
     }
     const double size = sqrt(accel[0] * accel[0] + accel[1] * accel[1]);

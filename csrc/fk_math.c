@@ -201,6 +201,13 @@ static void normalise(double q[4])
     }
 }
 
+void fk_swing_ahead(double dt, double push, double tilt, double swing, double side, double *pos, double *vel)
+{
+    const double now = push * (tilt + dt / 3.0 * swing) + side;
+    *pos = *pos + dt * *vel + 0.5 * dt * dt * now;
+    *vel = *vel + dt * (now + dt / 6.0 * push * swing);
+}
+
 void fk_turn(double q[4], const double w[3], double dt)
 {
     const double h = 0.5 * dt;

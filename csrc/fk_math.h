@@ -29,6 +29,8 @@ void fk_add_scaled(double s, const double a[3], double out[3]); /* out += s a */
 
 void fk_rotate(const double q[4], const double v_body[3], double v_pad[3]);
 void fk_rotate_back(const double q[4], const double v_pad[3], double v_body[3]);
+/* Position and velocity across after dt: thrust `push` (specific) follows a tilt that swings on, `side` acts besides. */
+void fk_swing_ahead(double dt, double push, double tilt, double swing, double side, double *pos, double *vel);
 void fk_turn(double q[4], const double omega_body[3], double dt);  /* q advanced by omega dt */
 void fk_nudge(double q[4], const double measured[4], double gain); /* q drawn towards measured */
 

@@ -132,6 +132,8 @@ void fk_nav_update(fk_nav_t *nav, double cm_z_m, const fk_if_input_t *in)
     advance(nav, nav->pos_pad_m, nav->vel_pad_mps, nav->q_pad_from_body, fk_min(nav->age_s, PREDICT_MAX_S));
     fk_copy(nav->held_omega, nav->omega_body_radps);
     fk_rotate(nav->q_pad_from_body, body_z, nav->axis_pad);
+    const double swing_body[3] = {nav->omega_body_radps[1], -nav->omega_body_radps[0], 0.0};
+    fk_rotate(nav->q_pad_from_body, swing_body, nav->swing_pad);
     nav->height_m = nav->pos_pad_m[2];
     find_centre_of_mass(nav, cm_z_m);
 }

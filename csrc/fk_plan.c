@@ -11,13 +11,11 @@
 #include <math.h>
 #include <string.h>
 
-#define SOLVE_S 0.13        /* most iterations of a solve at two a frame */
-#define ATTITUDE_LEAD_S 0.9 /* commanded to flown attitude */
-#define EXTRA_LAG_S 0.05    /* computer, bus and valve loop, on top of the engine's own lag */
-#define EVERY_S 0.35        /* from solve to solve */
-#define FRESH_S 1.0         /* an older plan is not followed */
-#define LAST_S 3.2          /* the last seconds belong to the closed form */
-#define LATERAL_TIME_S 8.0  /* of the feedback: 12 / t^2 and 6 / t, as the closed form's */
+#define SOLVE_S 0.13       /* most iterations of a solve at two a frame */
+#define EVERY_S 0.35       /* from solve to solve */
+#define FRESH_S 1.0        /* an older plan is not followed */
+#define LAST_S 3.2         /* the last seconds belong to the closed form */
+#define LATERAL_TIME_S 8.0 /* of the feedback: 12 / t^2 and 6 / t, as the closed form's */
 #define VERTICAL_POS_GAIN 0.5
 #define VERTICAL_VEL_GAIN 1.4
 #define POS_ERROR_LEFT 0.6 /* after the time until a plan is flown */
@@ -34,7 +32,7 @@
 
 static double lag_of(const fk_if_config_t *c)
 {
-    return c->engine[0].thrust_lag_s + EXTRA_LAG_S;
+    return c->engine[0].thrust_lag_s + FK_EXTRA_LAG_S;
 }
 
 /* State and force of a trajectory at time t; before its first node, as if that force had acted. */
@@ -77,12 +75,9 @@ static void coast_across(const fk_nav_t *nav, const fk_stage_t *stage, int32_t i
                          double *vel)
 {
     const double push = fk_max(nav->held_force_body[2], 1.0);
-    const double swing_body[3] = {nav->omega_body_radps[1], -nav->omega_body_radps[0], 0.0};
-    double swing[3];
-    fk_rotate(nav->q_pad_from_body, swing_body, swing);
-    const double now = push * (nav->axis_pad[i] + dt / 3.0 * swing[i]) + stage->trim_pad_mps2[i];
-    *pos = nav->pos_cm_pad_m[i] + dt * nav->vel_cm_pad_mps[i] + 0.5 * dt * dt * now;
-    *vel = nav->vel_cm_pad_mps[i] + dt * (now + dt / 6.0 * push * swing[i]);
+    *pos = nav->pos_cm_pad_m[i];
+    *vel = nav->vel_cm_pad_mps[i];
+    fk_swing_ahead(dt, push, nav->axis_pad[i], nav->swing_pad[i], stage->trim_pad_mps2[i], pos, vel);
 }
 
 /* Height and climb rate after dt under the present force. */
@@ -194,7 +189,7 @@ static void pose(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav
                  double now_s)
 {
     fk_problem_t *p = &o->problem;
-    const double wait = SOLVE_S + ATTITUDE_LEAD_S;
+    const double wait = SOLVE_S + FK_ATTITUDE_LEAD_S;
     const double finish = modes->mode == FK_IF_TERMINAL ? 0.0 : plan->time_to_finish_s - wait;
     memset(p, 0, sizeof *p);
     p->nodes = FK_PLAN_NODES;
@@ -231,7 +226,7 @@ static void begin(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *na
 {
     o->began_s = now_s;
     o->engines = running_engines(c, engine);
-    if (plan->time_to_go_s - SOLVE_S - ATTITUDE_LEAD_S < 1.0) {
+    if (plan->time_to_go_s - SOLVE_S - FK_ATTITUDE_LEAD_S < 1.0) {
         return;
     }
     pose(o, c, nav, stage, engine, modes, plan, now_s);
@@ -249,7 +244,7 @@ static void accept(fk_optimiser_t *o)
     const fk_problem_t *p = &o->problem;
     fk_trajectory_t *r = &o->flown;
     o->before = o->flown;
-    r->start_s = o->began_s + SOLVE_S + ATTITUDE_LEAD_S;
+    r->start_s = o->began_s + SOLVE_S + FK_ATTITUDE_LEAD_S;
     r->step_s = p->final_time_s / (double)(FK_PLAN_NODES - 1);
     for (int32_t k = 0; k < FK_PLAN_NODES; k++) {
         for (int32_t i = 0; i < 3; i++) {
@@ -327,7 +322,7 @@ int32_t fk_plan_follow(const fk_optimiser_t *o, const fk_if_config_t *c, const f
 {
     double pos[3];
     double vel[3];
-    const double lead[3] = {ATTITUDE_LEAD_S, ATTITUDE_LEAD_S, lag_of(c)};
+    const double lead[3] = {FK_ATTITUDE_LEAD_S, FK_ATTITUDE_LEAD_S, lag_of(c)};
     const double pos_gain[3] = {12.0 / (LATERAL_TIME_S * LATERAL_TIME_S),
                                 12.0 / (LATERAL_TIME_S * LATERAL_TIME_S), VERTICAL_POS_GAIN};
     const double vel_gain[3] = {6.0 / LATERAL_TIME_S, 6.0 / LATERAL_TIME_S, VERTICAL_VEL_GAIN};

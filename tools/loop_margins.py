@@ -103,7 +103,7 @@ class Loop:
 
     def _wanted_tilt(self, x: float, v: float, tilt: float, rate: float, push: float) -> float:
         """The quadratic law of fk_guidance.c at its least time to go."""
-        lead = constant("fk_guidance.c", "ATTITUDE_LEAD_S")
+        lead = constant("fk_parts.h", "FK_ATTITUDE_LEAD_S")
         part = min(max(constant("fk_guidance.c", "LATERAL_FORCE_MPS2") / push, 0.4), 1.0)
         t = constant("fk_guidance.c", "LATERAL_TIME_MIN_S") * math.sqrt(part)
         now = push * (tilt + lead / 3.0 * rate)

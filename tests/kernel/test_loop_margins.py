@@ -42,7 +42,7 @@ def test_the_model_sees_gains_that_are_too_high(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_gains_that_used_to_oscillate_are_seen_to(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decision 5: each loop sound by itself, the whole hardly damped."""
-    old = {"ANGLE_GAIN": 1.0, "RATE_GAIN": 2.5, "LATERAL_TIME_MIN_S": 7.5, "ATTITUDE_LEAD_S": 0.8}
+    old = {"ANGLE_GAIN": 1.0, "RATE_GAIN": 2.5, "LATERAL_TIME_MIN_S": 7.5, "FK_ATTITUDE_LEAD_S": 0.8}
     real = loop_margins.constant
     monkeypatch.setattr(loop_margins, "constant", lambda file, name: old.get(name) or real(file, name))
     vehicle = load_vehicle(VEHICLES[-1])
