@@ -20,7 +20,9 @@
 #define FK_STATE_BYTES_MAX 262144 /* bound of sizeof(fk_t), asserted in fk.c */
 #define FK_PLAN_NODES 30          /* of an optimised descent, at most */
 #define FK_PLAN_NODES_LEAST 23
-#define FK_PLAN_ITERATIONS 4      /* interior-point iterations a frame */
+#define FK_PLAN_ITERATIONS 4 /* interior-point iterations a frame */
+/* Most work of one step: steps of predicted phases, and nodes of the plan in each iteration. */
+#define FK_WORK_BOUND (2 * 2 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
 
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
@@ -85,11 +87,14 @@ typedef struct {
     double lift_area_m2; /* normal force by dynamic pressure, each radian of tilt, while the engines burn */
     double drag_area_m2; /* while the engines burn */
     double margin_m;     /* height left before ignition */
+    double margin_s;     /* ignition could be so much later, where margin_known */
+    int32_t margin_known;
+    int32_t profile_steps;  /* taken in this frame */
     double brake_push_mps2; /* specific force of the planned braking, along the body */
-    double to_light_s;   /* after ignition, until the engines should burn */
-    fk_across_t across;  /* what pushes across now, and after the engines change */
-    double end_height_m; /* where the finish reaches the touchdown speed */
-    double speed_in_mps; /* speed at which the finish is joined */
+    double to_light_s;      /* after ignition, until the engines should burn */
+    fk_across_t across;     /* what pushes across now, and after the engines change */
+    double end_height_m;    /* where the finish reaches the touchdown speed */
+    double speed_in_mps;    /* speed at which the finish is joined */
     double final_mass_kg;
 } fk_plan_t;
 

@@ -39,10 +39,10 @@ def fly_once(
     on_start: Callable[[], None] | None = None,
 ) -> Run:
     """Fly into `run_dir` as hil.rig.run.run_flight does; a bad file leaves no empty folder behind."""
-    # imported late: compiling the plant takes a moment that a bad file should not cost
-    from hil.rig.run import run_flight
-
     try:
+        # imported late: compiling the plant takes a moment that a bad file should not cost
+        from hil.rig.run import run_flight
+
         return run_flight(plan, seed=seed, pace=pace, run_dir=run_dir, stop=stop, on_start=on_start)
     except FileError:
         with suppress(OSError):

@@ -33,6 +33,7 @@ KEYS = [
     "sim_s",
     "wall_s",
     "touchdown",
+    "guidance",
     "requirements",
     "timing",
     "signals_sha256",
