@@ -242,8 +242,7 @@ static void pack_kernel(uint8_t data[8], const record_telemetry_t *record)
     m.kernel_out_of_range =
         (uint8_t)COUNTS(BUS_TELEMETRY_KERNEL_KERNEL_OUT_OF_RANGE, record->kernel_out_of_range);
     m.work = (uint16_t)COUNTS(BUS_TELEMETRY_KERNEL_WORK, record->work);
-    m.ignition_margin_s =
-        (int16_t)COUNTS(BUS_TELEMETRY_KERNEL_IGNITION_MARGIN_S, record->ignition_margin_s);
+    m.ignition_margin_s = (int16_t)COUNTS(BUS_TELEMETRY_KERNEL_IGNITION_MARGIN_S, record->ignition_margin_s);
     m.ignition_margin_known = (uint8_t)(record->ignition_margin_known != 0);
     (void)bus_telemetry_kernel_pack(data, &m, 8);
 }
