@@ -23,6 +23,8 @@
 #define LATE_S 0.3     /* into braking, engines that start late are still waited for */
 #define GLIDE_LEAST_RAD 0.035
 #define GLIDE_ROOM 1.05
+#define BEARING_ABOVE_M 30.0
+#define RELAXED_LEVELS 3 /* 0 all limits, 1 without the cone, 2 and with the whole thrust range */
 #define LIFT_PART 0.5 /* of the lift of the last plan that the next one counts on */
 #define BAND_WHOLE_S                                                                                         \
     5.0 /* from the plan's start until the band has its whole width: what is flown is the start */
@@ -162,9 +164,10 @@ static double full_thrust(const fk_if_config_t *c, const fk_engine_t engine[FK_E
 static void thrust_bounds(const fk_optimiser_t *o, const fk_if_config_t *c, double full, double throttle,
                           double t, double *least, double *most)
 {
-    const double low = o->wide ? c->engine[0].throttle_floor : c->throttle_plan_low;
-    const double high = o->wide ? 1.0 : c->throttle_plan_high;
-    const double room = o->wide ? 1.0 : BAND * fk_min(1.0, (t + BAND_AT_FIRST_S) / BAND_WHOLE_S);
+    const int32_t wide = o->relaxed > 1;
+    const double low = wide ? c->engine[0].throttle_floor : c->throttle_plan_low;
+    const double high = wide ? 1.0 : c->throttle_plan_high;
+    const double room = wide ? 1.0 : BAND * fk_min(1.0, (t + BAND_AT_FIRST_S) / BAND_WHOLE_S);
     *least = full * fk_clamp(throttle - room, low, high - 0.01);
     *most = full * fk_clamp(throttle + room, low + 0.01, high);
 }
@@ -194,33 +197,35 @@ static void air_at_node(const fk_optimiser_t *o, const fk_plan_t *plan, double t
                   tilt, out);
 }
 
-/* A cone about the pad that the stage is in already, and that it stays in: the offset is not left for the
- * last seconds, in which the attitude could not follow. */
-static void set_glide_slope(fk_problem_t *p)
+/* Flies the closed form's lateral law, which has the last seconds, through the plan's time.  Where it leaves
+ * the stage is the final state: a plan that aims there joins it without a jump, and asks for no tilt that
+ * the attitude could not undo in time.  The widest bearing on the way is the cone that the plan keeps to, so
+ * that the offset is not left for the end; heights are those of the last plan. */
+static void aim(fk_optimiser_t *o, const fk_if_config_t *c, double end_height_m)
 {
-    const double height = p->pos_m[2] - p->final_pos_m[2];
-    const double x = p->pos_m[0] - p->final_pos_m[0];
-    const double y = p->pos_m[1] - p->final_pos_m[1];
-    const double across = sqrt(x * x + y * y);
-    p->has_glide_slope = height > 5.0 && across < 0.8 * height;
-    p->glide_slope_rad = fk_max(GLIDE_LEAST_RAD, fk_atan(GLIDE_ROOM * across / fk_max(height, 1.0)));
-}
-
-/* Where the lateral law of the closed form, which has the last seconds, would leave the stage: a plan that
- * aims there joins it without a jump, and asks for no tilt that the attitude could not undo in time. */
-static void set_final_state(fk_problem_t *p, const fk_if_config_t *c, double end_height_m)
-{
+    fk_problem_t *p = &o->problem;
     const double dt = p->final_time_s / (double)FK_PROFILE_STEPS;
-    for (int32_t i = 0; i < 2; i++) {
-        double pos = p->pos_m[i];
-        double vel = p->vel_mps[i];
-        for (int32_t k = 0; k < FK_PROFILE_STEPS; k++) {
-            const double left = fk_max(p->final_time_s - ((double)k + 0.5) * dt, LATERAL_TIME_S);
-            vel += dt * (-12.0 * pos / (left * left) - 6.0 * vel / left);
-            pos += dt * vel;
+    double pos[2] = {p->pos_m[0], p->pos_m[1]};
+    double vel[2] = {p->vel_mps[0], p->vel_mps[1]};
+    double widest = sqrt(pos[0] * pos[0] + pos[1] * pos[1]) / fk_max(p->pos_m[2], 1.0);
+    for (int32_t k = 0; k < FK_PROFILE_STEPS; k++) {
+        const double left = fk_max(p->final_time_s - ((double)k + 0.5) * dt, LATERAL_TIME_S);
+        double at[3];
+        double unused[3];
+        planned(o, o->start_s + (double)(k + 1) * dt, at, unused, unused);
+        for (int32_t i = 0; i < 2; i++) {
+            vel[i] += dt * (-12.0 * pos[i] / (left * left) - 6.0 * vel[i] / left);
+            pos[i] += dt * vel[i];
         }
-        p->final_pos_m[i] = pos;
-        p->final_vel_mps[i] = vel;
+        if (at[2] > BEARING_ABOVE_M) {
+            widest = fk_max(widest, sqrt(pos[0] * pos[0] + pos[1] * pos[1]) / at[2]);
+        }
+    }
+    p->has_glide_slope = o->flown.valid && o->relaxed == 0 && p->pos_m[2] > BEARING_ABOVE_M && widest < 0.8;
+    p->glide_slope_rad = fk_max(GLIDE_LEAST_RAD, fk_atan(GLIDE_ROOM * widest));
+    for (int32_t i = 0; i < 2; i++) {
+        p->final_pos_m[i] = pos[i];
+        p->final_vel_mps[i] = vel[i];
     }
     p->final_pos_m[2] = end_height_m;
     p->final_vel_mps[2] = -c->touchdown_speed_mps;
@@ -272,8 +277,7 @@ static void pose(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav
     p->mass_flow_s_per_m = 1.0 / (c->engine[0].isp_vac_s * FK_G0);
     p->gravity_mps2[2] = -FK_G0;
     predict(o, c, nav, plan, now_s, wait, p->pos_m, p->vel_mps);
-    set_final_state(p, c, plan->end_height_m);
-    set_glide_slope(p);
+    aim(o, c, plan->end_height_m);
     const double step = p->final_time_s / (double)(p->nodes - 1);
     const double full[2] = {full_thrust(c, engine, modes, 0), full_thrust(c, engine, modes, 1)};
     const double landing = modes->mode == FK_IF_TERMINAL
@@ -327,7 +331,7 @@ static void accept(fk_optimiser_t *o)
         }
     }
     r->valid = 1;
-    o->wide = 0;
+    o->relaxed = 0;
     o->known_s = o->began_s;
     o->accepted++;
 }
@@ -354,7 +358,7 @@ static void advance(fk_optimiser_t *o, double now_s)
             return;
         }
     }
-    o->wide = status == FK_SOCP_INFEASIBLE && !o->wide;
+    o->relaxed = status == FK_SOCP_INFEASIBLE ? (o->relaxed + 1) % RELAXED_LEVELS : 0;
     o->dropped++;
 }
 
@@ -367,7 +371,7 @@ static int32_t powered(const fk_modes_t *modes)
 static int32_t due(const fk_optimiser_t *o, const fk_modes_t *modes, const fk_plan_t *plan, double now_s)
 {
     const int32_t first = modes->mode == FK_IF_BRAKING || plan->to_light_s < 2.0 * SOLVE_S;
-    return first && (!o->flown.valid || now_s - o->began_s >= EVERY_S);
+    return first && (!o->flown.valid || o->relaxed > 0 || now_s - o->began_s >= EVERY_S);
 }
 
 void fk_plan_update(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav, const fk_stage_t *stage,
