@@ -87,7 +87,7 @@ typedef struct {
     double lift_area_m2; /* normal force by dynamic pressure, each radian of tilt, while the engines burn */
     double drag_area_m2; /* while the engines burn */
     double margin_m;     /* height left before ignition */
-    double brake_push_mps2; /* specific force of the planned braking, along the body */
+    double asked_mps2;      /* specific force that the closed form asks for, upwards */
     double to_light_s;   /* after ignition, until the engines should burn */
     double trim_pad_mps2[2][3]; /* side force of the gimbals that hold the torque, now and after that change */
     fk_across_t across;  /* what pushes across now, and after the engines change */

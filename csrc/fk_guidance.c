@@ -199,9 +199,13 @@ static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stag
     plan->time_to_finish_s = at.time_s - at.finish_s;
     plan->margin_m = 0.0;
     plan->to_light_s = 0.0;
-    plan->brake_push_mps2 = thrust_at(brake, plan->brake_throttle, stage->pressure_ratio) / stage->mass_kg
-                            + stage->axial_n / stage->mass_kg;
     learn_final_mass(plan, c, stage, at);
+}
+
+/* Specific force along the body while braking. */
+static double braking_force(const fk_plan_t *plan, const fk_stage_t *stage, const engines_t *brake)
+{
+    return (thrust_at(brake, plan->brake_throttle, stage->pressure_ratio) + stage->axial_n) / stage->mass_kg;
 }
 
 /* Ignition: the braking that is due from where the engines will light. */
@@ -346,11 +350,11 @@ static void point_nose(fk_demand_t *demand, const fk_if_config_t *c, const fk_na
                fk_clamp(TILT_AT_GROUND_RAD + TILT_PER_M * fk_max(nav->height_m, 0.0), 0.0, 0.7));
 }
 
-/* The closed forms' specific force: `vertical` of them, and what the quadratic law asks across. */
-static void closed_form_force(const fk_nav_t *nav, const fk_plan_t *plan, double vertical, double force[3])
+/* The closed forms' specific force: theirs upwards, and what the quadratic law asks across. */
+static void closed_form_force(const fk_nav_t *nav, const fk_plan_t *plan, double force[3])
 {
-    force[2] = vertical;
-    lateral_accel(nav, &plan->across, plan->time_to_go_s, vertical, force);
+    force[2] = plan->asked_mps2;
+    lateral_accel(nav, &plan->across, plan->time_to_go_s, plan->asked_mps2, force);
 }
 
 /* Thrust and attitude that give the specific force asked for, with what acts besides them taken off. */
@@ -407,6 +411,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
     if (in_coast) {
         if (modes->mode == FK_IF_IGNITION) {
             plan_lighting(plan, c, nav, stage, modes, &brake, &land);
+            plan->asked_mps2 = braking_force(plan, stage, &brake) * nav->axis_pad[2];
         } else {
             plan_ignition(plan, c, stage, &brake, &land, v, nav->height_m);
         }
@@ -417,9 +422,10 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
     foresee_change(plan, c, nav, stage, engine, modes, landing, &land);
     if (modes->mode == FK_IF_BRAKING) {
         plan_braking(plan, c, stage, &brake, &land, v, nav->height_m);
-        closed_form_force(nav, plan, plan->brake_push_mps2 * nav->axis_pad[2], force);
+        plan->asked_mps2 = braking_force(plan, stage, &brake) * nav->axis_pad[2];
     } else {
-        closed_form_force(nav, plan, finish_accel(plan, c, nav, &land), force);
+        plan->asked_mps2 = finish_accel(plan, c, nav, &land);
     }
+    closed_form_force(nav, plan, force);
     demand_force(demand, c, nav, stage, plan, followed ? force_mps2 : force);
 }
