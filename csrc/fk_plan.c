@@ -17,6 +17,7 @@
 #define FRESH_S 1.0        /* an older plan is not followed */
 #define LAST_S 3.0         /* the last seconds belong to the closed form */
 #define LATERAL_TIME_S 8.0 /* of the feedback: 12 / t^2 and 6 / t, as the closed form's */
+#define AIM_TIME_S 6.0     /* of the law by which a plan would be at rest above the pad */
 #define VERTICAL_POS_GAIN 0.5
 #define VERTICAL_VEL_GAIN 1.4
 #define LATE_S 0.3     /* into braking, engines that start late are still waited for */
@@ -155,15 +156,21 @@ static double full_thrust(const fk_if_config_t *c, const fk_engine_t engine[FK_E
     return full;
 }
 
+/* Least thrust of an engine at sea level, fraction of the full one. */
+static double floor_of(const fk_if_engine_config_t *e)
+{
+    return (e->throttle_floor * e->thrust_vac_n - (e->thrust_vac_n - e->thrust_sl_n)) / e->thrust_sl_n;
+}
+
 /* Bounds about the closed form's throttle: at a given final time the propellant hardly depends on how thrust
- * is spread over it, and left alone the optimum would run from bound to bound.  Where they are too narrow,
- * the next solve has the whole range. */
-static void thrust_bounds(const fk_optimiser_t *o, const fk_if_config_t *c, double full, double throttle,
-                          double t, double *least, double *most)
+ * is spread over it, and left alone the optimum would run from bound to bound.  Within the planning band while
+ * braking; in the last phase, and where the narrow bounds are out of reach, within what the engines can. */
+static void thrust_bounds(const fk_optimiser_t *o, const fk_if_config_t *c, int32_t landing, double full,
+                          double throttle, double t, double *least, double *most)
 {
     const int32_t wide = o->relaxed > 1;
-    const double low = wide ? c->engine[0].throttle_floor : c->throttle_plan_low;
-    const double high = wide ? 1.0 : c->throttle_plan_high;
+    const double low = wide || landing ? floor_of(&c->engine[0]) : c->throttle_plan_low;
+    const double high = wide || landing ? 1.0 : c->throttle_plan_high;
     const double room = wide ? 1.0 : BAND * fk_min(1.0, (t + BAND_AT_FIRST_S) / BAND_WHOLE_S);
     *least = full * fk_clamp(throttle - room, low, high - 0.01);
     *most = full * fk_clamp(throttle + room, low + 0.01, high);
@@ -208,7 +215,7 @@ static void aim(fk_optimiser_t *o, const fk_if_config_t *c, double end_height_m)
     double widest = sqrt(pos[0] * pos[0] + pos[1] * pos[1]) / fk_max(p->pos_m[2], 1.0);
     for (int32_t k = 0; k < FK_PROFILE_STEPS; k++) {
         const double left =
-            fk_max(p->final_time_s - FK_ATTITUDE_LEAD_S - ((double)k + 0.5) * dt, LATERAL_TIME_S);
+            fk_max(p->final_time_s - FK_ATTITUDE_LEAD_S - ((double)k + 0.5) * dt, AIM_TIME_S);
         double at[3];
         double unused[3];
         double accel[2];
@@ -303,7 +310,7 @@ static void pose(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav
         const double part = t / p->final_time_s;
         const double mass = stage->mass_kg + part * (plan->final_mass_kg - stage->mass_kg);
         const int32_t last = t + 0.5 * step >= line.finish_s;
-        thrust_bounds(o, c, full[last], last ? line.land_throttle : line.brake_throttle, t,
+        thrust_bounds(o, c, modes->mode == FK_IF_TERMINAL, full[last], last ? line.land_throttle : line.brake_throttle, t,
                       &p->thrust_min_n[k], &p->thrust_max_n[k]);
         air_at_node(o, plan, o->start_s + t, part, mass, p->accel_mps2[k]);
     }
