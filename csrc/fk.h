@@ -62,7 +62,9 @@ typedef struct {
     double thrust_n[FK_ENGINES]; /* from chamber pressure */
     double thrust_total_n;
     double trim_pad_mps2[3];   /* side force of the gimbals that hold the torque of off-centre thrust */
-    double missed_pad_mps2[3]; /* measured minus modelled specific force, filtered */
+    double wind_pad_mps[2];    /* as felt across: what the model misses at speed */
+    double rest_pad_mps2[3];   /* measured minus modelled specific force, filtered */
+    double missed_pad_mps2[3]; /* both together: specific force besides thrust, trim and still air */
 } fk_stage_t;
 
 /* Health of one engine. */
@@ -91,12 +93,13 @@ typedef struct {
     double margin_m;     /* height left before ignition */
     double margin_s;     /* ignition could be so much later, where margin_known */
     int32_t margin_known;
-    int32_t profile_steps;  /* taken in this frame */
-    double brake_push_mps2; /* specific force of the planned braking, along the body */
-    double to_light_s;      /* after ignition, until the engines should burn */
-    fk_across_t across;     /* what pushes across now, and after the engines change */
-    double end_height_m;    /* where the finish reaches the touchdown speed */
-    double speed_in_mps;    /* speed at which the finish is joined */
+    int32_t profile_steps; /* taken in this frame */
+    double asked_mps2;      /* specific force that the closed form asks for, upwards */
+    double to_light_s;   /* after ignition, until the engines should burn */
+    double trim_pad_mps2[2][3]; /* side force of the gimbals that hold the torque, now and after that change */
+    fk_across_t across;  /* what pushes across now, and after the engines change */
+    double end_height_m; /* where the finish reaches the touchdown speed */
+    double speed_in_mps; /* speed at which the finish is joined */
     double final_mass_kg;
 } fk_plan_t;
 
@@ -124,7 +127,7 @@ typedef struct {
     double start_s; /* when its plan starts */
     double known_s; /* when the flown plan was */
     int32_t solving;
-    int32_t wide;       /* 1: bounds are the engines' own, the narrow ones were out of reach */
+    int32_t relaxed;    /* limits that the running solve does without, the last one having had no answer */
     int32_t engines;    /* that ran when the solve began */
     int32_t iterations; /* in this frame */
     int32_t accepted;
