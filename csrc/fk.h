@@ -28,7 +28,7 @@
 #define FK_IGNITION_SPARE_S 2.1 /* ignition comes so much before the latest one: two seconds and what a probe may be off */
 #define FK_PLAN_ITERATIONS 4 /* interior-point iterations a frame */
 /* Most work of one step: steps of predicted phases, and nodes of the plan in each iteration. */
-#define FK_WORK_BOUND (2 * 2 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
+#define FK_WORK_BOUND (6 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
 
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
@@ -155,11 +155,21 @@ typedef struct {
     int32_t steps;  /* of profiles, in this frame */
 } fk_ignition_t;
 
+/* A stage that cannot land is steered beside the keep-out. */
+typedef struct {
+    double aside[2];   /* unit vector from the pad to where it shall come down, east and north */
+    double accel_mps2; /* that this takes */
+    int32_t given_up;  /* latched */
+    int32_t frames;    /* for which the forecast has been that it hits the ground */
+    int32_t steps;     /* of the forecast, in this frame */
+} fk_divert_t;
+
 /* What guidance asks of control and allocation. */
 typedef struct {
     double accel_pad_mps2[3]; /* thrust acceleration */
     double axis_pad[3];       /* where the nose shall point */
     double thrust_n;
+    double turn_limit_radps; /* fastest turn towards that axis */
 } fk_demand_t;
 
 typedef struct {
@@ -183,6 +193,7 @@ typedef struct {
     fk_plan_t plan;
     fk_optimiser_t optimiser;
     fk_ignition_t ignition;
+    fk_divert_t divert;
     fk_demand_t demand;
     fk_control_t control;
     fk_modes_t modes;
