@@ -6,7 +6,8 @@
 #include "machine.h"
 #include "semihosting.h"
 
-extern unsigned char data_begin[], data_end[], data_image[], bss_begin[], bss_end[], stack_top[]; /* link.ld */
+extern unsigned char data_begin[], data_end[], data_image[], bss_begin[], bss_end[],
+    stack_top[]; /* link.ld */
 
 #define CPACR (*(volatile uint32_t *)0xE000ED88u) /* coprocessor access (Armv7-M ARM, B3.2.20) */
 #define FLOATING_POINT (0xFu << 20u)
@@ -45,8 +46,8 @@ typedef union {
 
 /* Initial stack, reset, NMI (the watchdog), and the faults (Armv7-M ARM, B1.5.2). */
 __attribute__((section(".vectors"), used)) static const vector_t VECTORS[16] = {
-    {.stack = stack_top},   {.handler = reset},   {.handler = hung},    {.handler = faulted},
-    {.handler = faulted},   {.handler = faulted}, {.handler = faulted}, {.handler = faulted},
-    {.handler = faulted},   {.handler = faulted}, {.handler = faulted}, {.handler = faulted},
-    {.handler = faulted},   {.handler = faulted}, {.handler = faulted}, {.handler = faulted},
+    {.stack = stack_top}, {.handler = reset},   {.handler = hung},    {.handler = faulted},
+    {.handler = faulted}, {.handler = faulted}, {.handler = faulted}, {.handler = faulted},
+    {.handler = faulted}, {.handler = faulted}, {.handler = faulted}, {.handler = faulted},
+    {.handler = faulted}, {.handler = faulted}, {.handler = faulted}, {.handler = faulted},
 };

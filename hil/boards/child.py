@@ -1,4 +1,4 @@
-"""What boards share whose firmware runs in a process of its own: what is said each frame, and how they end."""
+"""What boards share whose firmware runs in a process of its own: what is said, and how they end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import struct
 import subprocess
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from hil.boards.common import REFUSALS, BoardFaults, Role
 from hil.boards.outputs import Seam
@@ -35,7 +35,7 @@ _REFUSED: Final = 10
 class ChildBoard(ABC):
     """A board that is a process: hung up on it closes its valves by itself, then ends."""
 
-    backend: ClassVar[str]
+    backend: str
     reality: Reality = "virtual"
 
     def __init__(

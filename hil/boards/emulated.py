@@ -1,11 +1,12 @@
 """Form `emulated`: the firmware as an image of a Cortex-M7 with double precision, run by QEMU (mps2-an500).
 
-Image and bench exchange one packet each way a frame (firmware_stubs/port_mps2_an500/board.h). Between an answer
-and the next frame the emulator stands still, so a flight depends on no clock, on whatever pace it is flown.
+Image and bench exchange one packet each way a frame (firmware_stubs/port_mps2_an500/board.h). Between an
+answer and the next frame the emulator stands still, so a board depends on no clock, whatever the pace.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import select
@@ -114,11 +115,11 @@ def emulate(image: Path, log: Path | None = None) -> Emulation:
     """Start an image; `log` is where it logs. Raises RigError when that cannot be."""
     qemu = _qemu()
     opened = None if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
-    argument = "" if opened is None else f",arg=/proc/self/fd/{opened}"
+    files = "enable=on,target=native" + ("" if opened is None else f",arg=/proc/self/fd/{opened}")
     complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the board
     try:
         process = subprocess.Popen(
-            [qemu, *_MACHINE, "-semihosting-config", f"enable=on,target=native{argument}", "-kernel", str(image)],
+            [qemu, *_MACHINE, *("-semihosting-config", files), *("-kernel", str(image))],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -141,10 +142,8 @@ def launch_emulated(name: str, image: Path, config: bytes, *, frame_us: int, log
         emulation = emulate(image, log)
     except (RigError, OSError) as error:
         raise RigError(f"board {name}: {error}") from None
-    try:
+    with contextlib.suppress(OSError):  # one that has ended already is told when its first frame is due
         emulation.send(_START.pack(_START_MAGIC, frame_us, len(config), 0) + config)
-    except OSError:
-        pass  # it has ended already: told when its first frame is due
     return emulation
 
 
@@ -234,4 +233,3 @@ class EmulatedBoard(ChildBoard):
 
     def _close_ends(self) -> None:
         self._emulation.hang_up()
-

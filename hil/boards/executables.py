@@ -69,7 +69,8 @@ def _image(name: str, own: str, sources: tuple[Path, ...], includes: tuple[Path,
     """Build the image of main_<own>.c; raise CompileError or RigError."""
     stubs = source_root() / "firmware_stubs"
     port = stubs / "port_mps2_an500"
-    system = tuple(port / f"{part}.c" for part in ("board", "machine", "semihosting", "startup", f"main_{own}"))
+    parts = ("board", "machine", "semihosting", "startup", f"main_{own}")
+    system = tuple(port / f"{part}.c" for part in parts)
     folders = (*(stubs / folder for folder in _FOLDERS), port)
     links = ("-T", str(port / "link.ld"))
     every = (*system, stubs / "port_host" / "port_memory.c", *sources)
@@ -99,8 +100,8 @@ def flight_computer_image(kernel: Kernel) -> Path:
     """
     if kernel.library is not None:
         raise FileError(
-            f"kernel {kernel.name}: {kernel.library.name} is a library of this machine, which no Cortex-M7 can "
-            "run: name its sources instead"
+            f"kernel {kernel.name}: {kernel.library.name} is a library of this machine, which no Cortex-M7 "
+            "can run: name its sources instead"
         )
     root = source_root()
     own = (root / "firmware_stubs" / "flight_computer", root / "csrc", *kernel.includes)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from hil.boards.child import ANSWER_S, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard
 from hil.boards.common import Role

@@ -210,7 +210,7 @@ def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -
     seam: Seam = FinSeam(plan.frame)
     if spec.firmware == "engine_valve":
         seam = Seam() if slot is None else ValveSeam(plan.frame, slot)
-    board: FlightComputer | ValveBoard | ChildBoard
+    board: FlightComputer | ValveBoard | ProcessBoard | EmulatedBoard
     if spec.backend == "process":
         board = _process(plan, name, node, seam, wires.bus, nav)
     elif spec.backend == "emulated":

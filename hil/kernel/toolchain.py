@@ -46,8 +46,8 @@ CORTEX_M7: Final = Target(
     "arm-none-eabi-gcc",
     "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
     (
-        *("-mcpu=cortex-m7", "-mthumb", "-mfpu=fpv5-d16", "-mfloat-abi=hard"),
-        *("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-nostartfiles", "--specs=nano.specs"),
+        *("-mcpu=cortex-m7", "-mthumb", "-mfpu=fpv5-d16", "-mfloat-abi=hard", "-nostartfiles"),
+        *("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "--specs=nano.specs"),
     ),
 )
 """Double precision in hardware, no start files but our own, newlib's smallest C library."""
@@ -83,8 +83,8 @@ def _compiler(name: str, get: str) -> tuple[str, str]:
 
 def compiler_of(target: Target) -> tuple[str, str]:
     """Return (path, version in its own words) of a target's compiler; raise RigError when it is not there."""
-    variable = target.variable
-    return _compiler(target.compiler if variable is None else os.environ.get(variable, target.compiler), target.get)
+    named = None if target.variable is None else os.environ.get(target.variable)
+    return _compiler(named or target.compiler, target.get)
 
 
 def _headers(folders: Iterable[Path]) -> list[Path]:
