@@ -12,13 +12,15 @@
 #define FK_H
 
 #include "fk_interface.h"
+#include "fk_math.h"
 #include "fk_socp.h"
 
 #define FK_ENGINES FK_IF_MAX_ENGINES
 #define FK_PROFILE_STEPS 24       /* steps of one predicted phase */
 #define FK_STATE_BYTES_MAX 262144 /* bound of sizeof(fk_t), asserted in fk.c */
-#define FK_PLAN_NODES 30          /* of an optimised descent */
-#define FK_PLAN_ITERATIONS 2      /* interior-point iterations a frame */
+#define FK_PLAN_NODES 30          /* of an optimised descent, at most */
+#define FK_PLAN_NODES_LEAST 23
+#define FK_PLAN_ITERATIONS 4      /* interior-point iterations a frame */
 
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
@@ -83,6 +85,9 @@ typedef struct {
     double lift_area_m2; /* normal force by dynamic pressure, each radian of tilt, while the engines burn */
     double drag_area_m2; /* while the engines burn */
     double margin_m;     /* height left before ignition */
+    double brake_push_mps2; /* specific force of the planned braking, along the body */
+    double to_light_s;   /* after ignition, until the engines should burn */
+    fk_across_t across;  /* what pushes across now, and after the engines change */
     double end_height_m; /* where the finish reaches the touchdown speed */
     double speed_in_mps; /* speed at which the finish is joined */
     double final_mass_kg;
@@ -92,6 +97,7 @@ typedef struct {
 typedef struct {
     double start_s; /* of node 0, on the clock of the frames */
     double step_s;
+    int32_t nodes;
     int32_t valid;
     double pos_m[FK_PLAN_NODES][3];
     double vel_mps[FK_PLAN_NODES][3];
@@ -108,6 +114,7 @@ typedef struct {
     fk_socp_t socp;
     fk_answer_t answer;
     double began_s; /* when the running solve was given its problem */
+    double start_s; /* when its plan starts */
     double known_s; /* when the flown plan was */
     int32_t solving;
     int32_t wide;       /* 1: bounds are the engines' own, the narrow ones were out of reach */

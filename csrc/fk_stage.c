@@ -40,16 +40,11 @@ static double at_mach(const fk_if_config_t *c, const double table[FK_IF_AERO_POI
 
 static void find_air(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav)
 {
-    /* US Standard Atmosphere 1976, troposphere: theta = 1 - x, p ~ theta^5.2559, rho ~ theta^4.2559;
-     * the broken power 0.2559 by its series. */
-    const double x = fk_clamp(2.25577e-5 * nav->height_m, 0.0, 0.30);
-    const double theta = 1.0 - x;
-    const double theta4 = theta * theta * theta * theta;
-    const double rest = 1.0 - 0.2559 * x - 0.0952 * x * x - 0.0553 * x * x * x;
-    stage->pressure_ratio = theta4 * theta * rest;
-    stage->density_kgpm3 = 1.225 * theta4 * rest;
+    const fk_air_t air = fk_air_at(nav->height_m);
+    stage->pressure_ratio = air.pressure_ratio;
+    stage->density_kgpm3 = air.density_kgpm3;
     stage->speed_mps = fk_norm(nav->vel_cm_pad_mps);
-    stage->mach = stage->speed_mps / (340.294 * sqrt(theta));
+    stage->mach = stage->speed_mps / (340.294 * sqrt(air.theta));
     stage->dynamic_pressure_pa = 0.5 * stage->density_kgpm3 * stage->speed_mps * stage->speed_mps;
     const double force = stage->dynamic_pressure_pa * c->ref_area_m2 * stage->plume;
     stage->axial_n = force * at_mach(c, c->aero_axial, stage->mach);
