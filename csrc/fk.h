@@ -21,6 +21,7 @@
 #define FK_PLAN_NODES 30          /* of an optimised descent, at most */
 #define FK_PLAN_NODES_LEAST 23
 #define FK_PLAN_ITERATIONS 4      /* interior-point iterations a frame */
+#define FK_STEP_INSTRUCTIONS_MAX 1000000 /* of one fk_step on a Cortex-M7 (tests/boards/test_emulated.py) */
 
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {

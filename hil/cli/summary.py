@@ -75,6 +75,12 @@ def summary(run: Run, page: Path | None) -> str:
     if result["wall_s"] > 0.0:
         sim_s, wall_s = result["sim_s"], result["wall_s"]
         lines.append(f"  flown    {sim_s:.2f} s in {wall_s:.2f} s ({sim_s / wall_s:.0f} times real time)")
+    work = result["timing"].get("step_instructions")
+    if work is not None:
+        bound = "" if work["bound"] is None else f" (bound {work['bound']:,})"
+        lines.append(
+            f"  work     {work['max']:,} instructions in a step at most{bound}, {work['mean']:,.0f} on average"
+        )
     missed = result["timing"].get("deadlines", {}).get("missed", 0)
     if missed:
         lines.append(f"  timing   {missed} deadlines missed")

@@ -386,8 +386,13 @@ def _judge_loss(flight: FlightRecord, slot: int, last: int, until: int) -> str |
 
 
 def _work_bound(flight: FlightRecord) -> Result:
-    del flight
-    return _not_exercised("the tape does not carry the kernel's work count yet")
+    work, bound = flight.timing["step_instructions"], flight.step_instructions_max
+    if not work.any():
+        return _not_exercised("no board counted the kernel's instructions (an emulated one does)")
+    most = f"{work.max():,} instructions in a step at most"
+    if bound is None:
+        return _not_exercised(f"{most}, but the kernel states no bound")
+    return (_fail if work.max() > bound else _pass)(f"{most}, bound {bound:,}")
 
 
 CHECKS: Final[dict[str, Callable[[FlightRecord], Result]]] = {

@@ -88,16 +88,20 @@ def recording(
     lateness_s: Any = 0.0,
     limit: float = 60.0,
     pace: str = "lockstep",
+    work: Any = 0,
+    most: int | None = 1000,
 ) -> Recording:
     """Wrap frames into what a tape gives."""
     timing = np.zeros(len(f), timing_dtype())
     timing["lateness_s"] = lateness_s
+    timing["step_instructions"] = work
     info = {
         "engines": 3,
         "vehicle_toml": vehicle,
         "frame_ns": 10_000_000,
         "time_limit_s": limit,
         "pace": pace,
+        "step_instructions_max": most,
     }
     return Recording(f, timing, info, {}, True)
 
@@ -222,13 +226,21 @@ def test_on_the_wall_clock_a_step_may_span_two_frames_of_the_computer() -> None:
 
 
 def test_what_cannot_fail_yet_says_so() -> None:
-    """KEEP-OUT and WORK-BOUND are not judged to the end: they must never claim a pass for that."""
+    """KEEP-OUT is not judged to the end: it must never claim a pass for that."""
     inside = judged(put("truth", "contact_pos_pad_m", AFTER, (30, 0, 0)))
     assert inside.requirements["KEEP-OUT"] == "not exercised"
     assert "not judged yet" in inside.results["KEEP-OUT"].reason
     outside = judged(put("truth", "contact_pos_pad_m", AFTER, (100, 0, 0)))
     assert outside.requirements["KEEP-OUT"] == "pass"
-    assert judged().requirements["WORK-BOUND"] == "not exercised"
+
+
+@pytest.mark.parametrize(
+    ("work", "most", "status"),
+    [(0, 1000, "not exercised"), (1000, 1000, "pass"), (1001, 1000, "fail"), (5, None, "not exercised")],
+)
+def test_every_counted_step_is_within_its_bound(work: int, most: int | None, status: str) -> None:
+    counted = np.where(np.arange(END) == FAILURE, work, min(work, 1))
+    assert judged(work=counted, most=most).requirements["WORK-BOUND"] == status
 
 
 def test_a_lost_engine_that_is_handled_passes() -> None:
