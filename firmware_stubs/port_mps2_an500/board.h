@@ -6,8 +6,8 @@
  * sent.  The board's time is the bench's: between a tock and the next tick the emulator stands still.
  *
  * When the bench is gone, a board that is not safe runs frames without sensors until it is, or
- * HOST_ORPHAN_MS of them are over.  The argument of the image, if any, names its log: one line for each
- * change of the board's state.
+ * HOST_ORPHAN_MS of them are over.  The argument of the image names its log as a descriptor of the emulator's
+ * ("/proc/self/fd/N"; anything else: no log): one line for each change of the board's state.
  */
 #ifndef BOARD_H
 #define BOARD_H

@@ -38,6 +38,7 @@ _MACHINE: Final = (
     *("-serial", "none", "-icount", "shift=10,sleep=off"),
 )
 """1024 ns of the board's time an instruction, from which machine.c counts them."""
+_DESCRIPTOR: Final = "/proc/self/fd/"
 _START: Final = struct.Struct("=IIII")
 _START_MAGIC: Final = 0x54524154
 _WORK: Final = struct.Struct("=II")
@@ -115,7 +116,8 @@ def emulate(image: Path, log: Path | None = None) -> Emulation:
     """Start an image; `log` is where it logs. Raises RigError when that cannot be."""
     qemu = _qemu()
     opened = None if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
-    files = "enable=on,target=native" + ("" if opened is None else f",arg=/proc/self/fd/{opened}")
+    # an argument even where there is no log: without one QEMU gives the image its own path
+    files = f"enable=on,target=native,arg={'none' if opened is None else f'{_DESCRIPTOR}{opened}'}"
     complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the board
     try:
         process = subprocess.Popen(
