@@ -59,7 +59,9 @@ typedef struct {
     double thrust_n[FK_ENGINES]; /* from chamber pressure */
     double thrust_total_n;
     double trim_pad_mps2[3];   /* side force of the gimbals that hold the torque of off-centre thrust */
-    double missed_pad_mps2[3]; /* measured minus modelled specific force, filtered */
+    double wind_pad_mps[2];    /* as felt across: what the model misses at speed */
+    double rest_pad_mps2[3];   /* measured minus modelled specific force, filtered */
+    double missed_pad_mps2[3]; /* both together: specific force besides thrust, trim and still air */
 } fk_stage_t;
 
 /* Health of one engine. */
@@ -86,8 +88,9 @@ typedef struct {
     double lift_area_m2; /* normal force by dynamic pressure, each radian of tilt, while the engines burn */
     double drag_area_m2; /* while the engines burn */
     double margin_m;     /* height left before ignition */
-    double brake_push_mps2; /* specific force of the planned braking, along the body */
+    double asked_mps2;      /* specific force that the closed form asks for, upwards */
     double to_light_s;   /* after ignition, until the engines should burn */
+    double trim_pad_mps2[2][3]; /* side force of the gimbals that hold the torque, now and after that change */
     fk_across_t across;  /* what pushes across now, and after the engines change */
     double end_height_m; /* where the finish reaches the touchdown speed */
     double speed_in_mps; /* speed at which the finish is joined */
@@ -118,7 +121,7 @@ typedef struct {
     double start_s; /* when its plan starts */
     double known_s; /* when the flown plan was */
     int32_t solving;
-    int32_t wide;       /* 1: bounds are the engines' own, the narrow ones were out of reach */
+    int32_t relaxed;    /* limits that the running solve does without, the last one having had no answer */
     int32_t engines;    /* that ran when the solve began */
     int32_t iterations; /* in this frame */
     int32_t accepted;

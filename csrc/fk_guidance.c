@@ -199,9 +199,13 @@ static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stag
     plan->time_to_finish_s = at.time_s - at.finish_s;
     plan->margin_m = 0.0;
     plan->to_light_s = 0.0;
-    plan->brake_push_mps2 = thrust_at(brake, plan->brake_throttle, stage->pressure_ratio) / stage->mass_kg
-                            + stage->axial_n / stage->mass_kg;
     learn_final_mass(plan, c, stage, at);
+}
+
+/* Specific force along the body while braking. */
+static double braking_force(const fk_plan_t *plan, const fk_stage_t *stage, const engines_t *brake)
+{
+    return (thrust_at(brake, plan->brake_throttle, stage->pressure_ratio) + stage->axial_n) / stage->mass_kg;
 }
 
 /* Ignition: the braking that is due from where the engines will light. */
@@ -263,10 +267,17 @@ static void foresee_change(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
     a->change_s = modes->mode == FK_IF_IGNITION  ? plan->to_light_s
                   : modes->mode == FK_IF_BRAKING ? plan->time_to_finish_s
                                                  : NO_CHANGE_S;
-    a->push_mps2[0] = fk_max(nav->held_force_body[2], 1.0);
-    a->push_mps2[1] = (thrust_at(burning, throttle, stage->pressure_ratio) + stage->axial_n) / stage->mass_kg;
-    fk_copy(stage->trim_pad_mps2, a->side_pad_mps2[0]);
-    trim_of(c, nav, stage, engine, next, throttle, a->side_pad_mps2[1]);
+    const double lift = stage->normal_n_per_rad / stage->mass_kg;
+    const double thrust = thrust_at(burning, throttle, stage->pressure_ratio);
+    a->push_mps2[0] = nav->held_force_body[2] - lift;
+    a->push_mps2[1] = (thrust + stage->axial_n) / stage->mass_kg - lift;
+    fk_copy(stage->trim_pad_mps2, plan->trim_pad_mps2[0]);
+    trim_of(c, nav, stage, engine, next, throttle, plan->trim_pad_mps2[1]);
+    for (int32_t i = 0; i < 2; i++) {
+        fk_copy(plan->trim_pad_mps2[i], a->side_pad_mps2[i]);
+        fk_add_scaled(1.0, stage->missed_pad_mps2, a->side_pad_mps2[i]);
+        fk_add_scaled(-lift / fk_max(stage->speed_mps, SLOW_MPS), nav->vel_cm_pad_mps, a->side_pad_mps2[i]);
+    }
 }
 
 /* The horizontal command, for the state that the stage will have once its attitude has followed. */
@@ -274,7 +285,7 @@ static void lateral_accel(const fk_nav_t *nav, const fk_across_t *across, double
                           double accel[3])
 {
     const double lead = FK_ATTITUDE_LEAD_S;
-    const double push = across->push_mps2[0];
+    const double push = fk_max(nav->held_force_body[2], 1.0);
     const double slowest = LATERAL_TIME_MIN_S * sqrt(fk_clamp(LATERAL_FORCE_MPS2 / push, 0.4, 1.0));
     const double t = fk_max(time_to_go - lead, slowest);
     const double limit = LATERAL_LIMIT_PART * fk_max(vertical, 1.0);
@@ -339,11 +350,11 @@ static void point_nose(fk_demand_t *demand, const fk_if_config_t *c, const fk_na
                fk_clamp(TILT_AT_GROUND_RAD + TILT_PER_M * fk_max(nav->height_m, 0.0), 0.0, 0.7));
 }
 
-/* The closed forms' specific force: `vertical` of them, and what the quadratic law asks across. */
-static void closed_form_force(const fk_nav_t *nav, const fk_plan_t *plan, double vertical, double force[3])
+/* The closed forms' specific force: theirs upwards, and what the quadratic law asks across. */
+static void closed_form_force(const fk_nav_t *nav, const fk_plan_t *plan, double force[3])
 {
-    force[2] = vertical;
-    lateral_accel(nav, &plan->across, plan->time_to_go_s, vertical, force);
+    force[2] = plan->asked_mps2;
+    lateral_accel(nav, &plan->across, plan->time_to_go_s, plan->asked_mps2, force);
 }
 
 /* Thrust and attitude that give the specific force asked for, with what acts besides them taken off. */
@@ -354,7 +365,7 @@ static void demand_force(fk_demand_t *demand, const fk_if_config_t *c, const fk_
     const int32_t after = plan->across.change_s < TURN_AHEAD_S;
     fk_copy(asked, force);
     fk_add_scaled(-1.0, stage->missed_pad_mps2, force);
-    fk_add_scaled(-1.0, plan->across.side_pad_mps2[after], force);
+    fk_add_scaled(-1.0, plan->trim_pad_mps2[after], force);
     point_nose(demand, c, nav, stage, fk_max(stage->mass_kg * asked[2] - stage->axial_n, 1.0), force);
     const double upright = fk_max(nav->axis_pad[2], 0.7);
     demand->thrust_n = fk_max(stage->mass_kg * force[2] / upright - stage->axial_n, 0.0);
@@ -400,6 +411,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
     if (in_coast) {
         if (modes->mode == FK_IF_IGNITION) {
             plan_lighting(plan, c, nav, stage, modes, &brake, &land);
+            plan->asked_mps2 = braking_force(plan, stage, &brake) * nav->axis_pad[2];
         } else {
             plan_ignition(plan, c, stage, &brake, &land, v, nav->height_m);
         }
@@ -410,9 +422,10 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
     foresee_change(plan, c, nav, stage, engine, modes, landing, &land);
     if (modes->mode == FK_IF_BRAKING) {
         plan_braking(plan, c, stage, &brake, &land, v, nav->height_m);
-        closed_form_force(nav, plan, plan->brake_push_mps2 * nav->axis_pad[2], force);
+        plan->asked_mps2 = braking_force(plan, stage, &brake) * nav->axis_pad[2];
     } else {
-        closed_form_force(nav, plan, finish_accel(plan, c, nav, &land), force);
+        plan->asked_mps2 = finish_accel(plan, c, nav, &land);
     }
+    closed_form_force(nav, plan, force);
     demand_force(demand, c, nav, stage, plan, followed ? force_mps2 : force);
 }

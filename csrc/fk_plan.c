@@ -1,9 +1,10 @@
 /* The optimiser in flight.
  *
  * A solve is given the state predicted for the moment from which its plan can be flown: the frames of the
- * solve and the time in which the attitude follows lie between.  A few interior-point iterations a frame; a
- * plan that is not optimal, not finite or too late is dropped, and the last one flies on until it is too old.
- * Final time and step-down are those of the closed-form plan; drag is taken along the last plan (successive
+ * solve and the engines' lag lie between.  Across, where the attitude follows later than thrust does, the state
+ * is that of so much later, and the plan's motion with it.  A few interior-point iterations a frame; a plan that
+ * is not optimal, not finite or too late is dropped, and the last one flies on until it is too old.  Final time
+ * and step-down are those of the closed-form plan; drag is taken along the last plan (successive
  * linearisation). */
 #include "fk_math.h"
 #include "fk_parts.h"
@@ -16,19 +17,21 @@
 #define FRESH_S 1.0        /* an older plan is not followed */
 #define LAST_S 3.0         /* the last seconds belong to the closed form */
 #define LATERAL_TIME_S 8.0 /* of the feedback: 12 / t^2 and 6 / t, as the closed form's */
+#define AIM_TIME_S 6.0     /* of the law by which a plan would be at rest above the pad */
 #define VERTICAL_POS_GAIN 0.5
 #define VERTICAL_VEL_GAIN 1.4
-#define POS_ERROR_LEFT 0.6 /* after the time until a plan is flown */
-#define VEL_ERROR_LEFT 0.2
 #define LATE_S 0.3     /* into braking, engines that start late are still waited for */
 #define GLIDE_LEAST_RAD 0.035
 #define GLIDE_ROOM 1.05
+#define BEARING_ABOVE_M 30.0
+#define RELAXED_LEVELS 3 /* 0 all limits, 1 without the cone, 2 and with the whole thrust range */
 #define LIFT_PART 0.5 /* of the lift of the last plan that the next one counts on */
 #define BAND_WHOLE_S                                                                                         \
     5.0 /* from the plan's start until the band has its whole width: what is flown is the start */
 #define BAND_AT_FIRST_S 0.5
 #define BAND 0.08 /* of throttle about the closed form's */
 #define PLAN_TILT_RAD 0.35
+#define TILT_ROOM_RAD 0.05 /* beyond what the lateral law asks for: tilting is no way to spend thrust */
 
 static double lag_of(const fk_if_config_t *c)
 {
@@ -86,37 +89,34 @@ static void push_down(double force_mps2, double dt, double *pos, double *vel)
     *vel += dt * (force_mps2 - FK_G0);
 }
 
-/* Height and climb rate after dt: the present force holds until the engines follow, then that of the closed form. */
-static void coast_down(const fk_nav_t *nav, const fk_plan_t *plan, double lag, double dt, double *pos,
+/* Height and climb rate after dt: the present force holds until the engines follow, then what is asked of them. */
+static void coast_down(const fk_nav_t *nav, double hold_s, double asked_mps2, double dt, double *pos,
                        double *vel)
 {
     double force[3];
-    const double held = fk_min(plan->to_light_s + lag, dt);
+    const double held = fk_min(hold_s, dt);
     fk_rotate(nav->q_pad_from_body, nav->held_force_body, force);
     *pos = nav->pos_cm_pad_m[2];
     *vel = nav->vel_cm_pad_mps[2];
     push_down(force[2], held, pos, vel);
-    push_down(plan->brake_push_mps2 * nav->axis_pad[2], dt - held, pos, vel);
+    push_down(asked_mps2, dt - held, pos, vel);
 }
 
-/* Where the stage will be after `ahead`. Across, the attitude decides; downwards it follows the plan, and what
- * is left of the present error by then is a part of it. */
-static void predict(const fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav,
-                    const fk_plan_t *plan, double now_s, double ahead, double pos[3], double vel[3])
+/* Where the stage will be when the coming plan starts; across, when the attitude follows it. */
+static void predict(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav, const fk_plan_t *plan,
+                    double now_s)
 {
+    fk_problem_t *p = &o->problem;
+    const double ahead = o->start_s - now_s;
+    const double hold = plan->to_light_s + lag_of(c);
+    double asked[3] = {0.0, 0.0, plan->asked_mps2};
+    double unused[3];
     if (o->flown.valid) {
-        double now_pos[3];
-        double now_vel[3];
-        double force[3];
-        planned(o, now_s, now_pos, now_vel, force);
-        planned(o, now_s + ahead, pos, vel, force);
-        pos[2] += POS_ERROR_LEFT * (nav->pos_cm_pad_m[2] - now_pos[2]);
-        vel[2] += VEL_ERROR_LEFT * (nav->vel_cm_pad_mps[2] - now_vel[2]);
-    } else {
-        coast_down(nav, plan, lag_of(c), ahead, &pos[2], &vel[2]);
+        planned(o, now_s + hold, unused, unused, asked);
     }
+    coast_down(nav, hold, asked[2], ahead, &p->pos_m[2], &p->vel_mps[2]);
     for (int32_t i = 0; i < 2; i++) {
-        coast_across(nav, plan, i, ahead, &pos[i], &vel[i]);
+        coast_across(nav, plan, i, ahead + FK_ATTITUDE_LEAD_S - lag_of(c), &p->pos_m[i], &p->vel_mps[i]);
     }
 }
 
@@ -156,15 +156,22 @@ static double full_thrust(const fk_if_config_t *c, const fk_engine_t engine[FK_E
     return full;
 }
 
-/* Bounds about the closed form's throttle: at a given final time the propellant hardly depends on how thrust
- * is spread over it, and left alone the optimum would run from bound to bound.  Where they are too narrow,
- * the next solve has the whole range. */
-static void thrust_bounds(const fk_optimiser_t *o, const fk_if_config_t *c, double full, double throttle,
-                          double t, double *least, double *most)
+/* Least thrust of an engine at sea level, fraction of the full one. */
+static double floor_of(const fk_if_engine_config_t *e)
 {
-    const double low = o->wide ? c->engine[0].throttle_floor : c->throttle_plan_low;
-    const double high = o->wide ? 1.0 : c->throttle_plan_high;
-    const double room = o->wide ? 1.0 : BAND * fk_min(1.0, (t + BAND_AT_FIRST_S) / BAND_WHOLE_S);
+    return (e->throttle_floor * e->thrust_vac_n - (e->thrust_vac_n - e->thrust_sl_n)) / e->thrust_sl_n;
+}
+
+/* Bounds about the closed form's throttle: at a given final time the propellant hardly depends on how thrust
+ * is spread over it, and left alone the optimum would run from bound to bound.  Within the planning band while
+ * braking; in the last phase, and where the narrow bounds are out of reach, within what the engines can. */
+static void thrust_bounds(const fk_optimiser_t *o, const fk_if_config_t *c, int32_t landing, double full,
+                          double throttle, double t, double *least, double *most)
+{
+    const int32_t wide = o->relaxed > 1;
+    const double low = wide || landing ? floor_of(&c->engine[0]) : c->throttle_plan_low;
+    const double high = wide || landing ? 1.0 : c->throttle_plan_high;
+    const double room = wide ? 1.0 : BAND * fk_min(1.0, (t + BAND_AT_FIRST_S) / BAND_WHOLE_S);
     *least = full * fk_clamp(throttle - room, low, high - 0.01);
     *most = full * fk_clamp(throttle + room, low + 0.01, high);
 }
@@ -194,33 +201,41 @@ static void air_at_node(const fk_optimiser_t *o, const fk_plan_t *plan, double t
                   tilt, out);
 }
 
-/* A cone about the pad that the stage is in already, and that it stays in: the offset is not left for the
- * last seconds, in which the attitude could not follow. */
-static void set_glide_slope(fk_problem_t *p)
+/* Flies the closed form's lateral law, which has the last seconds, through the plan's time.  Where it leaves
+ * the stage is the final state: a plan that aims there joins it without a jump, and asks for no tilt that
+ * the attitude could not undo in time.  The widest bearing on the way is the cone that the plan keeps to, so
+ * that the offset is not left for the end; heights are those of the last plan. */
+static void aim(fk_optimiser_t *o, const fk_if_config_t *c, double end_height_m)
 {
-    const double height = p->pos_m[2] - p->final_pos_m[2];
-    const double x = p->pos_m[0] - p->final_pos_m[0];
-    const double y = p->pos_m[1] - p->final_pos_m[1];
-    const double across = sqrt(x * x + y * y);
-    p->has_glide_slope = height > 5.0 && across < 0.8 * height;
-    p->glide_slope_rad = fk_max(GLIDE_LEAST_RAD, fk_atan(GLIDE_ROOM * across / fk_max(height, 1.0)));
-}
-
-/* Where the lateral law of the closed form, which has the last seconds, would leave the stage: a plan that
- * aims there joins it without a jump, and asks for no tilt that the attitude could not undo in time. */
-static void set_final_state(fk_problem_t *p, const fk_if_config_t *c, double end_height_m)
-{
+    fk_problem_t *p = &o->problem;
     const double dt = p->final_time_s / (double)FK_PROFILE_STEPS;
-    for (int32_t i = 0; i < 2; i++) {
-        double pos = p->pos_m[i];
-        double vel = p->vel_mps[i];
-        for (int32_t k = 0; k < FK_PROFILE_STEPS; k++) {
-            const double left = fk_max(p->final_time_s - ((double)k + 0.5) * dt, LATERAL_TIME_S);
-            vel += dt * (-12.0 * pos / (left * left) - 6.0 * vel / left);
-            pos += dt * vel;
+    double pos[2] = {p->pos_m[0], p->pos_m[1]};
+    double vel[2] = {p->vel_mps[0], p->vel_mps[1]};
+    double hardest = 0.0;
+    double widest = sqrt(pos[0] * pos[0] + pos[1] * pos[1]) / fk_max(p->pos_m[2], 1.0);
+    for (int32_t k = 0; k < FK_PROFILE_STEPS; k++) {
+        const double left =
+            fk_max(p->final_time_s - FK_ATTITUDE_LEAD_S - ((double)k + 0.5) * dt, AIM_TIME_S);
+        double at[3];
+        double unused[3];
+        double accel[2];
+        planned(o, o->start_s + (double)(k + 1) * dt, at, unused, unused);
+        for (int32_t i = 0; i < 2; i++) {
+            accel[i] = -12.0 * pos[i] / (left * left) - 6.0 * vel[i] / left;
+            vel[i] += dt * accel[i];
+            pos[i] += dt * vel[i];
         }
-        p->final_pos_m[i] = pos;
-        p->final_vel_mps[i] = vel;
+        hardest = fk_max(hardest, sqrt(accel[0] * accel[0] + accel[1] * accel[1]));
+        if (at[2] > BEARING_ABOVE_M) {
+            widest = fk_max(widest, sqrt(pos[0] * pos[0] + pos[1] * pos[1]) / at[2]);
+        }
+    }
+    p->pointing_rad = fk_min(PLAN_TILT_RAD, TILT_ROOM_RAD + 1.5 * hardest / FK_G0);
+    p->has_glide_slope = o->flown.valid && o->relaxed == 0 && p->pos_m[2] > BEARING_ABOVE_M && widest < 0.8;
+    p->glide_slope_rad = fk_max(GLIDE_LEAST_RAD, fk_atan(GLIDE_ROOM * widest));
+    for (int32_t i = 0; i < 2; i++) {
+        p->final_pos_m[i] = pos[i];
+        p->final_vel_mps[i] = vel[i];
     }
     p->final_pos_m[2] = end_height_m;
     p->final_vel_mps[2] = -c->touchdown_speed_mps;
@@ -242,16 +257,34 @@ static int32_t choose_nodes(double final_time_s, double finish_s)
     return best;
 }
 
-/* The coming plan starts once it is solved for, the attitude can follow and the engines burn. */
-static double time_ahead(const fk_plan_t *plan)
+/* Time until the coming plan starts: it is solved for, and the engines follow it. */
+static double time_ahead(const fk_if_config_t *c, const fk_plan_t *plan)
 {
-    return fk_max(SOLVE_S + FK_ATTITUDE_LEAD_S, plan->to_light_s);
+    return fk_max(SOLVE_S + lag_of(c), plan->to_light_s);
 }
 
-static double time_planned(const fk_plan_t *plan, const fk_if_config_t *c)
+/* Times and throttles of the vertical motion that the plan keeps close to. */
+typedef struct {
+    double final_time_s, finish_s, brake_throttle, land_throttle;
+} outline_t;
+
+/* Of the closed form; in the last phase a constant deceleration from the predicted state. */
+static outline_t outline_of(const fk_optimiser_t *o, const fk_if_config_t *c, const fk_stage_t *stage,
+                            const fk_modes_t *modes, const fk_plan_t *plan, double ahead, double full_n)
 {
-    return plan->time_to_go_s + plan->to_light_s - time_ahead(plan)
-           - plan->end_height_m / c->touchdown_speed_mps;
+    outline_t t = {plan->time_to_go_s + plan->to_light_s - ahead - plan->end_height_m / c->touchdown_speed_mps,
+                   plan->time_to_finish_s + plan->to_light_s - ahead, plan->brake_throttle,
+                   plan->land_throttle};
+    if (modes->mode == FK_IF_TERMINAL) {
+        const double v0 = c->touchdown_speed_mps;
+        const double v = fk_max(-o->problem.vel_mps[2], v0);
+        const double height = fk_max(o->problem.pos_m[2] - plan->end_height_m, 0.1);
+        const double accel = (v * v - v0 * v0) / (2.0 * height);
+        t.final_time_s = 2.0 * height / (v + v0);
+        t.finish_s = 0.0;
+        t.land_throttle = stage->mass_kg * (accel + FK_G0) / fk_max(full_n, 1.0);
+    }
+    return t;
 }
 
 static void pose(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav, const fk_stage_t *stage,
@@ -259,34 +292,27 @@ static void pose(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav
                  double now_s)
 {
     fk_problem_t *p = &o->problem;
-    const double wait = time_ahead(plan);
-    const double finish =
-        modes->mode == FK_IF_TERMINAL ? 0.0 : plan->time_to_finish_s + plan->to_light_s - wait;
     memset(p, 0, sizeof *p);
+    predict(o, c, nav, plan, now_s);
+    const double full[2] = {full_thrust(c, engine, modes, 0), full_thrust(c, engine, modes, 1)};
+    const outline_t line = outline_of(o, c, stage, modes, plan, o->start_s - now_s, full[1]);
     p->has_pointing = 1;
-    p->pointing_rad = PLAN_TILT_RAD;
-    p->final_time_s = time_planned(plan, c);
-    p->nodes = choose_nodes(p->final_time_s, finish);
+    p->final_time_s = line.final_time_s;
+    p->nodes = choose_nodes(p->final_time_s, line.finish_s);
     p->mass_kg = stage->mass_kg;
     p->dry_mass_kg = 0.9 * c->dry_mass_kg; /* the tanks are not this plan's to guard */
     p->mass_flow_s_per_m = 1.0 / (c->engine[0].isp_vac_s * FK_G0);
     p->gravity_mps2[2] = -FK_G0;
-    predict(o, c, nav, plan, now_s, wait, p->pos_m, p->vel_mps);
-    set_final_state(p, c, plan->end_height_m);
-    set_glide_slope(p);
+    aim(o, c, plan->end_height_m);
     const double step = p->final_time_s / (double)(p->nodes - 1);
-    const double full[2] = {full_thrust(c, engine, modes, 0), full_thrust(c, engine, modes, 1)};
-    const double landing = modes->mode == FK_IF_TERMINAL
-                               ? stage->mass_kg * (plan->land_accel_mps2 + FK_G0) / fk_max(full[1], 1.0)
-                               : plan->land_throttle;
     for (int32_t k = 0; k < p->nodes; k++) {
         const double t = (double)k * step;
         const double part = t / p->final_time_s;
         const double mass = stage->mass_kg + part * (plan->final_mass_kg - stage->mass_kg);
-        const int32_t last = t + 0.5 * step >= finish;
-        thrust_bounds(o, c, full[last], last ? landing : plan->brake_throttle, t, &p->thrust_min_n[k],
-                      &p->thrust_max_n[k]);
-        air_at_node(o, plan, now_s + wait + t, part, mass, p->accel_mps2[k]);
+        const int32_t last = t + 0.5 * step >= line.finish_s;
+        thrust_bounds(o, c, modes->mode == FK_IF_TERMINAL, full[last], last ? line.land_throttle : line.brake_throttle, t,
+                      &p->thrust_min_n[k], &p->thrust_max_n[k]);
+        air_at_node(o, plan, o->start_s + t, part, mass, p->accel_mps2[k]);
     }
 }
 
@@ -295,9 +321,9 @@ static void begin(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *na
                   double now_s)
 {
     o->began_s = now_s;
-    o->start_s = now_s + time_ahead(plan);
+    o->start_s = now_s + time_ahead(c, plan);
     o->engines = engines_counted_on(c, engine, modes);
-    if (time_planned(plan, c) < 1.0) {
+    if (plan->time_to_go_s < LAST_S) {
         return;
     }
     pose(o, c, nav, stage, engine, modes, plan, now_s);
@@ -327,7 +353,7 @@ static void accept(fk_optimiser_t *o)
         }
     }
     r->valid = 1;
-    o->wide = 0;
+    o->relaxed = 0;
     o->known_s = o->began_s;
     o->accepted++;
 }
@@ -354,7 +380,7 @@ static void advance(fk_optimiser_t *o, double now_s)
             return;
         }
     }
-    o->wide = status == FK_SOCP_INFEASIBLE && !o->wide;
+    o->relaxed = status == FK_SOCP_INFEASIBLE ? (o->relaxed + 1) % RELAXED_LEVELS : 0;
     o->dropped++;
 }
 
@@ -367,7 +393,7 @@ static int32_t powered(const fk_modes_t *modes)
 static int32_t due(const fk_optimiser_t *o, const fk_modes_t *modes, const fk_plan_t *plan, double now_s)
 {
     const int32_t first = modes->mode == FK_IF_BRAKING || plan->to_light_s < 2.0 * SOLVE_S;
-    return first && (!o->flown.valid || now_s - o->began_s >= EVERY_S);
+    return first && (!o->flown.valid || o->relaxed > 0 || now_s - o->began_s >= EVERY_S);
 }
 
 void fk_plan_update(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav, const fk_stage_t *stage,
@@ -395,6 +421,7 @@ int32_t fk_plan_follow(const fk_optimiser_t *o, const fk_if_config_t *c, const f
 {
     double pos[3];
     double vel[3];
+    double wanted[3];
     const double lead[3] = {FK_ATTITUDE_LEAD_S, FK_ATTITUDE_LEAD_S, lag_of(c)};
     const double pos_gain[3] = {12.0 / (LATERAL_TIME_S * LATERAL_TIME_S),
                                 12.0 / (LATERAL_TIME_S * LATERAL_TIME_S), VERTICAL_POS_GAIN};
@@ -402,16 +429,15 @@ int32_t fk_plan_follow(const fk_optimiser_t *o, const fk_if_config_t *c, const f
     if (!powered(modes) || !o->flown.valid || now_s - o->known_s > FRESH_S || plan->time_to_go_s < LAST_S) {
         return 0;
     }
+    planned(o, now_s + lag_of(c), pos, vel, wanted);
     for (int32_t i = 0; i < 3; i++) {
         double ahead;
         double speed;
-        double wanted[3];
         if (i < 2) {
             coast_across(nav, plan, i, lead[i], &ahead, &speed);
         } else {
-            coast_down(nav, plan, lead[i], lead[i], &ahead, &speed);
+            coast_down(nav, lead[i], 0.0, lead[i], &ahead, &speed);
         }
-        planned(o, now_s + lead[i], pos, vel, wanted);
         force_mps2[i] = wanted[i] + pos_gain[i] * (pos[i] - ahead) + vel_gain[i] * (vel[i] - speed);
     }
     return 1;
