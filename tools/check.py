@@ -106,6 +106,7 @@ CHECKS = (
         "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
         lambda: _own("check_c.py", "--cross"),
     ),
+    Check("stack", "stack of fk_step", "gcc", "apt-get install gcc", lambda: _own("check_stack.py")),
     Check("bus", "engines 2 to 40 as engine 1", "python3", "", lambda: _own("bus_dbc.py", "--check")),
     Check("bus-c", "generated C in step with the DBC", "python3", "", lambda: _own("bus_c.py", "--check")),
     Check(

@@ -30,9 +30,10 @@ from hil.signals import RigError
 from hil.wire.bus import Node
 from hil.wire.canframe import FRAME_BYTES
 
-__all__ = ["EmulatedBoard", "Emulation", "emulate", "emulation_tools", "launch_emulated"]
+__all__ = ["EmulatedBoard", "Emulation", "emulate", "emulation_lacks", "emulation_tools", "launch_emulated"]
 
 QEMU: Final = "qemu-system-arm"
+_SPECS: Final = "nano.specs"
 _MACHINE: Final = (
     *("-M", "mps2-an500", "-nodefaults", "-nic", "none", "-display", "none", "-monitor", "none"),
     *("-serial", "none", "-icount", "shift=10,sleep=off"),
@@ -68,8 +69,22 @@ def _qemu() -> str:
 def emulation_tools() -> str:
     """Say which emulator and compiler there are; raise RigError, with how to get it, for one that is not."""
     said = subprocess.run([_qemu(), "--version"], capture_output=True, text=True, check=False).stdout
-    compiler = compiler_of(CORTEX_M7)[1]
-    return "; ".join(text.splitlines()[0] for text in (said, compiler) if text)
+    compiler, version = compiler_of(CORTEX_M7)
+    library = subprocess.run(
+        [compiler, f"-print-file-name={_SPECS}"], capture_output=True, text=True, check=False
+    )
+    if library.stdout.strip() == _SPECS:  # a name that the compiler does not find comes back as it is
+        raise RigError(f"no C library for the Cortex-M7: {CORTEX_M7.compiler} lacks newlib ({CORTEX_M7.get})")
+    return "; ".join(text.splitlines()[0] for text in (said, version) if text)
+
+
+def emulation_lacks() -> str | None:
+    """Say what this machine lacks to emulate boards, and how to get it; None when nothing."""
+    try:
+        emulation_tools()
+    except RigError as lacking:
+        return str(lacking)
+    return None
 
 
 @dataclass

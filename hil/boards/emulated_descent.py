@@ -49,8 +49,8 @@ class EmulatedOptimiser:
     ) -> tuple[DescentSolution, int]:
         """Return the solution, as hil.kernel.solve_descent does, and the instructions that it took.
 
-        Its `solve_time_s` is the wall time here. Raises ValueError for data of the wrong shape or out of range,
-        RigError when the emulator dies or does not answer.
+        Its `solve_time_s` is the wall time here. Raises ValueError for data of the wrong shape or out of
+        range, RigError when the emulator dies or does not answer.
         """
         from hil.kernel._kernel import ffi
 

@@ -78,9 +78,8 @@ def summary(run: Run, page: Path | None) -> str:
     work = result["timing"].get("step_instructions")
     if work is not None:
         bound = "" if work["bound"] is None else f" (bound {work['bound']:,})"
-        lines.append(
-            f"  work     {work['max']:,} instructions in a step at most{bound}, {work['mean']:,.0f} on average"
-        )
+        most, mean = f"{work['max']:,}", f"{work['mean']:,.0f}"
+        lines.append(f"  work     {most} instructions in a step at most{bound}, {mean} on average")
     missed = result["timing"].get("deadlines", {}).get("missed", 0)
     if missed:
         lines.append(f"  timing   {missed} deadlines missed")

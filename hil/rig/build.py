@@ -147,6 +147,7 @@ def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:
         "frame_ns": rig.timing.frame_ms * 1_000_000,
         "time_limit_s": case.time_limit_s,
         "step_instructions_max": kernel.step_instructions_max,
+        "work_bound": kernel.work_bound,
         "versions": {
             "lastbrake": __version__,
             "kernel": kernel.label,

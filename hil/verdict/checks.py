@@ -386,13 +386,21 @@ def _judge_loss(flight: FlightRecord, slot: int, last: int, until: int) -> str |
 
 
 def _work_bound(flight: FlightRecord) -> Result:
-    work, bound = flight.timing["step_instructions"], flight.step_instructions_max
-    if not work.any():
-        return _not_exercised("no board counted the kernel's instructions (an emulated one does)")
-    most = f"{work.max():,} instructions in a step at most"
-    if bound is None:
-        return _not_exercised(f"{most}, but the kernel states no bound")
-    return (_fail if work.max() > bound else _pass)(f"{most}, bound {bound:,}")
+    instructions, most = flight.timing["step_instructions"].max(initial=0), flight.step_instructions_max
+    if most is not None and instructions > most:
+        return _fail(f"{instructions:,} instructions in a step, bound {most:,}")
+    bound = flight.work_bound
+    if bound == 0:
+        return _not_exercised("the kernel states no bound of its work")
+    work = np.where(flight.part("telemetry", "fresh") != 0, flight.part("telemetry", "work"), -1)
+    worst = int(np.max(work, initial=-1))
+    if worst < 0:
+        return _not_exercised("there was no telemetry")
+    at = flight.t_s(int(np.argmax(work)))
+    if worst > bound:
+        count = int(np.count_nonzero(work > bound))
+        return _fail(f"work above its bound of {bound} in {count} frames, most at t = {at:.2f} s: {worst}")
+    return _pass(f"at most {worst} of {bound} in a step, at t = {at:.2f} s")
 
 
 CHECKS: Final[dict[str, Callable[[FlightRecord], Result]]] = {

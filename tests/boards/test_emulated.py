@@ -69,7 +69,10 @@ def test_an_emulator_that_does_not_start_gives_its_own_reason(
 ) -> None:
     (tmp_path / "none").write_bytes(b"no image")
     monkeypatch.setattr(stations, "valve_board_image", lambda: tmp_path / "no such image")
-    with Stations("emulated") as turned, pytest.raises(BoardLost, match="exit status 1: qemu.*no such image"):
+    with (
+        Stations("emulated") as turned,
+        pytest.raises(BoardLost, match=r"exit status 1: qemu.*no such image"),
+    ):
         turned.turn(1)
 
 
@@ -194,8 +197,10 @@ def command(tools: tuple[str, ...], folder: Path, *arguments: str) -> subprocess
         ((), "no emulator: 'qemu-system-arm' is not on the path (apt-get install qemu-system-arm)"),
         (
             ("qemu-system-arm",),
-            "no C compiler: 'arm-none-eabi-gcc' is not on the path "
-            "(apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi)",
+            (
+                "no C compiler: 'arm-none-eabi-gcc' is not on the path "
+                "(apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi)"
+            ),
         ),
     ],
     ids=["emulator", "compiler"],

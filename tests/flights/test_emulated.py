@@ -39,7 +39,6 @@ def test_in_process_as_processes_and_as_images_the_signals_are_the_same(
     image = flown["emulated"]
     assert set(image["rungs"].values()) == {"emulated"}
     assert image["requirements"]["WORK-BOUND"] == "pass"
-    assert {flown[rig]["requirements"]["WORK-BOUND"] for rig in RIGS[:2]} == {"not exercised"}
 
     counted = read_tape(tmp_path / "emulated" / "tape.mcap").timing["step_instructions"]
     work = image["timing"]["step_instructions"]
