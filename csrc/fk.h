@@ -25,8 +25,7 @@
 #define FK_PLAN_ITERATIONS 4 /* interior-point iterations a frame */
 /* Most work of one step: steps of predicted phases, and nodes of the plan in each iteration. */
 #define FK_WORK_BOUND (2 * 2 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
-/* Most instructions of one step on a Cortex-M7 (tests/boards/test_emulated.py, tests/flights/test_emulated.py). */
-#define FK_STEP_INSTRUCTIONS_MAX 1000000
+#define FK_STEP_INSTRUCTIONS_MAX 1000000 /* of one step on a Cortex-M7, counted where boards are emulated */
 
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
@@ -96,13 +95,12 @@ typedef struct {
     double margin_s;     /* ignition could be so much later, where margin_known */
     int32_t margin_known;
     int32_t profile_steps; /* taken in this frame */
-    double asked_mps2;     /* specific force that the closed form asks for, upwards */
-    double to_light_s;     /* after ignition, until the engines should burn */
-    double trim_pad_mps2[2]
-                        [3]; /* side force of the gimbals that hold the torque, now and after that change */
-    fk_across_t across;      /* what pushes across now, and after the engines change */
-    double end_height_m;     /* where the finish reaches the touchdown speed */
-    double speed_in_mps;     /* speed at which the finish is joined */
+    double asked_mps2;      /* specific force that the closed form asks for, upwards */
+    double to_light_s;   /* after ignition, until the engines should burn */
+    double trim_pad_mps2[2][3]; /* side force of the gimbals that hold the torque, now and after that change */
+    fk_across_t across;  /* what pushes across now, and after the engines change */
+    double end_height_m; /* where the finish reaches the touchdown speed */
+    double speed_in_mps; /* speed at which the finish is joined */
     double final_mass_kg;
 } fk_plan_t;
 
