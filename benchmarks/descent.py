@@ -286,6 +286,21 @@ def _add_instructions(standings: Sequence[Standing], sizes: Sequence[int]) -> No
             next(s for s in standings if s.solver == name and s.nodes == nodes).instructions = count
 
 
+def _count(standings: Sequence[Standing], sizes: Sequence[int]) -> list[str]:
+    """Count instructions, here and on a Cortex-M7; return a line for each of the two that cannot be had."""
+    lacking = []
+    if shutil.which("valgrind"):
+        _add_instructions(standings, sizes)
+    else:
+        lacking.append("no instruction counts: valgrind is not on this machine (apt-get install valgrind)")
+    lacks = emulation_lacks()
+    if lacks is None:
+        _add_cortex_m7(standings, sizes)
+    else:
+        lacking.append(f"no instruction counts on a Cortex-M7: {lacks}")
+    return lacking
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table, write the JSON file; 1 when the solvers disagree or cannot be watched."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -301,19 +316,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         standings = [s for nodes in sizes for s in measure(nodes, options.rounds)]
-        if not options.skip_instructions and shutil.which("valgrind"):
-            _add_instructions(standings, sizes)
-        lacking = None if options.skip_instructions else emulation_lacks()
-        if not options.skip_instructions and lacking is None:
-            _add_cortex_m7(standings, sizes)
+        lacking = [] if options.skip_instructions else _count(standings, sizes)
     except (RigError, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
     print(_table(standings))
-    if not shutil.which("valgrind"):
-        print("no instruction counts: valgrind is not on this machine (apt-get install valgrind)")
-    if lacking is not None:
-        print(f"no instruction counts on a Cortex-M7: {lacking}")
+    for line in lacking:
+        print(line)
     for name in SOLVERS:
         if name not in {s.solver for s in standings}:
             print(f"{name} is not here: pip install {name}")
