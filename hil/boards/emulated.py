@@ -15,13 +15,13 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from hil.boards._firmware import lib
 from hil.boards.child import ANSWER_S, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard
 from hil.boards.common import Role
 from hil.boards.outputs import ALL_VALID, Seam
@@ -43,9 +43,9 @@ _DESCRIPTOR: Final = "/proc/self/fd/"
 _START: Final = struct.Struct("=IIII")
 _START_MAGIC: Final = 0x54524154
 _WORK: Final = struct.Struct("=II")
-_MOST_CAN: Final = 1024
-_MOST_SERIAL: Final = 4096
-"""What a frame brings a board at most (port_memory.h)."""
+_MOST_CAN: Final = int(lib.PORT_MEMORY_CAN)
+_MOST_SERIAL: Final = int(lib.PORT_MEMORY_SERIAL)
+"""What a frame brings a board at most."""
 _MOST_READ: Final = 65536
 
 START_S: Final = 20.0
@@ -87,43 +87,45 @@ def emulation_lacks() -> str | None:
     return None
 
 
-@dataclass
 class Emulation:
     """A started emulator: its process with both pipes, and what it says of itself."""
 
-    process: subprocess.Popen[bytes]
-    complaints: IO[bytes]
+    def __init__(self, process: subprocess.Popen[bytes], complaints: IO[bytes]) -> None:
+        """`complaints` takes the process's standard error."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.process = process
+        self._complaints = complaints
+        self._into = process.stdin
+        self._out_of = process.stdout
+        self._poll = select.poll()
+        self._poll.register(self._out_of, select.POLLIN)
 
     def send(self, packet: bytes) -> None:
         """Send all of `packet`; raise OSError when the emulator is gone."""
-        assert self.process.stdin is not None
         rest = memoryview(packet)
         while rest:
-            rest = rest[self.process.stdin.write(rest) :]
+            rest = rest[self._into.write(rest) :]
 
     def receive(self, room: int, wait_s: float) -> bytes:
         """Return what comes within `wait_s`, at most `room` bytes, b"" when the emulator is gone.
 
         Raises TimeoutError.
         """
-        assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], wait_s)
-        if not ready:
+        if not self._poll.poll(wait_s * 1e3):
             raise TimeoutError
-        return os.read(self.process.stdout.fileno(), room)
+        return os.read(self._out_of.fileno(), room)
 
     def hang_up(self) -> None:
         """Close both pipes; the image ends by itself; safe to call twice."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.complaints.close()
+        self._into.close()
+        self._out_of.close()
+        self._complaints.close()
 
     def last_complaint(self) -> str:
         """Return the last line that the emulator has written on standard error, warnings aside."""
-        self.complaints.seek(0)
-        said = self.complaints.read().decode(errors="replace").splitlines()
+        self._complaints.seek(0)
+        said = self._complaints.read().decode(errors="replace").splitlines()
         return next((line for line in reversed(said) if line.strip() and "warning:" not in line), "")
 
 

@@ -138,7 +138,7 @@ def test_the_count_is_the_same_every_time_and_nothing_for_a_dead_computer() -> N
         assert counted == 0
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_step_stays_within_its_bound_whatever_it_is_told(seed: int) -> None:
     rng = np.random.default_rng(seed)
     worst = (0.0, -0.0, 1e-300, 1e300, np.inf, -np.inf, np.nan)
