@@ -22,13 +22,15 @@
 #define FK_STACK_BYTES_MAX 4096   /* of one fk_step on a 64-bit machine, checked by tools/check_stack.py */
 #define FK_PLAN_NODES 30          /* of an optimised descent, at most */
 #define FK_PLAN_NODES_LEAST 23
-#define FK_PROBE_NODES 25     /* of a descent that ignition could wait for */
-#define FK_FALL_STEPS 12      /* of the fall before it */
-#define FK_ENGINE_OUT_S 3.0   /* after ignition, the loss of any one engine is to be landable */
-#define FK_IGNITION_SPARE_S 2.1 /* ignition comes so much before the latest one: two seconds and what a probe may be off */
+#define FK_PROBE_NODES 25   /* of a descent that ignition could wait for */
+#define FK_FALL_STEPS 12    /* of the fall before it */
+#define FK_ENGINE_OUT_S 3.0 /* after ignition, the loss of any one engine is to be landable */
+#define FK_IGNITION_SPARE_S                                                                                  \
+    2.1 /* ignition comes so much before the latest one: two seconds and what a probe may be off */
 #define FK_PLAN_ITERATIONS 4 /* interior-point iterations a frame */
 /* Most work of one step: steps of predicted phases, and nodes of the plan in each iteration. */
 #define FK_WORK_BOUND (6 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
+#define FK_STEP_INSTRUCTIONS_MAX 1000000 /* of one step on a Cortex-M7, counted where boards are emulated */
 
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {

@@ -9,15 +9,15 @@
 
 #include <math.h>
 
-#define TOO_FAST_MPS 5.0      /* into the ground; with some trust in the forecast for each metre that is left: */
+#define TOO_FAST_MPS 5.0 /* into the ground; with some trust in the forecast for each metre that is left: */
 #define TOO_FAST_PER_M 0.02
 #define GIVEN_UP_FRAMES 20
-#define CLEARANCE_M 30.0      /* beyond the keep-out */
-#define SPAN 1.7              /* of a fall, in units of height over speed */
+#define CLEARANCE_M 30.0 /* beyond the keep-out */
+#define SPAN 1.7         /* of a fall, in units of height over speed */
 #define SLOWEST_MPS 5.0
-#define TURN_S 1.0            /* until a tilt has effect */
-#define MUCH_MORE 1.2         /* reach that is worth an engine */
-#define STEER_LEAST_S 1.0     /* time to go, at least, that steering counts with */
+#define TURN_S 1.0        /* until a tilt has effect */
+#define MUCH_MORE 1.2     /* reach that is worth an engine */
+#define STEER_LEAST_S 1.0 /* time to go, at least, that steering counts with */
 
 typedef struct {
     double t_s, height_m, sink_mps, mass_kg;
@@ -78,13 +78,15 @@ static void fall_a_step(fall_t *f, const fk_if_config_t *c, const forces_t *a, d
 static fall_t fall_on(const fk_if_config_t *c, const fk_nav_t *nav, const fk_stage_t *stage,
                       const forces_t *a)
 {
-    fall_t f = {0.0, nav->height_m, -nav->vel_cm_pad_mps[2], stage->mass_kg, {0.0, 0.0}, {0.0, 0.0}, 0.0, 0.0};
+    fall_t f = {0.0, nav->height_m, -nav->vel_cm_pad_mps[2], stage->mass_kg, {0.0, 0.0}, {0.0, 0.0}, 0.0,
+                0.0};
     const double dt = SPAN * f.height_m / fk_max(f.sink_mps, SLOWEST_MPS) / (double)FK_PROFILE_STEPS;
     for (int32_t i = 0; i < 2; i++) {
         f.pos_m[i] = nav->pos_cm_pad_m[i];
         f.vel_mps[i] = nav->vel_cm_pad_mps[i];
     }
-    for (int32_t k = 0; k < FK_PROFILE_STEPS && f.height_m > 0.0 && f.sink_mps > c->touchdown_speed_mps; k++) {
+    for (int32_t k = 0; k < FK_PROFILE_STEPS && f.height_m > 0.0 && f.sink_mps > c->touchdown_speed_mps;
+         k++) {
         fall_a_step(&f, c, a, dt);
     }
     return f;

@@ -30,7 +30,7 @@
 #define SPARE_GAIN 4.0
 #define TURN_RADPS 0.1
 #define ASIDE_TURN_RADPS 0.3
-#define ASIDE_TILT 2.0 /* of the tilt limit, where there is no landing to spoil */
+#define ASIDE_TILT 2.0         /* of the tilt limit, where there is no landing to spoil */
 #define SLOW_MPS 5.0           /* below this the velocity is no direction to steer by */
 #define STIFFNESS_LEAST 0.3    /* of the larger of the two opposing forces */
 #define LATERAL_LIMIT_PART 0.5 /* of the vertical specific force */
