@@ -9,6 +9,7 @@ from typing import Literal
 
 from hil.boards import _firmware
 from hil.boards._firmware import lib
+from hil.boards.can_bits import measure_frames
 from hil.boards.config import flight_computer_config, kernel_config, valve_board_config
 from hil.boards.direct import DirectFlightComputer, DirectValveBoard, DirectWires
 from hil.boards.executables import flight_computer_executable, valve_board_executable
@@ -22,9 +23,11 @@ from hil.kernel.places import check_built, source_root
 from hil.plant.vehicle import Vehicle
 from hil.rig.model import Rig
 from hil.signals import Board, Frame, RigError, Wires
-from hil.wire.bus import BusLog, Node, VirtualBus
+from hil.wire.bus import Node, VirtualBus
+from hil.wire.buslog import BusLog
 from hil.wire.codec import BenchDecoder
 from hil.wire.layout import accepted_ids, check_database
+from hil.wire.medium import Medium
 from hil.wire.navigation import NavEncoder, PtyLink, open_port
 from hil.wire.python_can import open_real_bus
 from hil.wire.wire_set import WireSet
@@ -146,7 +149,10 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
     spec = plan.rig.can["engine"]
     database = check_database(plan.rig.path.parent / spec.database, firmware_layouts())
     log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
-    bus = VirtualBus(spec.channel, log)
+    medium = None
+    if spec.interface == "hil":
+        medium = Medium(spec.bitrate, spec.data_bitrate, measure=measure_frames, name=spec.channel)
+    bus = VirtualBus(spec.channel, log, medium=medium, frame_ns=plan.rig.timing.frame_ms * 1_000_000)
     wires = WireSet(bus, BenchDecoder(plan.frame, plan.nodes, database))
     boards: list[Board] = []
     try:

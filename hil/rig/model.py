@@ -40,6 +40,8 @@ class CanSpec(FileModel):
     interface: Name = "hil"
     channel: Line
     bitrate: int = bounded(10_000, 1_000_000, "bit/s", default=1_000_000)
+    data_bitrate: int | None = bounded(10_000, 8_000_000, "bit/s", default=None)
+    """Of the data phase of CAN FD frames; a bus without it carries classical frames only."""
     database: Line = "bus.dbc"
 
     @model_validator(mode="after")

@@ -133,11 +133,10 @@ def wire_bits(frame: bytes) -> WireBits:
     can_id, data = split_frame(frame)
     fd = is_fd(frame)
     arbitration = _arbitration(can_id, fd=fd)
-    extended = bool(can_id & EXTENDED)
     stuffed_arbitration = len(_stuff(arbitration, at_end=True))
     if not fd:
-        control = [0, 0] if extended else [0, 0]  # r1 and r0, or IDE and r0
-        body = [*arbitration, *control, *_number(min(frame[4], 8), 4), *_data_bits(data)]
+        reserved = (0, 0)  # r1 and r0 of an extended frame, IDE and r0 of a base frame
+        body = [*arbitration, *reserved, *_number(min(frame[4], 8), 4), *_data_bits(data)]
         stuffed = _stuff(body + _crc(body, _CRC15), at_end=True)
         bits = (*stuffed, 1, 0, 1, *(1,) * EOF_BITS)
         stuff_bits = len(stuffed) - len(body) - 15

@@ -19,9 +19,11 @@ __all__ = [
     "FD_LENGTHS",
     "FRAME_BYTES",
     "REMOTE",
+    "error_frame",
     "frame_flags",
     "frame_id",
     "is_fd",
+    "is_sound",
     "make_fd_frame",
     "make_frame",
     "make_remote_frame",
@@ -39,6 +41,11 @@ BIT_RATE_SWITCH: Final = 1
 ERROR_STATE: Final = 2
 """Flag of an FD frame: its sender is error passive."""
 _FD_FORMAT: Final = 4
+
+_ERR_PROTOCOL, _ERR_ACK, _ERR_BUS_OFF, _ERR_BUS_ERROR, _ERR_COUNTERS = 0x8, 0x20, 0x40, 0x80, 0x200
+"""Classes of errors in the id of an error frame (linux/can/error.h), where the next ones come from too."""
+_ERR_KINDS: Final = {"bit": 0x01, "form": 0x02, "stuff": 0x04}
+_ERR_AT_CRC: Final = 0x08
 
 _LAYOUT: Final = struct.Struct("=IB3x8s")
 _FD_LAYOUT: Final = struct.Struct("=IBB2x64s")
@@ -68,13 +75,34 @@ def make_fd_frame(
     return _FD_LAYOUT.pack(can_id, length, flags, data)
 
 
+def error_frame(kind: str, tec: int, rec: int, *, bus_off: bool) -> bytes:
+    """Return the news of an error frame as Linux's can/error.h lays it out, with the sender's counters.
+
+    `kind` is bit, stuff, form, crc or ack.
+    """
+    classes = ERROR | _ERR_BUS_ERROR | _ERR_COUNTERS | (_ERR_BUS_OFF if bus_off else 0)
+    classes |= _ERR_ACK if kind == "ack" else _ERR_PROTOCOL
+    place = _ERR_AT_CRC if kind == "crc" else 0
+    data = bytes([0, 0, _ERR_KINDS.get(kind, 0), place, 0, 0, min(tec, 255), min(rec, 255)])
+    return _LAYOUT.pack(classes, 8, data)
+
+
 def is_fd(frame: bytes) -> bool:
     """Tell whether a frame is an FD frame."""
     return len(frame) == FD_FRAME_BYTES
 
 
+def is_sound(frame: bytes) -> bool:
+    """Tell whether bytes from outside are a frame that a controller can send."""
+    if len(frame) not in (FRAME_BYTES, FD_FRAME_BYTES) or frame_id(frame) & ERROR:
+        return False
+    if is_fd(frame):
+        return frame[4] in FD_LENGTHS and not frame_id(frame) & REMOTE
+    return frame[4] <= 8
+
+
 def split_frame(frame: bytes) -> tuple[int, bytes]:
-    """Return (id, data); a length above what its kind can carry counts as that; a remote frame has no data."""
+    """Return (id, data); a length above the most counts as that; a remote frame has no data."""
     can_id, length = frame_id(frame), frame[4]
     if can_id & REMOTE:
         return can_id, b""
