@@ -8,7 +8,6 @@
 #define FD_BIT_RATE_SWITCH 1u
 #define FD_ERROR_STATE 2u
 #define CRC15_POLYNOMIAL 0x4599u
-#define CRC15_TOP 0x4000u
 #define TAIL_BITS 10u /* CRC delimiter, ACK slot, ACK delimiter, end of frame */
 
 /* What has been sent so far: stuff bits so far, the last level and how often it has come in a row. */
@@ -19,14 +18,13 @@ typedef struct {
     uint32_t crc;
 } line_t;
 
+/* Without branches: no processor foresees the bits of a CRC. */
 static void put_bit(line_t *line, uint32_t bit)
 {
-    if (line->run == 5u) {
-        ++line->stuffed;
-        line->level ^= 1u;
-        line->run = 1u;
-    }
-    line->run = bit == line->level ? line->run + 1u : 1u;
+    const uint32_t due = line->run == 5u ? 1u : 0u;
+    const uint32_t same = 1u ^ bit ^ line->level ^ due;
+    line->stuffed += due;
+    line->run = (line->run - 4u * due) * same + 1u;
     line->level = bit;
 }
 
@@ -35,8 +33,8 @@ static void put(line_t *line, uint32_t number, uint32_t bits)
 {
     for (uint32_t at = bits; at > 0u; --at) {
         const uint32_t bit = (number >> (at - 1u)) & 1u;
-        const uint32_t feedback = bit ^ ((line->crc & CRC15_TOP) != 0u ? 1u : 0u);
-        line->crc = ((line->crc << 1) & 0x7FFFu) ^ (feedback * CRC15_POLYNOMIAL);
+        const uint32_t feedback = (bit ^ (line->crc >> 14)) & 1u;
+        line->crc = ((line->crc << 1) & 0x7FFFu) ^ ((0u - feedback) & CRC15_POLYNOMIAL);
         put_bit(line, bit);
     }
 }

@@ -30,6 +30,9 @@ _BURST: Final = 4096
 """Most frames taken from one member at a time."""
 _UNPOLLED_S: Final = 1e-3
 """How often a real bus that cannot be polled is looked at, on the wall clock."""
+_HEAD: Final = 6
+"""Bytes of a frame that decide who hears it: id, length, whether it is an FD frame."""
+_MOST_ROUTES: Final = 4096
 _ERROR_BYTE: Final = ERROR >> 24
 """The flag ERROR in the last byte of an id."""
 
@@ -52,8 +55,6 @@ class Node:
         self.name = name
         self.accepts = accepts
         """Ids that its acceptance filter lets through, as the filter of a CAN controller; None: all."""
-        self.wanted = next(iter(accepts)) if accepts is not None and len(accepts) == 1 else None
-        """The only id that it accepts, if that is so: quicker looked up than filtered."""
         self.fd = False
         """True when its firmware takes FD frames; else its controller lets them pass by."""
         self.controller: Controller | None = None
@@ -68,6 +69,13 @@ class Node:
         """True once what the board's process sends by itself is thrown away."""
         self.lost = 0
         """Frames that did not fit into the socket."""
+
+    def take(self, frame: bytes) -> None:
+        """Take a frame from the bus; one for a live node whose board is dead is lost."""
+        if not self.live:
+            self.inbox.append(frame)
+        elif not self.deaf:
+            self.send_socket(frame)
 
     def send_socket(self, frame: bytes) -> bool:
         """Pass a frame to the board's process; False when its end is closed."""
@@ -148,6 +156,8 @@ class VirtualBus:
         self._listener: socket.socket | None = None
         self._poll = select.poll()
         self._sources: dict[int, Callable[[], None]] = {}
+        self._routes: dict[bytes, tuple[Node, ...]] = {}
+        """Who hears a frame, by its first bytes."""
 
     def attach(self, name: str, accepts: frozenset[int] | None = None) -> Node:
         """Return a new node that hears `accepts`; the order of attaching decides where ids do not."""
@@ -155,6 +165,7 @@ class VirtualBus:
         if self.medium is not None:
             node.controller = self.medium.attach(name)
         self.nodes.append(node)
+        self._routes.clear()
         return node
 
     def add_gateway(self, gateway: Gateway) -> None:
@@ -245,7 +256,7 @@ class VirtualBus:
         fd = self.medium.data_bitrate is not None
         sound = [frame for frame in frames if is_sound(frame) and (fd or not is_fd(frame))]
         controller.lost += len(frames) - len(sound)
-        self.medium.offer([(controller, frame) for frame in sound], self._now_ns())
+        self.medium.offer([controller] * len(sound), sound, self._now_ns())
 
     def _dismiss(self, guest: Guest) -> None:
         """Let a guest go; what it has sent is still heard."""
@@ -271,8 +282,7 @@ class VirtualBus:
         elif node.deaf or node.muted:
             pass
         elif self.medium is not None and node.controller is not None:
-            controller = node.controller
-            self.medium.offer([(controller, frame) for frame in frames], self._now_ns())
+            self.medium.offer([node.controller] * len(frames), frames, self._now_ns())
         else:
             self._forward(frames, node)
 
@@ -282,13 +292,6 @@ class VirtualBus:
         heard = self.medium.run(until_ns)
         if heard:
             self._deliver(heard)
-            self._heard += [(entry.end_ns, entry.frame) for entry in heard]
-            bench = self.bench
-            self._for_bench += [
-                frame
-                for _, _, frame, missed in heard
-                if len(frame) == FRAME_BYTES and bench not in missed and not frame[3] & _ERROR_BYTE
-            ]
         if self._guests or self._leaving:
             self._look_after_guests(self.medium)
 
@@ -307,30 +310,28 @@ class VirtualBus:
         self._watch(guest.link.fileno(), lambda: self._serve_guest(guest))
 
     def _deliver(self, heard: list[Heard]) -> None:
-        """Give every node and guest what others have sent and it accepts."""
-        by_id: dict[int, list[Heard]] = {}
-        for entry in heard:
-            by_id.setdefault(frame_id(entry.frame), []).append(entry)
-        for node in self.nodes:
-            if node.wanted is not None:
-                entries = by_id.get(node.wanted, [])
-            elif node.accepts is not None:
-                accepts = node.accepts
-                entries = [entry for entry in heard if frame_id(entry.frame) in accepts]
-            else:
-                entries = heard
-            self._give(node, _frames_for(node, entries))
+        """Give every node, the bench and guests what others have sent and they accept."""
+        routes, bench, for_bench, log = self._routes, self.bench, self._for_bench, self._heard
+        for end_ns, sender, frame, missed in heard:
+            log.append((end_ns, frame))
+            route = routes.get(frame[:_HEAD])
+            if route is None:
+                route = self._route(frame)
+            for node in route:
+                if node.controller is not sender and (not missed or node.controller not in missed):
+                    node.take(frame)
+            if len(frame) == FRAME_BYTES and not frame[3] & _ERROR_BYTE and bench not in missed:
+                for_bench.append(frame)
         for guest in self._guests:
-            guest.tell([(e.end_ns, e.frame) for e in heard if _concerns(e, guest)])
+            guest.tell([(entry[0], entry[2]) for entry in heard if _concerns(entry, guest)])
 
-    @staticmethod
-    def _give(node: Node, frames: list[bytes]) -> None:
-        """Give a node frames; those for a live node whose board is dead are lost."""
-        if not node.live:
-            node.inbox += frames
-        elif not node.deaf:
-            for frame in frames:
-                node.send_socket(frame)
+    def _route(self, frame: bytes) -> tuple[Node, ...]:
+        """Return the nodes whose filter lets a frame through, and keep that for all that begin alike."""
+        if len(self._routes) >= _MOST_ROUTES:
+            self._routes.clear()
+        route = tuple(node for node in self.nodes if _passes(node, frame))
+        self._routes[frame[:_HEAD]] = route
+        return route
 
     def _forward(self, frames: list[bytes], sender: object) -> None:
         """Pass frames on at once; where a real bus does the timing, there is nothing to wait for."""
@@ -338,8 +339,9 @@ class VirtualBus:
         self._heard += [(t_ns, frame) for frame in frames]
         self._for_bench += [frame for frame in frames if len(frame) == FRAME_BYTES]
         for node in self.nodes:
-            if node is not sender:
-                self._give(node, [frame for frame in frames if _passes(node, frame)])
+            for frame in frames if node is not sender else ():
+                if _passes(node, frame):
+                    node.take(frame)
         for guest in self._guests:
             if guest is not sender:
                 guest.tell([(t_ns, frame) for frame in frames])
@@ -404,17 +406,19 @@ class VirtualBus:
             self._forward([frame], node)
 
     def _take_and_go_on(self, medium: Medium) -> None:
-        sent = []
+        senders: list[Controller] = []
+        frames: list[bytes] = []
         for node in self.nodes:
             controller = node.controller
             assert controller is not None
             if controller.powered is node.deaf:
                 medium.power(controller, not node.deaf)
-            if not node.deaf:
-                sent += [(controller, frame) for frame in node.outbox]
+            if node.outbox and not node.deaf:
+                senders += [controller] * len(node.outbox)
+                frames += node.outbox
             node.outbox = []
-        if sent:
-            medium.offer(sent, self._now_ns())
+        if frames:
+            medium.offer(senders, frames, self._now_ns())
         self._go_on(self._now_ns() if self._live else self._t_ns + self._frame_ns)
 
     def close(self) -> None:
@@ -433,21 +437,8 @@ class VirtualBus:
             self._log.close()
 
 
-def _frames_for(node: Node, entries: list[Heard]) -> list[bytes]:
-    """Return the frames that a node's controller hands to its firmware, of what its filter passes."""
-    me, fd = node.controller, node.fd
-    return [
-        frame
-        for _, sender, frame, missed in entries
-        if sender is not me
-        and me not in missed
-        and (len(frame) == FRAME_BYTES or fd)
-        and not frame[3] & _ERROR_BYTE
-    ]
-
-
 def _passes(node: Node, frame: bytes) -> bool:
-    """Tell whether a node takes a frame of a real bus."""
+    """Tell whether a node's filter lets a frame through to its firmware."""
     accepted = node.accepts is None or frame_id(frame) in node.accepts
     return accepted and (node.fd or not is_fd(frame)) and not frame[3] & _ERROR_BYTE
 
@@ -455,9 +446,10 @@ def _passes(node: Node, frame: bytes) -> bool:
 def _concerns(entry: Heard, guest: Guest) -> bool:
     """Tell whether a guest hears something: not its own frames, unless it wants to, nor what it missed."""
     settings: Settings = guest.settings
-    if frame_id(entry.frame) & ERROR:
+    _, sender, frame, missed = entry
+    if frame_id(frame) & ERROR:
         return settings.errors
-    return guest.controller not in entry.missed and (settings.own or entry.sender is not guest.controller)
+    return guest.controller not in missed and (settings.own or sender is not guest.controller)
 
 
 def _sweep(folder: Path) -> None:

@@ -20,18 +20,23 @@ INTERMISSION_BITS: Final = 3
 IDLE_BITS: Final = 11
 """Recessive bits in a row by which a node knows that the bus is idle."""
 
-FrameBits = tuple[int, int, int]
-"""A frame's place in arbitration (the lower wins), its bits at the nominal and those at the data bit rate."""
-Measure = Callable[[Sequence[bytes]], list[FrameBits]]
+FrameBits = tuple[list[int], list[int], list[int]]
+"""Of frames: places in arbitration (the lower wins), bits at the nominal, bits at the data bit rate."""
+Measure = Callable[[Sequence[bytes]], FrameBits]
 
 
-def measure_frames(frames: Sequence[bytes]) -> list[FrameBits]:
-    """Return each frame's place in arbitration and its bits, from start of frame to end of end of frame."""
-    return [_measure(frame) for frame in frames]
+def measure_frames(frames: Sequence[bytes]) -> FrameBits:
+    """Return the frames' places in arbitration and their bits, from start of frame to end of end of frame."""
+    measured = [_measure(frame) for frame in frames]
+    return (
+        [key for key, _, _ in measured],
+        [slow for _, slow, _ in measured],
+        [fast for _, _, fast in measured],
+    )
 
 
 @lru_cache(maxsize=4096)
-def _measure(frame: bytes) -> FrameBits:
+def _measure(frame: bytes) -> tuple[int, int, int]:
     wire = wire_bits(frame)
     fast = wire.fast_to - wire.fast_from
     return _arbitration_key(frame_id(frame), fd=is_fd(frame)), len(wire.bits) - fast, fast

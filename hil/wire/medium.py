@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -36,15 +38,9 @@ _OUT_OF_STEP: Final = 5
 _NOBODY: Final[frozenset[Controller]] = frozenset()
 
 
-class Heard(NamedTuple):
-    """A frame that was on the bus, or news of an error there (flag ERROR in its id)."""
-
-    end_ns: int
-    """When its last bit ended."""
-    sender: Controller
-    frame: bytes
-    missed: frozenset[Controller]
-    """Controllers that did not get it."""
+Heard = tuple[int, Controller, bytes, frozenset[Controller]]
+"""A frame that was on the bus, or news of an error there (flag ERROR in its id): the time (ns) at which its
+last bit ended, its sender, the frame, and who did not get it."""
 
 
 class _Waiting(NamedTuple):
@@ -57,6 +53,10 @@ class _Waiting(NamedTuple):
     frame: bytes
     slow: int
     fast: int
+
+
+_Entry = tuple[int, int, int, Controller, bytes, int, int]
+"""The same as a plain tuple, which is made in a fraction of the time."""
 
 
 @dataclass
@@ -105,7 +105,7 @@ class Medium:
         self._name = name
         self._whole = _NS % bitrate == 0 and _NS % (data_bitrate or bitrate) == 0
         self._slow_ns, self._fast_ns = _NS // bitrate, _NS // (data_bitrate or bitrate)
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_Entry] = []
         self._number = 0
         self._now_ns = 0
         self._idle_ns = 0
@@ -163,7 +163,7 @@ class Medium:
         self._troubled = True
 
     def _drop(self, controller: Controller) -> None:
-        self._waiting = [entry for entry in self._waiting if entry.controller is not controller]
+        self._waiting = [entry for entry in self._waiting if entry[3] is not controller]
 
     # ---- time
 
@@ -177,36 +177,36 @@ class Medium:
 
     # ---- frames in
 
-    def offer(self, sent: Sequence[tuple[Controller, bytes]], t_ns: int) -> None:
-        """Put frames into transmit queues at `t_ns`, in the order in which their senders gave them."""
-        waiting, number = self._waiting, self._number
-        for (controller, frame), (key, slow, fast) in zip(
-            sent, self._measure([frame for _, frame in sent]), strict=True
-        ):
-            waiting.append(_Waiting(key, number, t_ns, controller, frame, slow, fast))
-            number += 1
-        self._number = number
+    def offer(self, senders: Sequence[Controller], frames: Sequence[bytes], t_ns: int) -> None:
+        """Put frames into their senders' transmit queues at `t_ns`, in the order in which they were given."""
+        keys, slow, fast = self._measure(frames)
+        number = self._number
+        self._number += len(frames)
+        self._waiting += zip(
+            keys, range(number, self._number), repeat(t_ns), senders, frames, slow, fast, strict=False
+        )
         if t_ns > self._now_ns:
             self._troubled = True
-        if self._troubled or len(waiting) > TX_QUEUE:
+        if self._troubled or len(self._waiting) > TX_QUEUE:
             self._bound_queues()
 
     def _bound_queues(self) -> None:
         """Throw out what a controller cannot take: bus-off takes nothing, others TX_QUEUE frames."""
         room = {id(c): TX_QUEUE if c.on_bus else 0 for c in self.controllers}
         kept = []
-        for entry in sorted(self._waiting, key=lambda entry: entry.number):
-            if room[id(entry.controller)] > 0:
-                room[id(entry.controller)] -= 1
+        for entry in sorted(self._waiting, key=itemgetter(1)):
+            controller = entry[3]
+            if room[id(controller)] > 0:
+                room[id(controller)] -= 1
                 kept.append(entry)
             else:
-                entry.controller.lost += 1
+                controller.lost += 1
                 self.figures.lost += 1
         self._waiting = kept
 
     def waiting(self, controller: Controller) -> int:
         """Return how many frames wait in a controller's transmit queue."""
-        return sum(entry.controller is controller for entry in self._waiting)
+        return sum(entry[3] is controller for entry in self._waiting)
 
     # ---- frames out
 
@@ -223,9 +223,9 @@ class Medium:
             self._run_calm(until_ns)
         self._now_ns = max(until_ns, self._now_ns)
         heard, later = self._on_the_way, []
-        if heard and heard[-1].end_ns > until_ns:
-            later = [entry for entry in heard if entry.end_ns > until_ns]
-            heard = [entry for entry in heard if entry.end_ns <= until_ns]
+        if heard and heard[-1][0] > until_ns:
+            later = [entry for entry in heard if entry[0] > until_ns]
+            heard = [entry for entry in heard if entry[0] <= until_ns]
         self._on_the_way = later
         return heard
 
@@ -237,7 +237,7 @@ class Medium:
     @property
     def next_end_ns(self) -> int | None:
         """When the frame that is on the bus will have ended; None when there is none."""
-        return self._on_the_way[0].end_ns if self._on_the_way else None
+        return self._on_the_way[0][0] if self._on_the_way else None
 
     @property
     def waits(self) -> bool:
@@ -247,13 +247,13 @@ class Medium:
     def _is_calm(self) -> bool:
         powered = [controller for controller in self.controllers if controller.powered]
         calm = len(powered) > 1 and all(controller.unharmed for controller in powered)
-        return calm and all(entry.ready_ns <= self._now_ns for entry in self._waiting)
+        return calm and all(entry[2] <= self._now_ns for entry in self._waiting)
 
     def _clashing(self) -> bool:
         """Tell whether two controllers are about to send frames that arbitration cannot tell apart."""
-        keys = {entry.key: entry.controller for entry in self._waiting}
-        return len(keys) < len(self._waiting) and any(
-            keys[entry.key] is not entry.controller for entry in self._waiting
+        senders = {entry[0]: entry[3] for entry in self._waiting}
+        return len(senders) < len(self._waiting) and any(
+            senders[entry[0]] is not entry[3] for entry in self._waiting
         )
 
     def _run_calm(self, until_ns: int) -> None:
@@ -268,7 +268,7 @@ class Medium:
                 break
             length = slow * slow_ns + fast * fast_ns if whole else self.duration_ns(slow, fast)
             end = start + length
-            on_the_way.append(Heard(end, controller, frame, _NOBODY))
+            on_the_way.append((end, controller, frame, _NOBODY))
             controller.sent += 1
             start = end + gap
             busy += length + gap
@@ -294,7 +294,7 @@ class Medium:
 
     def _next_start(self) -> tuple[int, list[_Waiting]]:
         """Return when the next frame begins, and what wins arbitration then: more than one if all agree."""
-        offers = [*self._waiting, *self._babble()]
+        offers = [*(_Waiting(*entry) for entry in self._waiting), *self._babble()]
         free = max(self._idle_ns, self._now_ns)
         start = min((max(e.ready_ns, free, e.controller.suspended_ns) for e in offers), default=0)
         best: dict[int, _Waiting] = {}
@@ -316,7 +316,7 @@ class Medium:
         for controller in self.controllers:
             frame = controller.disturbance.babbles
             if frame is not None and controller.on_bus:
-                [(key, slow, fast)] = self._measure([frame])
+                [key], [slow], [fast] = self._measure([frame])
                 found.append(_Waiting(key, _ENDLESS, 0, controller, frame, slow, fast))
         return found
 
@@ -464,7 +464,7 @@ class Medium:
         self._remove(entries)
         self.figures.frames += 1
         missed |= senders - {first.controller}  # a sender does not hear itself
-        self._on_the_way.append(Heard(end, first.controller, frame, missed))
+        self._on_the_way.append((end, first.controller, frame, missed))
 
     def _fail(self, start_ns: int, entries: list[_Waiting], wire: WireBits, failure: _Failure) -> None:
         """Cut a frame off by an error frame; its senders try again, as long as they are not bus-off."""
@@ -488,7 +488,7 @@ class Medium:
                 self._bound_queues()
         sender = entries[0].controller
         news = error_frame(failure.kind, sender.tec, sender.rec, bus_off=sender.off)
-        self._on_the_way.append(Heard(end, sender, news, _NOBODY))
+        self._on_the_way.append((end, sender, news, _NOBODY))
 
     @staticmethod
     def _flag_bits(
@@ -521,7 +521,7 @@ class Medium:
 
     def _remove(self, entries: list[_Waiting]) -> None:
         gone = {entry.number for entry in entries}
-        self._waiting = [entry for entry in self._waiting if entry.number not in gone]
+        self._waiting = [entry for entry in self._waiting if entry[1] not in gone]
 
 
 _ENDLESS: Final = -1
