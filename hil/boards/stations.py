@@ -27,7 +27,7 @@ from hil.wire.bus import Node, VirtualBus
 from hil.wire.buslog import BusLog
 from hil.wire.codec import BenchDecoder
 from hil.wire.layout import accepted_ids, check_database
-from hil.wire.medium import Medium
+from hil.wire.medium import Medium, Streams
 from hil.wire.navigation import NavEncoder, PtyLink, open_port
 from hil.wire.python_can import open_real_bus
 from hil.wire.wire_set import WireSet
@@ -60,6 +60,7 @@ class Plan:
     """Configuration of each board by name."""
     pace: Literal["lockstep", "wall"]
     run_dir: Path | None
+    streams: Streams | None = None
     fleet: list[ProcessBoard] = field(default_factory=list)
 
     def slot(self, board: str) -> int | None:
@@ -77,10 +78,12 @@ def build_stations(
     initial_propellant_kg: float,
     pace: Literal["lockstep", "wall"],
     run_dir: Path | None,
+    streams: Streams | None = None,
 ) -> tuple[list[Board], Wires]:
     """Return the boards of a rig, in the order of its file, and its wires.
 
-    `run_dir` takes the CAN log and the logs of board processes (None: no logs). Raises FileError for what the
+    `run_dir` takes the CAN log and the logs of board processes (None: no logs).
+    `streams` gives the random stream of a name, for bit errors on the bus. Raises FileError for what the
     files get wrong (a landing engine without board, a kernel that does not fit), RigError for what the
     machine lacks; what was opened until then is closed again.
     """
@@ -108,7 +111,7 @@ def build_stations(
             ignition_forced_at_s=ignition_forced_at_s,
         ),
     )
-    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir)
+    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir, streams)
     return _wired(plan) if rig.has_wires else _direct(plan)
 
 
@@ -151,7 +154,7 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
     log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
     medium = None
     if spec.interface == "hil":
-        medium = Medium(spec.bitrate, spec.data_bitrate, measure=measure_frames, name=spec.channel)
+        medium = Medium(spec.bitrate, spec.data_bitrate, measure=measure_frames, streams=plan.streams)
     bus = VirtualBus(spec.channel, log, medium=medium, frame_ns=plan.rig.timing.frame_ms * 1_000_000)
     wires = WireSet(bus, BenchDecoder(plan.frame, plan.nodes, database))
     boards: list[Board] = []

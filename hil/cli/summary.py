@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from hil.rig.run import Run
@@ -60,7 +60,17 @@ def summary(run: Run, page: Path | None) -> str:
     missed = result["timing"].get("deadlines", {}).get("missed", 0)
     if missed:
         lines.append(f"  timing   {missed} deadlines missed")
+    lines += _bus(result["timing"].get("bus"))
     lines.append(f"  run      {run.run_dir}")
     if page is not None:
         lines.append(f"  report   {page}")
     return "\n".join(lines)
+
+
+def _bus(bus: dict[str, Any] | None) -> list[str]:
+    """Say how full the CAN bus was, and what went wrong on it."""
+    if bus is None:
+        return []
+    text = f"load {100 * bus['load_mean']:.0f} %, at most {100 * bus['load_peak']:.0f} %"
+    wrong = (("late", "late by a frame"), ("lost", "lost for want of room"), ("errors", "error frames"))
+    return ["  bus      " + "; ".join([text, *(f"{bus[key]} {what}" for key, what in wrong if bus[key])])]

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
+from hil.wire.busbook import BusBook
 from hil.wire.buslog import BusLog
 from hil.wire.canframe import ERROR, FRAME_BYTES, frame_id, is_fd, is_sound
 from hil.wire.controller import Controller
@@ -153,6 +154,7 @@ class VirtualBus:
         self._guests: list[Guest] = []
         self._leaving: list[Controller] = []
         """Controllers of guests that have gone, until what they had sent is out."""
+        self._book: BusBook | None = None
         self._listener: socket.socket | None = None
         self._poll = select.poll()
         self._sources: dict[int, Callable[[], None]] = {}
@@ -391,6 +393,8 @@ class VirtualBus:
         else:
             self._take_and_go_on(self.medium)
         heard, self._heard = self._heard, []
+        if self._book is not None:
+            self._book.note(t_ns, len(heard))
         if self._log is not None:
             self._log.write(heard)
         frames, self._for_bench = self._for_bench, []
@@ -420,6 +424,12 @@ class VirtualBus:
         if frames:
             medium.offer(senders, frames, self._now_ns())
         self._go_on(self._now_ns() if self._live else self._t_ns + self._frame_ns)
+
+    def book(self) -> BusBook | None:
+        """Return the diagnostics, of all who are on the bus when first asked; None on a real bus."""
+        if self.medium is not None and self._book is None:
+            self._book = BusBook(self.medium, self._frame_ns)
+        return self._book
 
     def close(self) -> None:
         """Close guests, real buses and the log; safe to call twice."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -93,6 +93,11 @@ class Controller:
         """True when nothing is, or has lately been, out of the ordinary."""
         counted = self.tec or self.rec or self.off
         return not (counted or self.fifo or self.listen_only) and self.disturbance == _NONE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return state and counters as JSON values."""
+        names = ("tec", "rec", "sent", "errors", "arbitration_lost", "lost", "times_off")
+        return {"state": self.state, **{name: getattr(self, name) for name in names}}
 
     def sent_well(self) -> None:
         """Count a frame of its own that went through (rule g)."""

@@ -21,10 +21,13 @@ from hil.wire.canframe import ERROR_STATE, error_frame, is_fd
 from hil.wire.controller import RECOVERY_BITS, Controller, Disturbance
 from hil.wire.framebits import IDLE_BITS, INTERMISSION_BITS, Measure, measure_frames
 
-__all__ = ["TX_QUEUE", "BusFigures", "Heard", "Medium"]
+__all__ = ["TX_QUEUE", "BusFigures", "Heard", "Medium", "Streams"]
 
 TX_QUEUE: Final = 128
 """Frames that wait in a controller's transmit queue at most: what comes then is lost, and counted."""
+
+Streams = Callable[[str], np.random.Generator]
+"""Gives the random stream of a name."""
 
 _NS: Final = 1_000_000_000
 _FLAG_BITS: Final = 6
@@ -92,17 +95,15 @@ class Medium:
         data_bitrate: int | None = None,
         *,
         measure: Measure = measure_frames,
-        streams: Callable[[str], np.random.Generator] | None = None,
-        name: str = "bus",
+        streams: Streams | None = None,
     ) -> None:
-        """`streams` gives the random stream of a name, for bit errors alone."""
+        """`streams` are for bit errors alone."""
         self.bitrate = bitrate
         self.data_bitrate = data_bitrate
         self.controllers: list[Controller] = []
         self.figures = BusFigures()
         self._measure = measure
         self._streams = streams
-        self._name = name
         self._whole = _NS % bitrate == 0 and _NS % (data_bitrate or bitrate) == 0
         self._slow_ns, self._fast_ns = _NS // bitrate, _NS // (data_bitrate or bitrate)
         self._waiting: list[_Entry] = []
@@ -133,12 +134,12 @@ class Medium:
     def disturb(self, controller: Controller, disturbance: Disturbance) -> None:
         """Let something be wrong with a controller from now on; Disturbance() ends it.
 
-        Bit errors come from the random stream named after bus and controller.
+        Bit errors come from the random stream named after the controller.
         """
         if disturbance.bit_error_rate > 0.0 and controller.draw is None:
             if self._streams is None:
                 raise ValueError("bit errors need random streams")
-            controller.draw = self._streams(f"{self._name}.{controller.name}.bit_errors").random
+            controller.draw = self._streams(f"can.{controller.name}.bit_errors").random
         controller.disturbance = disturbance
         self._troubled = True
 
@@ -240,9 +241,19 @@ class Medium:
         return self._on_the_way[0][0] if self._on_the_way else None
 
     @property
-    def waits(self) -> bool:
-        """True when frames wait for the bus."""
-        return bool(self._waiting)
+    def waiting_frames(self) -> int:
+        """How many frames wait for the bus."""
+        return len(self._waiting)
+
+    @property
+    def now_ns(self) -> int:
+        """Until when the bus has gone on."""
+        return self._now_ns
+
+    @property
+    def troubled(self) -> bool:
+        """True when something is, or has lately been, wrong with somebody."""
+        return self._troubled
 
     def _is_calm(self) -> bool:
         powered = [controller for controller in self.controllers if controller.powered]
