@@ -31,8 +31,8 @@ class Recording:
 
     `frames` has the layout of hil.signals.frame_dtype, one entry for each frame in order; `timing`
     holds the diagnostics (hil.signals.timing.timing_dtype), `bus` those of the CAN bus (bus_dtype;
-    empty where there is none; its nodes are `info["bus_nodes"]`).  `info` says what was flown, `notes` holds what
-    was added later (by name), `complete` is False for a tape that was cut off.
+    empty where there is none; its nodes are `info["bus_nodes"]`).  `info` says what was flown, `notes`
+    holds what was added later (by name), `complete` is False for a tape that was cut off.
     """
 
     frames: npt.NDArray[np.void]
