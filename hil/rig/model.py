@@ -45,6 +45,15 @@ class CanSpec(FileModel):
     database: Line = "bus.dbc"
 
     @model_validator(mode="after")
+    def _data_phase_is_not_slower(self) -> Self:
+        if self.data_bitrate is not None and self.data_bitrate < self.bitrate:
+            raise ValueError(
+                f"data_bitrate = {self.data_bitrate} is below bitrate = {self.bitrate} (bit/s): "
+                "the data phase is never the slower one"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _virtual_channel_is_a_name(self) -> Self:
         if self.interface == "hil" and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.channel) is None:
             raise ValueError("the channel of a virtual bus is 1 to 64 letters, digits, _ and -")
