@@ -60,7 +60,6 @@ class Controller:
     """Frames that were acknowledged."""
     errors: int = 0
     """Error frames that cut off a frame of its own."""
-    arbitration_lost: int = 0
     lost: int = 0
     """Frames that it could not take: its transmit queue was full, or it was bus-off."""
     times_off: int = 0
@@ -96,7 +95,7 @@ class Controller:
 
     def as_dict(self) -> dict[str, Any]:
         """Return state and counters as JSON values."""
-        names = ("tec", "rec", "sent", "errors", "arbitration_lost", "lost", "times_off")
+        names = ("tec", "rec", "sent", "errors", "lost", "times_off")
         return {"state": self.state, **{name: getattr(self, name) for name in names}}
 
     def sent_well(self) -> None:

@@ -318,8 +318,6 @@ class Medium:
                 best[id(controller)] = entry
         contenders = [entry for entry in best.values() if entry.ready_ns <= start]
         lowest = min((entry.key for entry in contenders), default=0)
-        for entry in contenders:
-            entry.controller.arbitration_lost += entry.key != lowest
         return start, [entry for entry in contenders if entry.key == lowest]
 
     def _babble(self) -> list[_Waiting]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,10 +111,11 @@ class HilBus(can.BusABC):
         self._can_protocol = can.CanProtocol.CAN_FD if fd else can.CanProtocol.CAN_20
 
     def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
-        if not self._waiting and not self._read(timeout):
-            return None, False
-        if not self._waiting:
-            return None, False
+        end_s = None if timeout is None else time.monotonic() + timeout
+        while not self._waiting:
+            left_s = None if end_s is None else max(end_s - time.monotonic(), 0.0)
+            if not self._read(left_s):
+                return None, False
         t_ns, frame = self._waiting.popleft()
         return _to_message(frame, self._channel, t_ns), False
 

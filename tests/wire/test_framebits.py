@@ -3,12 +3,12 @@
 Formulas, with the intermission of 3 bits, for s data bytes and one bit time as the unit:
 
 - Classical CAN, Davis, Burns, Bril, Lukkien, Real-Time Systems 35 (2007), equation 1: the bits exposed to
-  stuffing are g + 8 s, g = 34 for base and 54 for extended ids; 13 more are not; at best there is no stuff bit,
-  at worst floor((g + 8 s - 1) / 4).
+  stuffing are g + 8 s, g = 34 for base and 54 for extended ids; 13 more are not; at best there is no stuff
+  bit, at worst floor((g + 8 s - 1) / 4).
 - CAN FD, ISO 11898-1:2015, 10.4.2 and 10.5 (the counts are also in Linux's can/length.h): a base frame has
   1 + 11 + 1 + 1 + 1 + 1 + 1 = 17 bits up to BRS, an extended one 36; then ESI and DLC, 5; the data, 8 s;
-  the CRC field, 4 + 17 + 6 fixed stuff bits up to 16 bytes and 4 + 21 + 7 above; CRC delimiter, ACK slot and its
-  delimiter, end of frame and intermission, 13. Dynamic stuffing ends with the data.
+  the CRC field, 4 + 17 + 6 fixed stuff bits up to 16 bytes and 4 + 21 + 7 above; CRC delimiter, ACK slot and
+  its delimiter, end of frame and intermission, 13. Dynamic stuffing ends with the data.
 """
 
 from __future__ import annotations
@@ -96,10 +96,8 @@ def test_stuffing_keeps_six_equal_bits_from_the_stuffed_part(frame: bytes) -> No
 
 def pattern_classical(size: int, *, extended: bool) -> list[int]:
     """Return the bits exposed to stuffing: what the format fixes, and the rest free (the CRC too)."""
-    if extended:
-        head = [0, *[FREE] * 11, 1, 1, *[FREE] * 18, 0, 0, 0]
-    else:
-        head = [0, *[FREE] * 11, 0, 0, 0]
+    rest_of_id = [1, 1, *[FREE] * 18] if extended else []
+    head = [0, *[FREE] * 11, *rest_of_id, 0, 0, 0]
     return [*head, *_number(size, 4), *[FREE] * (8 * size + 15)]
 
 
@@ -150,7 +148,7 @@ def extreme_stuffing(
 def test_classical_frames_stay_within_the_formula_and_reach_what_can_be_reached(
     size: int, extended: bool
 ) -> None:
-    """The formula is exact for bits that are all free; a frame's fixed bits and its CRC leave a little less."""
+    """The formula is exact for bits that are all free; fixed bits and the CRC leave a little less."""
     exposed = (54 if extended else 34) + 8 * size
     most = (exposed - 1) // 4
     assert worst_bits(size, extended=extended) == exposed + 13 + most
