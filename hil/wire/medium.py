@@ -86,6 +86,12 @@ class _Failure:
     kind: str
 
 
+_Clash = tuple[int, frozenset[Controller]]
+"""In which bit two frames that were sent at once differ first, and whose bit was overridden."""
+_Flips = dict[Controller, list[int]]
+"""Numbers of the bits that a controller samples wrongly."""
+
+
 class Medium:
     """The wires of one bus; bit rates in bit/s, `data_bitrate` None on a bus without bit rate switching."""
 
@@ -350,20 +356,35 @@ class Medium:
 
     def _transmit(self, start_ns: int, entries: list[_Waiting]) -> None:
         """Send a frame: by one controller, or by several whose arbitration fields are the same."""
+        wrong = self._flips(entries[0].slow + entries[0].fast)
+        if len(entries) == 1 and not wrong and self._goes_well(entries[0].controller):
+            self._succeed(start_ns, entries, _NOBODY)
+            return
         wires = {id(entry): wire_bits(_as_sent(entry)) for entry in entries}
         entries, clash = self._give_way(entries, wires)
         wire = wires[id(entries[0])]
         senders = frozenset(entry.controller for entry in entries)
-        failure, missed = self._first_failure(wire, senders, clash)
+        failure, missed = self._first_failure(wire, senders, clash, wrong)
         if failure is None:
             self._succeed(start_ns, entries, missed)
         else:
             self._fail(start_ns, entries, wire, failure)
 
+    def _flips(self, bits: int) -> dict[Controller, list[int]]:
+        """Return which of so many bits who samples wrongly, of those who do."""
+        drawn = {c: c.flips(bits) for c in self.controllers if c.on_bus and c.disturbance.bit_error_rate}
+        return {controller: wrong for controller, wrong in drawn.items() if wrong}
+
+    def _goes_well(self, sender: Controller) -> bool:
+        """Tell whether a frame without wrong bits gets through: all keep the bit rate, one acknowledges."""
+        others = [c for c in self.controllers if c.on_bus and c is not sender]
+        in_step = not any(self._out_of_step(controller) for controller in (sender, *others))
+        return in_step and any(not controller.listen_only for controller in others)
+
     @staticmethod
     def _give_way(
         entries: list[_Waiting], wires: dict[int, WireBits]
-    ) -> tuple[list[_Waiting], tuple[int, frozenset[Controller]] | None]:
+    ) -> tuple[list[_Waiting], _Clash | None]:
         """Compare what several send after the same arbitration field, bit by bit.
 
         At the first bit in which they differ those that send a recessive one see an error. Passive ones
@@ -384,13 +405,13 @@ class Medium:
         return entries, None
 
     def _first_failure(
-        self, wire: WireBits, senders: frozenset[Controller], clash: tuple[int, frozenset[Controller]] | None
+        self, wire: WireBits, senders: frozenset[Controller], clash: _Clash | None, wrong: _Flips
     ) -> tuple[_Failure | None, frozenset[Controller]]:
         """Return what destroys the frame first, None if nothing does, and who misses it even so.
 
         A passive receiver that sees an error cannot destroy the frame: it alone does not get it.
         """
-        seen = self._all_seen(wire, senders, clash)
+        seen = self._all_seen(wire, senders, clash, wrong)
         missed: set[Controller] = set()
         while seen:
             bit = min(at for at, _ in seen.values())
@@ -405,7 +426,7 @@ class Medium:
         return None, frozenset(missed)
 
     def _all_seen(
-        self, wire: WireBits, senders: frozenset[Controller], clash: tuple[int, frozenset[Controller]] | None
+        self, wire: WireBits, senders: frozenset[Controller], clash: _Clash | None, wrong: _Flips
     ) -> dict[Controller, tuple[int, str]]:
         """Return in which bit each controller that sees an error sees it, and which."""
         seen: dict[Controller, tuple[int, str]] = {}
@@ -413,7 +434,7 @@ class Medium:
         for controller in self.controllers:
             if not controller.on_bus:
                 continue
-            found = self._sees(controller, wire, controller in senders)
+            found = self._sees(controller, wire, controller in senders, wrong.get(controller, []))
             if found is None and garbled and controller not in senders:
                 found = (_OUT_OF_STEP, "form")
             if found is not None:
@@ -426,11 +447,13 @@ class Medium:
     def _out_of_step(self, controller: Controller) -> bool:
         return controller.disturbance.bitrate not in (None, self.bitrate)
 
-    def _sees(self, controller: Controller, wire: WireBits, sends: bool) -> tuple[int, str] | None:
+    def _sees(
+        self, controller: Controller, wire: WireBits, sends: bool, wrong: list[int]
+    ) -> tuple[int, str] | None:
         """Return in which bit a controller sees an error of its own, and which."""
         if self._out_of_step(controller):
             return _OUT_OF_STEP, "bit" if sends else "stuff"
-        wrong = controller.flips(len(wire.bits))
+        wrong = [at for at in wrong if at < len(wire.bits)]
         if not wrong:
             return None
         if sends:
@@ -461,7 +484,10 @@ class Medium:
     def _succeed(self, start_ns: int, entries: list[_Waiting], missed: frozenset[Controller]) -> None:
         first, frame = entries[0], _as_sent(entries[0])
         senders = frozenset(entry.controller for entry in entries)
-        end = start_ns + self.duration_ns(first.slow, first.fast)
+        slow, fast = first.slow, first.fast
+        if frame is not first.frame:
+            _, [slow], [fast] = self._measure([frame])
+        end = start_ns + self.duration_ns(slow, fast)
         self._occupy(start_ns, end)
         self._dominant_ns = end - self.duration_ns(_END_BITS)
         for controller in self.controllers:

@@ -31,7 +31,7 @@ def bus_of(bitrate: int = 1_000_000, data_bitrate: int | None = None) -> Virtual
 
 
 def test_what_does_not_fit_into_a_frame_is_delivered_later_and_counted() -> None:
-    """At 20 kbit/s a frame of 8 bytes takes 5.55 to 6.75 ms: one of three gets through in 10 ms, all in 20."""
+    """At 20 kbit/s a frame of 8 bytes takes 5.55 to 6.75 ms: one of three gets through in 10 ms."""
     bus = bus_of(20_000)
     a, _ = bus.attach("a"), bus.attach("b")
     book = bus.book()
