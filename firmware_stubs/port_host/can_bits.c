@@ -63,11 +63,16 @@ static uint64_t arbitration_key(uint32_t id, uint32_t remote, uint32_t fd)
     return key << 1 | fd;
 }
 
+static uint32_t at_most(uint32_t value, uint32_t most)
+{
+    return value < most ? value : most;
+}
+
 static uint32_t measure_classical(const uint8_t *frame, uint32_t id)
 {
     line_t line = {0u, 1u, 0u, 0u};
     const uint32_t remote = (id & REMOTE) != 0u ? 1u : 0u;
-    const uint32_t length = frame[4] < 8u ? frame[4] : 8u;
+    const uint32_t length = at_most(frame[4], 8u);
     uint32_t bits = put_arbitration(&line, id, remote) + 6u + 15u + TAIL_BITS;
     put(&line, length, 6u); /* two dominant bits, the length */
     for (uint32_t i = 0u; i < length && remote == 0u; ++i) {
@@ -94,7 +99,7 @@ static void measure_fd(const uint8_t *frame, uint32_t id, uint64_t *slow, uint64
 {
     line_t line = {0u, 1u, 0u, 0u};
     const uint32_t flags = frame[5];
-    const uint32_t length = frame[4] < 64u ? frame[4] : 64u;
+    const uint32_t length = at_most(frame[4], 64u);
     const bool switches = (flags & FD_BIT_RATE_SWITCH) != 0u;
     uint32_t head = put_arbitration(&line, id, 0u);
     if ((id & EXTENDED) == 0u) {
@@ -102,16 +107,15 @@ static void measure_fd(const uint8_t *frame, uint32_t id, uint64_t *slow, uint64
         ++head;
     }
     put(&line, 4u | (switches ? 1u : 0u), 3u); /* FDF, res, BRS */
-    head += 3u + line.stuffed;
+    const uint32_t stuffed_head = line.stuffed;
+    head += 3u + stuffed_head;
     put(&line, ((flags & FD_ERROR_STATE) != 0u ? 16u : 0u) | length_code(length), 5u);
     for (uint32_t i = 0u; i < length; ++i) {
         put(&line, frame[8u + i], 8u);
     }
-    const uint32_t before = head; /* stuff bits up to BRS are in it */
     const uint32_t crc = length > 16u ? 4u + 21u + 7u : 4u + 17u + 6u;
-    const uint32_t unstuffed_head = (id & EXTENDED) == 0u ? 17u : 36u;
-    const uint32_t rest = line.stuffed - (before - unstuffed_head) + 5u + 8u * length + crc + 1u;
-    *slow = switches ? before + TAIL_BITS - 1u : before + rest + TAIL_BITS - 1u;
+    const uint32_t rest = line.stuffed - stuffed_head + 5u + 8u * length + crc + 1u;
+    *slow = head + TAIL_BITS - 1u + (switches ? 0u : rest);
     *fast = switches ? rest : 0u;
 }
 
