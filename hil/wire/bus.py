@@ -18,10 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
+from hil.signals import RigError
 from hil.wire.busbook import BusBook
 from hil.wire.buslog import BusLog
 from hil.wire.canframe import ERROR, FRAME_BYTES, frame_id, is_fd, is_sound
-from hil.wire.controller import Controller
+from hil.wire.controller import Controller, Disturbance
 from hil.wire.guest import Guest, Settings
 from hil.wire.medium import TX_QUEUE, Heard, Medium
 
@@ -169,6 +170,16 @@ class VirtualBus:
         self.nodes.append(node)
         self._routes.clear()
         return node
+
+    def disturb(self, name: str, disturbance: Disturbance) -> None:
+        """Let something be wrong with the controller of node `name` (or "bench"); Disturbance() ends it.
+
+        Raises RigError on a real bus, whose controllers are nobody's to disturb.
+        """
+        if self.medium is None:
+            raise RigError(f"can: {self.channel} is a real bus: what goes wrong on it cannot be chosen")
+        controller = next(c for c in self.medium.controllers if c.name == name)
+        self.medium.disturb(controller, disturbance)
 
     def add_gateway(self, gateway: Gateway) -> None:
         """Make a real bus a member; it is served at once on the wall clock, once a frame in lockstep."""

@@ -58,6 +58,11 @@ def test_a_bus_that_is_too_full_loses_what_no_queue_takes() -> None:
     assert sums["frames"] + sums["lost"] + TX_QUEUE >= 20 * 20 - 1
 
 
+def test_a_real_bus_is_nobodys_to_disturb() -> None:
+    with pytest.raises(RigError, match="is a real bus"):
+        VirtualBus("can0").disturb("bench", Disturbance())
+
+
 def test_fd_frames_pass_by_boards_that_do_not_know_them() -> None:
     bus = bus_of(500_000, 2_000_000)
     a, b, c = bus.attach("a"), bus.attach("b"), bus.attach("c")
@@ -157,10 +162,9 @@ def test_error_counters_are_on_the_tape_frame_by_frame(tmp_path: Path) -> None:
     sheet = built.flight.wires.bus_sheet()
     assert sheet is not None
     bus: VirtualBus = built.flight.wires.bus  # type: ignore[attr-defined]
-    assert bus.medium is not None
     ringing = next(node for node in bus.nodes if node.name == "engine_2").controller
     assert ringing is not None
-    bus.medium.disturb(ringing, Disturbance(bit_error_rate=1e-3))
+    bus.disturb("engine_2", Disturbance(bit_error_rate=1e-3))
     for k in range(50):
         built.flight.crew.start_frame(k * FRAME_NS)
         built.flight.crew.finish_frame()
