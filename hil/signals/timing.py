@@ -27,7 +27,7 @@ def timing_dtype() -> np.dtype[np.void]:
 BUS_COLUMNS: Final = (
     ("load", "<f8", "1: share of the frame in which the CAN bus was not idle"),
     ("frames", "<i8", "1: frames that ended on the bus in the frame"),
-    ("late", "<i8", "1: frames that still waited for the bus at its end"),
+    ("late", "<i8", "1: frames that have waited for the bus for a whole frame"),
     ("lost", "<i8", "1: frames that no transmit queue took, so far"),
     ("errors", "<i8", "1: error frames so far"),
 )

@@ -37,7 +37,7 @@ class BusBook:
         load = (busy_ns - self._busy_ns) / self._frame_ns
         self._busy_ns = busy_ns
         self._most_busy = max(self._most_busy, load)
-        late = medium.waiting_frames
+        late = medium.waiting_since(medium.now_ns - self._frame_ns)
         figures.late += late
         ints[0], self._floats[1], ints[2], ints[3] = t_ns, load, frames, late
         ints[4], ints[5] = figures.lost, figures.errors

@@ -246,10 +246,9 @@ class Medium:
         """When the frame that is on the bus will have ended; None when there is none."""
         return self._on_the_way[0][0] if self._on_the_way else None
 
-    @property
-    def waiting_frames(self) -> int:
-        """How many frames wait for the bus."""
-        return len(self._waiting)
+    def waiting_since(self, t_ns: int) -> int:
+        """Return how many frames have waited for the bus at least since `t_ns`."""
+        return sum(entry[2] <= t_ns for entry in self._waiting)
 
     @property
     def now_ns(self) -> int:
