@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from hil.boards import _firmware
 from hil.boards._firmware import lib
+from hil.boards.can_bits import measure_frames
 from hil.boards.child import ChildBoard
 from hil.boards.config import flight_computer_config, kernel_config, valve_board_config
 from hil.boards.direct import DirectFlightComputer, DirectValveBoard, DirectWires
@@ -33,9 +34,11 @@ from hil.kernel.places import check_built, source_root
 from hil.plant.vehicle import Vehicle
 from hil.rig.model import Rig
 from hil.signals import Board, Frame, RigError, Wires
-from hil.wire.bus import BusLog, Node, VirtualBus
+from hil.wire.bus import Node, VirtualBus
+from hil.wire.buslog import BusLog
 from hil.wire.codec import BenchDecoder
 from hil.wire.layout import accepted_ids, check_database
+from hil.wire.medium import Medium, Streams
 from hil.wire.navigation import NavEncoder, PtyLink, open_port
 from hil.wire.python_can import open_real_bus
 from hil.wire.wire_set import WireSet
@@ -68,6 +71,7 @@ class Plan:
     """Configuration of each board by name."""
     pace: Literal["lockstep", "wall"]
     run_dir: Path | None
+    streams: Streams | None = None
     fleet: list[ChildBoard] = field(default_factory=list)
 
     def slot(self, board: str) -> int | None:
@@ -85,10 +89,12 @@ def build_stations(
     initial_propellant_kg: float,
     pace: Literal["lockstep", "wall"],
     run_dir: Path | None,
+    streams: Streams | None = None,
 ) -> tuple[list[Board], Wires]:
     """Return the boards of a rig, in the order of its file, and its wires.
 
-    `run_dir` takes the CAN log and the logs of board processes (None: no logs). Raises FileError for what the
+    `run_dir` takes the CAN log and the logs of board processes (None: no logs).
+    `streams` gives the random stream of a name, for bit errors on the bus. Raises FileError for what the
     files get wrong (a landing engine without board, a kernel that does not fit), RigError for what the
     machine lacks; what was opened until then is closed again.
     """
@@ -116,7 +122,7 @@ def build_stations(
             ignition_forced_at_s=ignition_forced_at_s,
         ),
     )
-    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir)
+    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir, streams)
     return _wired(plan) if rig.has_wires else _direct(plan)
 
 
@@ -164,7 +170,10 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
     spec = plan.rig.can["engine"]
     database = check_database(plan.rig.path.parent / spec.database, firmware_layouts())
     log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
-    bus = VirtualBus(spec.channel, log)
+    medium = None
+    if spec.interface == "hil":
+        medium = Medium(spec.bitrate, spec.data_bitrate, measure=measure_frames, streams=plan.streams)
+    bus = VirtualBus(spec.channel, log, medium=medium, frame_ns=plan.rig.timing.frame_ms * 1_000_000)
     wires = WireSet(bus, BenchDecoder(plan.frame, plan.nodes, database))
     boards: list[Board] = []
     try:

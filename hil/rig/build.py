@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -22,6 +23,7 @@ from hil.plant.model import BoosterPlant
 from hil.rig.model import Rig
 from hil.rig.plan import Plan
 from hil.sensors.model import BoosterSensors
+from hil.sensors.streams import stream
 from hil.signals import Board, Frame
 from hil.tape import TapeWriter
 
@@ -77,6 +79,7 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
             initial_propellant_kg=propellant,
             pace=pace,
             run_dir=run_dir,
+            streams=partial(stream, seed, plan.case_name),
         )
         stack.callback(wires.close)
         for board in bare:
@@ -87,7 +90,7 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
         note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)
-        tape = TapeWriter(run_dir / "tape.mcap", frame, clock.timing, info)
+        tape = TapeWriter(run_dir / "tape.mcap", frame, clock.timing, info, bus=wires.bus_sheet())
         stack.callback(tape.close)
         flight = Flight(
             frame=frame,
