@@ -13,7 +13,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -24,12 +24,14 @@ from hil.signals import BoardLost, Reality, RigError
 from hil.wire.bus import Node, VirtualBus
 from hil.wire.canframe import FRAME_BYTES
 from hil.wire.counting import REASONS, counts_by_reason
-from hil.wire.navigation import PtyLink
+from hil.wire.sensor_lines import LINE_NAMES
+from hil.wire.transport import LinkLost, PtyTransport
 
 __all__ = ["Launch", "ProcessBoard", "launch"]
 
-_TICK: Final = struct.Struct("=IIqqIIII8d")
-_TOCK: Final = struct.Struct(f"=IIqiI8d{len(REASONS)}I")
+_LINES: Final = len(LINE_NAMES)
+_TICK: Final = struct.Struct(f"=IIqqIII{_LINES}I8d")
+_TOCK: Final = struct.Struct(f"=IIqiI8d{(1 + _LINES) * len(REASONS)}I")
 _TICK_MAGIC: Final = 0x4B434954
 _TOCK_MAGIC: Final = 0x4B434F54
 _FLAG_DEAD: Final = 1
@@ -43,6 +45,10 @@ BEHIND_S: Final = 0.3
 """Wall time without an answer after which nothing more is written to a board's serial link."""
 END_S: Final = 2.5
 """Wall time that a board has to close its valves and end once the bench has hung up."""
+
+
+_Spoken = tuple[int, bytes, PtyTransport | None]
+"""A sensor's line by its number, its bytes of a frame, and where they go."""
 
 
 @dataclass
@@ -71,12 +77,13 @@ def launch(
     *,
     frame_us: int,
     pace: Literal["lockstep", "wall"],
-    serial: int | None,
+    serial: Mapping[str, int],
     log: Path | None,
 ) -> Launch:
     """Start a board; raise RigError when the system does not let it start.
 
-    `serial` is the descriptor of the pseudo-terminal's master, which the board inherits.
+    `serial` holds the descriptors of pseudo-terminals' masters, which the board inherits: "serial" is the
+    navigation link's, the others are called as the sensors' lines.
     """
     control, board_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     can, board_can = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -84,7 +91,7 @@ def launch(
     inherited["--config"] = _config_pipe(config)
     if log is not None:
         inherited["--log"] = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
-    passed = dict(inherited) | ({} if serial is None else {"--serial": serial})
+    passed = inherited | {f"--{line}": master for line, master in serial.items()}
     arguments = [text for option, number in passed.items() for text in (option, str(number))]
     try:
         process = subprocess.Popen(
@@ -123,11 +130,13 @@ class ProcessBoard:
         bus: VirtualBus,
         fleet: list[ProcessBoard],
         nav: Callable[[], bytes] | None = None,
-        link: PtyLink | None = None,
+        link: PtyTransport | None = None,
+        lines: Mapping[str, tuple[Callable[[], bytes], PtyTransport | None]] | None = None,
     ) -> None:
         """`fleet` collects the boards of a flight, which end together.
 
-        `nav` gives the navigation link's bytes of a frame, `link` is where they go.
+        `nav` gives the navigation link's bytes of a frame, `link` is where they go; `lines` is the same for
+        each sensor's line (None: its bytes go elsewhere).
         """
         self.name = name
         self.role = role
@@ -140,12 +149,13 @@ class ProcessBoard:
         self._seam = seam
         self._nav = nav
         self._link = link
+        self._lines = [(LINE_NAMES.index(name), *line) for name, line in (lines or {}).items()]
         self._live = pace == "wall"
         self._epoch_ns = 0
         self._waiting = False
         self._sensors = [0.0] * _CHANNELS
         self._safe = role == "flight_computer"
-        self._counts: tuple[int, ...] = (0,) * len(REASONS)
+        self._counts: tuple[int, ...] = (0,) * ((1 + _LINES) * len(REASONS))
         self._t_ns = 0
         self._hung_up = False
         self._reaped = False
@@ -172,6 +182,7 @@ class ProcessBoard:
         self._t_ns = t_ns
         self._waiting = False
         serial = b"" if self._nav is None else self._nav()
+        spoken = [(line, take(), link) for line, take, link in self._lines]
         node = self._node
         node.deaf = self.faults.silent or self.lost is not None
         if node.deaf:
@@ -179,29 +190,33 @@ class ProcessBoard:
             if self.lost is not None or not self._live:
                 return
         try:
-            if self._link is not None and not node.deaf and not self._behind(BEHIND_S):
-                self._link.write(serial)
+            if not node.deaf and not self._behind(BEHIND_S):
+                if self._link is not None:
+                    self._link.write(serial)
+                for _, data, link in spoken:
+                    if link is not None:
+                        link.write(data)
             if not self._live:
                 for frame in node.inbox:
                     node.socket.send(frame)  # type: ignore[union-attr]
-            self._send_tick(t_ns, len(node.inbox), len(serial))
+            self._send_tick(t_ns, len(node.inbox), len(serial), spoken)
             self._waiting = True
         except BlockingIOError:
             self._waiting = True  # the board is behind: it will take a later tick
-        except OSError:
+        except (OSError, LinkLost):
             self._lose(self._obituary())
 
-    def _send_tick(self, t_ns: int, frames: int, serial: int) -> None:
+    def _send_tick(self, t_ns: int, frames: int, serial: int, spoken: list[_Spoken]) -> None:
         if self._live and self._epoch_ns == 0:
             self._epoch_ns = time.monotonic_ns() - t_ns
             self._answered_s = time.monotonic()
         valid = self._seam.read_sensors(self._sensors)
         flags = _FLAG_DEAD if self.faults.silent else 0
-        self._control.send(
-            _TICK.pack(
-                _TICK_MAGIC, flags, t_ns, self._epoch_ns, valid & ALL_VALID, frames, serial, 0, *self._sensors
-            )
-        )
+        announced = [0] * _LINES
+        for line, data, link in spoken:
+            announced[line] = len(data) if link is not None else 0
+        inputs = (valid & ALL_VALID, frames, serial, *announced, *self._sensors)
+        self._control.send(_TICK.pack(_TICK_MAGIC, flags, t_ns, self._epoch_ns, *inputs))
 
     def finish_frame(self) -> None:
         """Take the board's outputs; raise BoardLost when it has died or does not answer.
@@ -294,7 +309,12 @@ class ProcessBoard:
 
     def counters(self) -> dict[str, int]:
         """Return frames accepted and rejected by reason, as the board last reported."""
-        return counts_by_reason(self._counts)
+        return counts_by_reason(self._counts[: len(REASONS)])
+
+    def line_counters(self, line: str) -> dict[str, int]:
+        """Return frames accepted and rejected by reason on a sensor's line, as the board last reported."""
+        at = len(REASONS) * (1 + LINE_NAMES.index(line))
+        return counts_by_reason(self._counts[at : at + len(REASONS)])
 
     def close(self) -> None:
         """Hang up on the whole fleet, let this board make itself safe, and reap it; safe to call twice.
@@ -321,5 +341,6 @@ class ProcessBoard:
         if self._node.socket is not None:
             self._node.socket.close()
             self._node.socket = None
-        if self._link is not None:
-            self._link.close()
+        for link in (self._link, *(link for _, _, link in self._lines)):
+            if link is not None:
+                link.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -25,8 +27,11 @@ from hil.signals import Board, Frame, RigError, Wires
 from hil.wire.bus import BusLog, Node, VirtualBus
 from hil.wire.codec import BenchDecoder
 from hil.wire.layout import accepted_ids, check_database
-from hil.wire.navigation import NavEncoder, PtyLink, open_port
+from hil.wire.navigation import NavEncoder, sent_over
 from hil.wire.python_can import open_real_bus
+from hil.wire.sensor_lines import SensorLines
+from hil.wire.serial_line import SerialLine
+from hil.wire.transport import PtyTransport, open_transport
 from hil.wire.wire_set import WireSet
 
 __all__ = ["build_stations", "rig_kernel"]
@@ -57,6 +62,8 @@ class Plan:
     """Configuration of each board by name."""
     pace: Literal["lockstep", "wall"]
     run_dir: Path | None
+    lines: SensorLines
+    """Sensors on lines of their own."""
     fleet: list[ProcessBoard] = field(default_factory=list)
 
     def slot(self, board: str) -> int | None:
@@ -74,10 +81,12 @@ def build_stations(
     initial_propellant_kg: float,
     pace: Literal["lockstep", "wall"],
     run_dir: Path | None,
+    lines: SensorLines | None = None,
 ) -> tuple[list[Board], Wires]:
     """Return the boards of a rig, in the order of its file, and its wires.
 
-    `run_dir` takes the CAN log and the logs of board processes (None: no logs). Raises FileError for what the
+    `lines` are the lines of single sensors, which whoever turns the sensors turns as well. `run_dir` takes
+    the CAN log and the logs of board processes (None: no logs). Raises FileError for what the
     files get wrong (a landing engine without board, a kernel that does not fit), RigError for what the
     machine lacks; what was opened until then is closed again.
     """
@@ -105,7 +114,8 @@ def build_stations(
             ignition_forced_at_s=ignition_forced_at_s,
         ),
     )
-    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir)
+    spoken = SensorLines([]) if lines is None else lines
+    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir, spoken)
     return _wired(plan) if rig.has_wires else _direct(plan)
 
 
@@ -155,7 +165,8 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
         else:
             bus.listen()
         _check_links(plan)
-        nav = NavEncoder(plan.frame, database)
+        link = _navigation_line(plan, wires)
+        nav = sent_over(link, plan.frame, NavEncoder(plan.frame, database))
         for name in plan.rig.board:
             place = bus.attach(name, accepted_ids(plan.rig.board[name].node, database))
             boards.append(_board(plan, name, place, wires, nav))
@@ -172,12 +183,23 @@ def _check_links(plan: Plan) -> None:
     link = plan.rig.serial["navigation"]
     computer = next(spec for spec in plan.rig.board.values() if spec.firmware == "flight_computer")
     if computer.backend == "hardware":
-        open_port(link.port, link.baudrate, "navigation").close()
+        open_transport(link.port, link.baudrate, "navigation").close()
     elif link.port != "pty":
         raise FileError(
             f"{plan.rig.path}: key 'serial.navigation.port' = {link.port!r}: "
             f'a flight computer with backend {computer.backend!r} is reached by "pty"'
         )
+
+
+def _navigation_line(plan: Plan, wires: WireSet) -> SerialLine:
+    """Return the navigation link as a wire; say what it and the sensors' lines count."""
+    spec = plan.rig.serial["navigation"]
+    line = SerialLine(spec.baudrate, plan.rig.timing.frame_ms * 1_000_000)
+    wires.serial["navigation"] = line
+    for name, sensor in plan.lines.by_name.items():
+        wires.serial[name] = sensor.line
+        wires.count_for(f"serial.{name}", sensor.counts)
+    return line
 
 
 def firmware_layouts() -> dict[str, int]:
@@ -186,7 +208,7 @@ def firmware_layouts() -> dict[str, int]:
     return {name[len("BUS_") : -len("_LAYOUT")]: int(getattr(lib, name)) for name in names}
 
 
-def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -> Board:
+def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: Callable[[], bytes]) -> Board:
     spec = plan.rig.board[name]
     slot = plan.slot(name)
     seam: Seam = FinSeam(plan.frame)
@@ -196,7 +218,8 @@ def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -
     if spec.backend == "process":
         board = _process(plan, name, node, seam, wires.bus, nav)
     elif spec.backend == "in_process" and spec.firmware == "flight_computer":
-        board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav.frame)
+        takers = plan.lines.takers()
+        board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav, takers)
     elif spec.backend == "in_process":
         board = ValveBoard(name, node, seam, plan.configs[name])
     elif spec.backend == "hardware":
@@ -204,33 +227,32 @@ def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -
     else:
         raise FileError(f"{plan.rig.path}: key 'board.{name}.backend' = {spec.backend!r}: not built yet")
     wires.count_for(name, board.counters)
+    if not isinstance(board, ValveBoard) and board.role == "flight_computer":
+        for line in plan.lines.heard():
+            wires.count_for(f"{name}.{line}", functools.partial(board.line_counters, line))
     return board
 
 
-def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav: NavEncoder) -> ProcessBoard:
+def _process(
+    plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav: Callable[[], bytes]
+) -> ProcessBoard:
     computer = plan.rig.board[name].firmware == "flight_computer"
-    link = None
-    if computer:
-        executable = flight_computer_executable(plan.kernel)
-        link = PtyLink(plan.rig.serial["navigation"].baudrate, "navigation")
-    else:
-        executable = valve_board_executable()
-    try:
+    executable = flight_computer_executable(plan.kernel) if computer else valve_board_executable()
+    with ExitStack() as opened:
+        links = _ptys(plan, opened) if computer else {}
         start = launch(
             name,
             executable,
             plan.configs[name],
             frame_us=plan.rig.timing.frame_ms * 1000,
             pace=plan.pace,
-            serial=None if link is None else link.master,
+            serial={link: pty.master for link, pty in links.items()},
             log=None if plan.run_dir is None else plan.run_dir / f"{name}.log",
         )
-    except BaseException:
-        if link is not None:
-            link.close()
-        raise
-    if link is not None:
-        link.hand_over()
+        opened.pop_all()
+    for pty in links.values():
+        pty.hand_over()
+    takers = plan.lines.takers() if computer else {}
     return ProcessBoard(
         name,
         "flight_computer" if computer else "engine_valve",
@@ -240,6 +262,17 @@ def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav
         pace=plan.pace,
         bus=bus,
         fleet=plan.fleet,
-        nav=nav.frame if computer else None,
-        link=link,
+        nav=nav if computer else None,
+        link=links.get("serial"),
+        lines={line: (take, links.get(line)) for line, take in takers.items()},
     )
+
+
+def _ptys(plan: Plan, opened: ExitStack) -> dict[str, PtyTransport]:
+    """Open the pseudo-terminals of a flight computer's process; `opened` closes them when that goes wrong."""
+    links = {"serial": PtyTransport(plan.rig.serial["navigation"].baudrate, "navigation")}
+    opened.callback(links["serial"].close)
+    for line in plan.lines.heard():
+        links[line] = PtyTransport(plan.rig.serial[line].baudrate, line)
+        opened.callback(links[line].close)
+    return links

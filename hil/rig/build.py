@@ -18,10 +18,12 @@ from hil.faults.case import vehicle_path
 from hil.faults.triggers import TriggerBook
 from hil.faults.wrappers import BoardWithFaults, add_faults
 from hil.plant.model import BoosterPlant
+from hil.rig.lines import SpeakingSensors, open_lines
 from hil.rig.model import Rig
 from hil.rig.plan import Plan
+from hil.sensors.lines import LineSensors
 from hil.sensors.model import BoosterSensors
-from hil.signals import Board, Frame
+from hil.signals import Board, Frame, Sensors
 from hil.tape import TapeWriter
 
 __all__ = ["BuiltFlight", "PaceName", "build_flight", "describe"]
@@ -74,7 +76,12 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
             seed=seed,
             run_id=plan.case_name,
         )
-        sensors = BoosterSensors(frame, vehicle, case.navigation, seed, plan.case_name)
+        sensors: Sensors = BoosterSensors(frame, vehicle, case.navigation, seed, plan.case_name)
+        speaking = LineSensors(frame, rig.sensor_rates_hz, case.navigation, case.pad, seed, plan.case_name)
+        lines = open_lines(rig, speaking.samples, run_dir)
+        stack.callback(lines.close)
+        if lines.by_name:
+            sensors = SpeakingSensors(sensors, speaking, lines)
         bare, wires = build_stations(
             frame,
             rig,
@@ -83,6 +90,7 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
             initial_propellant_kg=propellant,
             pace=pace,
             run_dir=run_dir,
+            lines=lines,
         )
         stack.callback(wires.close)
         for board in bare:

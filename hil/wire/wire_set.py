@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from hil.wire.bus import VirtualBus
 from hil.wire.codec import BenchDecoder
+from hil.wire.serial_line import SerialLine
 
 __all__ = ["WireSet"]
 
@@ -16,6 +17,8 @@ class WireSet:
 
     def __init__(self, bus: VirtualBus, decoder: BenchDecoder) -> None:
         self.bus = bus
+        self.serial: dict[str, SerialLine] = {}
+        """Serial lines by name, for what can go wrong with them."""
         self._decoder = decoder
         self._counters: dict[str, Callable[[], dict[str, int]]] = {}
 
