@@ -13,7 +13,7 @@ from hil.signals import Reality
 from hil.wire.bus import Node
 from hil.wire.canframe import FRAME_BYTES
 from hil.wire.counting import counts_by_reason
-from hil.wire.sensor_lines import LINE_NAMES
+from hil.wire.sensor_lines import LINE_NAMES, SensorLine
 
 __all__ = ["FlightComputer", "ValveBoard"]
 
@@ -74,7 +74,7 @@ class _InProcess:
 class FlightComputer(_InProcess):
     """The flight computer's firmware around a kernel.
 
-    `nav` gives the navigation link's bytes of a frame, `lines` those of each sensor's line.
+    `nav` gives the navigation link's bytes of a frame, `lines` those of each sensor's line, by name.
     """
 
     role: Role = "flight_computer"
@@ -88,23 +88,23 @@ class FlightComputer(_InProcess):
         kernel: Kernel,
         config: bytes,
         nav: Callable[[], bytes],
-        lines: Mapping[str, Callable[[], bytes]] | None = None,
+        lines: Mapping[str, SensorLine] | None = None,
     ) -> None:
         super().__init__(name, node, seam, lib.in_process_flight_computer)
         self._kernel = kernel
         self._nav = nav
-        self._lines = [(LINE_NAMES.index(line), take) for line, take in (lines or {}).items()]
+        self._lines = [(LINE_NAMES.index(name), line) for name, line in (lines or {}).items()]
         table = kernel_table(kernel)
         self._owner, self._state = aligned(lib.fc_node_state_size(table))
         refuse(name, lib.fc_node_init(self._state, table, config, len(config)))
 
     def start_frame(self, t_ns: int) -> None:
         """Run the frame: bus, navigation link and sensors' lines in, bus and fins out."""
-        for line, take in self._lines:
-            data = take()[:_MOST_LINE]
-            self._memory.line_in[line] = len(data)
+        for number, line in self._lines:
+            data = line.take()[:_MOST_LINE]
+            self._memory.line_in[number] = len(data)
             if data:
-                ffi.memmove(self._memory.line[line], data, len(data))
+                ffi.memmove(self._memory.line[number], data, len(data))
         self._run(t_ns, self._nav())
 
     def counters(self) -> dict[str, int]:

@@ -13,7 +13,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -24,7 +24,7 @@ from hil.signals import BoardLost, Reality, RigError
 from hil.wire.bus import Node, VirtualBus
 from hil.wire.canframe import FRAME_BYTES
 from hil.wire.counting import REASONS, counts_by_reason
-from hil.wire.sensor_lines import LINE_NAMES
+from hil.wire.sensor_lines import LINE_NAMES, SensorLine
 from hil.wire.transport import LinkLost, PtyTransport
 
 __all__ = ["Launch", "ProcessBoard", "launch"]
@@ -45,10 +45,6 @@ BEHIND_S: Final = 0.3
 """Wall time without an answer after which nothing more is written to a board's serial link."""
 END_S: Final = 2.5
 """Wall time that a board has to close its valves and end once the bench has hung up."""
-
-
-_Spoken = tuple[int, bytes, PtyTransport | None]
-"""A sensor's line by its number, its bytes of a frame, and where they go."""
 
 
 @dataclass
@@ -131,7 +127,7 @@ class ProcessBoard:
         fleet: list[ProcessBoard],
         nav: Callable[[], bytes] | None = None,
         link: PtyTransport | None = None,
-        lines: Mapping[str, tuple[Callable[[], bytes], PtyTransport | None]] | None = None,
+        lines: Sequence[tuple[SensorLine, PtyTransport | None]] = (),
     ) -> None:
         """`fleet` collects the boards of a flight, which end together.
 
@@ -149,7 +145,7 @@ class ProcessBoard:
         self._seam = seam
         self._nav = nav
         self._link = link
-        self._lines = [(LINE_NAMES.index(name), *line) for name, line in (lines or {}).items()]
+        self._lines = lines
         self._live = pace == "wall"
         self._epoch_ns = 0
         self._waiting = False
@@ -182,7 +178,8 @@ class ProcessBoard:
         self._t_ns = t_ns
         self._waiting = False
         serial = b"" if self._nav is None else self._nav()
-        spoken = [(line, take(), link) for line, take, link in self._lines]
+        spoken = [line.take() for line, _ in self._lines]
+        announced = [0] * _LINES
         node = self._node
         node.deaf = self.faults.silent or self.lost is not None
         if node.deaf:
@@ -193,28 +190,31 @@ class ProcessBoard:
             if not node.deaf and not self._behind(BEHIND_S):
                 if self._link is not None:
                     self._link.write(serial)
-                for _, data, link in spoken:
-                    if link is not None:
-                        link.write(data)
+                self._speak(spoken, announced)
             if not self._live:
                 for frame in node.inbox:
                     node.socket.send(frame)  # type: ignore[union-attr]
-            self._send_tick(t_ns, len(node.inbox), len(serial), spoken)
+            self._send_tick(t_ns, len(node.inbox), len(serial), announced)
             self._waiting = True
         except BlockingIOError:
             self._waiting = True  # the board is behind: it will take a later tick
         except (OSError, LinkLost):
             self._lose(self._obituary())
 
-    def _send_tick(self, t_ns: int, frames: int, serial: int, spoken: list[_Spoken]) -> None:
+    def _speak(self, spoken: list[bytes], announced: list[int]) -> None:
+        """Put the bytes of the sensors' lines on their way; a board that does not read misses them."""
+        for (line, link), data in zip(self._lines, spoken, strict=True):
+            if link is not None:
+                taken = link.offer(data)
+                line.missed(len(data) - taken)
+                announced[LINE_NAMES.index(line.name)] = taken
+
+    def _send_tick(self, t_ns: int, frames: int, serial: int, announced: list[int]) -> None:
         if self._live and self._epoch_ns == 0:
             self._epoch_ns = time.monotonic_ns() - t_ns
             self._answered_s = time.monotonic()
         valid = self._seam.read_sensors(self._sensors)
         flags = _FLAG_DEAD if self.faults.silent else 0
-        announced = [0] * _LINES
-        for line, data, link in spoken:
-            announced[line] = len(data) if link is not None else 0
         inputs = (valid & ALL_VALID, frames, serial, *announced, *self._sensors)
         self._control.send(_TICK.pack(_TICK_MAGIC, flags, t_ns, self._epoch_ns, *inputs))
 
@@ -341,6 +341,6 @@ class ProcessBoard:
         if self._node.socket is not None:
             self._node.socket.close()
             self._node.socket = None
-        for link in (self._link, *(link for _, _, link in self._lines)):
+        for link in (self._link, *(link for _, link in self._lines)):
             if link is not None:
                 link.close()

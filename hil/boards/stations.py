@@ -218,8 +218,8 @@ def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: Callable[[], 
     if spec.backend == "process":
         board = _process(plan, name, node, seam, wires.bus, nav)
     elif spec.backend == "in_process" and spec.firmware == "flight_computer":
-        takers = plan.lines.takers()
-        board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav, takers)
+        lines = plan.lines.by_name
+        board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav, lines)
     elif spec.backend == "in_process":
         board = ValveBoard(name, node, seam, plan.configs[name])
     elif spec.backend == "hardware":
@@ -252,7 +252,7 @@ def _process(
         opened.pop_all()
     for pty in links.values():
         pty.hand_over()
-    takers = plan.lines.takers() if computer else {}
+    lines = plan.lines.by_name if computer else {}
     return ProcessBoard(
         name,
         "flight_computer" if computer else "engine_valve",
@@ -264,7 +264,7 @@ def _process(
         fleet=plan.fleet,
         nav=nav if computer else None,
         link=links.get("serial"),
-        lines={line: (take, links.get(line)) for line, take in takers.items()},
+        lines=[(line, links.get(line.name)) for line in lines.values()],
     )
 
 

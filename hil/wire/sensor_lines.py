@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -172,6 +172,10 @@ class SensorLine:
             raise self.lost
         return b"" if self._transport is not None else self.arrived
 
+    def missed(self, count: int) -> None:
+        """Count bytes that the receiver had no room for."""
+        self.line.counts["overrun"] += count
+
     def _sent(self, sample: Any, t_ns: int) -> bytes:
         """Return the bytes that say a sample, with the sensor's faults."""
         faults = self._faults
@@ -244,10 +248,6 @@ class SensorLines:
     def heard(self) -> list[str]:
         """Return the names of the lines that a virtual flight computer hears."""
         return [name for name, line in self.by_name.items() if not line.elsewhere]
-
-    def takers(self) -> dict[str, Callable[[], bytes]]:
-        """Return for each line what gives the flight computer its bytes of a frame."""
-        return {name: line.take for name, line in self.by_name.items()}
 
     def close(self) -> None:
         """Close ports and log; safe to call twice."""

@@ -9,7 +9,7 @@ from hil.wire.sensor_format import BITS_PER_BYTE
 
 __all__ = ["MOST_WAITING", "LineFault", "SerialLine"]
 
-MOST_WAITING: Final = 4096
+MOST_WAITING: Final = 2048
 """Bytes that wait for the line; what a sender has beyond them is lost, as from a full buffer."""
 _NS_PER_S: Final = 1_000_000_000
 _DAMAGE: Final = 0x55

@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+import fastcrc
+
 from hil.signals.samples import ImuSample, Vector3
 from hil.wire.sensor_format import Look, SensorFormat, counts_of
 
@@ -51,29 +53,13 @@ INTERNAL_HZ: Final = 2000
 MOST_LATENCY_US: Final = 0xFFFF
 
 
-def _table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        crc = byte << 24
-        for _ in range(8):
-            crc = ((crc << 1) ^ (0x04C11DB7 if crc & 0x80000000 else 0)) & 0xFFFFFFFF
-        table.append(crc)
-    return tuple(table)
-
-
-_TABLE: Final = _table()
-
-
 def crc32_of(data: bytes) -> int:
     """Return the CRC-32 of a datagram without its last four bytes.
 
     Polynomial 0x04C11DB7, initial value 0xFFFFFFFF, not reflected, no final xor, over the bytes and as many
-    zeros as it takes to a multiple of four.
+    zeros as it takes to a multiple of four (as CRC-32/MPEG-2).
     """
-    crc = 0xFFFFFFFF
-    for byte in data + bytes(-len(data) % 4):
-        crc = ((crc << 8) & 0xFFFFFFFF) ^ _TABLE[(crc >> 24) ^ byte]
-    return crc
+    return int(fastcrc.crc32.mpeg_2(data + bytes(-len(data) % 4)))
 
 
 @dataclass(frozen=True, slots=True)

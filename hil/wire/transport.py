@@ -149,6 +149,15 @@ class PtyTransport(PortTransport):
             os.close(slave)
         self._handed_over = False
 
+    def offer(self, data: bytes) -> int:
+        """Send what fits without waiting for the other end; return how many bytes were taken."""
+        try:
+            return os.write(self._port.fileno(), data) if data else 0
+        except BlockingIOError:
+            return 0
+        except (serial.SerialException, OSError) as error:
+            raise LinkLost(self.name, f"{self.port}: lost: {_line(error)}") from None
+
     def hand_over(self) -> None:
         """Close the master here, once the board has inherited it."""
         if not self._handed_over:
