@@ -76,7 +76,7 @@ fc_look_t fc_sensors_look_stim300(const uint8_t *bytes, uint32_t used)
         return look(FC_LOOK_MORE, 0, 0);
     }
     if (stim300_crc(bytes, FC_STIM300_BYTES - 4) != big_endian(&bytes[FC_STIM300_BYTES - 4], 4)) {
-        return look(FC_LOOK_BAD, 0, LINK_CHECKSUM);
+        return look(FC_LOOK_BAD, FC_STIM300_BYTES, LINK_CHECKSUM);
     }
     return look(FC_LOOK_FRAME, FC_STIM300_BYTES, 0);
 }
@@ -126,7 +126,7 @@ fc_look_t fc_sensors_look_nav_pvt(const uint8_t *bytes, uint32_t used)
         return look(FC_LOOK_MORE, 0, 0);
     }
     if (!ubx_sum_holds(bytes)) {
-        return look(FC_LOOK_BAD, 0, LINK_CHECKSUM);
+        return look(FC_LOOK_BAD, FC_NAV_PVT_BYTES, LINK_CHECKSUM);
     }
     return look(FC_LOOK_FRAME, FC_NAV_PVT_BYTES, 0);
 }
@@ -169,7 +169,7 @@ fc_look_t fc_sensors_look_us_d1(const uint8_t *bytes, uint32_t used)
         return look(FC_LOOK_MORE, 0, 0);
     }
     if ((uint8_t)(bytes[1] + bytes[2] + bytes[3] + bytes[4]) != bytes[5]) {
-        return look(FC_LOOK_BAD, 0, LINK_CHECKSUM);
+        return look(FC_LOOK_BAD, FC_US_D1_BYTES, LINK_CHECKSUM);
     }
     if (bytes[1] != US_D1_VERSION) {
         return look(FC_LOOK_SKIP, FC_US_D1_BYTES, LINK_UNKNOWN_ID);
@@ -257,6 +257,20 @@ static void drop(fc_line_t *line, uint32_t count)
     memmove(line->bytes, &line->bytes[count], line->used);
 }
 
+/* Counts what broke the step; one byte is passed. */
+static void fall_out_of_step(fc_line_t *line, const fc_look_t *seen)
+{
+    if (line->out_of_step == 0) {
+        ++line->counters.count[seen->reason];
+        line->out_of_step = 1;
+        line->until_step = (seen->kind == FC_LOOK_BAD) ? seen->count : 0;
+    }
+    if (line->until_step > 0) {
+        --line->until_step;
+        line->out_of_step = line->until_step != 0;
+    }
+}
+
 /* Looks at the beginning of a line's buffer once; 0 when there is no more to be done. */
 static int32_t settle(fc_sensors_t *sensors, uint32_t number, int32_t *accepted)
 {
@@ -276,8 +290,7 @@ static int32_t settle(fc_sensors_t *sensors, uint32_t number, int32_t *accepted)
         ++line->counters.count[LINK_UNKNOWN_ID];
         drop(line, seen.count);
     } else {
-        line->counters.count[seen.reason] += (line->out_of_step == 0) ? 1u : 0u;
-        line->out_of_step = 1;
+        fall_out_of_step(line, &seen);
         drop(line, 1);
     }
     return 1;

@@ -19,7 +19,7 @@
 
 enum {                   /* what the beginning of a buffer is */
        FC_LOOK_MORE = 0, /* too little to tell */
-       FC_LOOK_BAD,      /* no frame begins here: `reason` */
+       FC_LOOK_BAD,      /* no good frame: `reason`; a damaged one would have `count` bytes (0: unknown) */
        FC_LOOK_SKIP,     /* `count` bytes of a message for somebody else */
        FC_LOOK_FRAME     /* an undamaged frame of `count` bytes */
 };
@@ -69,6 +69,7 @@ typedef struct {
     uint32_t used;
     uint32_t skip;        /* bytes of a message for somebody else, still to come */
     uint32_t out_of_step; /* 1: searching the next good frame */
+    uint32_t until_step;  /* bytes left to where a damaged frame would end, 0: unknown */
     uint32_t tick;        /* of the last message */
     uint32_t step;        /* least step of it seen so far, 0: none yet */
     uint32_t seen;

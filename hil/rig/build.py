@@ -25,6 +25,7 @@ from hil.sensors.lines import LineSensors
 from hil.sensors.model import BoosterSensors
 from hil.signals import Board, Frame, Sensors
 from hil.tape import TapeWriter
+from hil.wire.sensor_lines import SensorLines
 
 __all__ = ["BuiltFlight", "PaceName", "build_flight", "describe"]
 
@@ -39,6 +40,8 @@ class BuiltFlight:
     tape: TapeWriter
     book: TriggerBook
     boards: list[Board]
+    lines: SensorLines
+    """Sensors on lines of their own, for what can go wrong with them."""
     info: dict[str, Any]
     _stack: ExitStack
 
@@ -113,7 +116,7 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
             plant=acted_on,
             time_limit_s=case.time_limit_s,
         )
-        return BuiltFlight(flight, tape, book, boards, info, stack.pop_all())
+        return BuiltFlight(flight, tape, book, boards, lines, info, stack.pop_all())
     raise AssertionError("unreachable")
 
 

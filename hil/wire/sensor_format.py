@@ -27,7 +27,8 @@ def counts_of(value: float, lsb: float, low: int, high: int) -> int:
 class Look(NamedTuple):
     """What the beginning of a buffer is.
 
-    `more`: too little to tell; `bad`: no frame begins here, `reason` says why; `skip`: `size` bytes that are
+    `more`: too little to tell; `bad`: no good frame begins here, `reason` says why, `size` where a damaged
+    one would end (0: nobody knows); `skip`: `size` bytes that are
     somebody else's; `frame`: a whole and undamaged frame of `size` bytes.
     """
 
@@ -65,8 +66,9 @@ class SensorFormat(Generic[Message]):
 class FrameStream(Generic[Message]):
     """A receiver of one format: takes bytes as they come, gives messages, counts by reason, never raises.
 
-    Damage is counted once, under the reason that broke the step; the bytes up to the next good frame are
-    searched silently, and no good frame behind damage is lost.  `jumped` counts steps of the tick that are
+    Damage is counted once, under the reason that broke the step; the bytes up to where the damaged frame
+    would end, or else up to the next good frame, are searched silently, and a good frame among them is not
+    lost.  `jumped` counts steps of the tick that are
     greater than the smallest step seen, since its size depends on the rate that the sensor is set to.
     """
 
@@ -75,6 +77,8 @@ class FrameStream(Generic[Message]):
         self._format = kind
         self._buffer = bytearray()
         self._in_step = True
+        self._until_step = 0
+        """Bytes left to where a damaged frame would end; 0: nobody knows."""
         self._skip = 0
         self._last: int | None = None
         self._step = 0
@@ -101,13 +105,21 @@ class FrameStream(Generic[Message]):
         count = look.size
         if look.kind == "bad" or (look.kind == "skip" and not self._in_step):
             count = 1
-            if self._in_step:
-                self.counts[look.reason] += 1
-            self._in_step = False
+            self._fall_out_of_step(look)
         elif look.kind == "skip":
             self.counts["unknown_id"] += 1
             self._skip = max(count - len(self._buffer), 0)
         del self._buffer[:count]
+
+    def _fall_out_of_step(self, look: Look) -> None:
+        """Count what broke the step, and pass one byte."""
+        if self._in_step:
+            self.counts[look.reason] += 1
+            self._in_step = False
+            self._until_step = look.size
+        if self._until_step > 0:
+            self._until_step -= 1
+            self._in_step = self._until_step == 0
 
     def _accepted(self, frame: bytes) -> Message | None:
         message: Any = self._format.read(frame)

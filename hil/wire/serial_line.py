@@ -85,7 +85,7 @@ class SerialLine:
         if len(data) > room:
             self.counts["overrun"] += len(data) - room
         self._waiting += data[:room]
-        through = self._through(t_ns)
+        through = self._through(t_ns, busy=late > 0)
         arrived = bytes(self._waiting[:through])
         del self._waiting[:through]
         if self._faults:
@@ -94,10 +94,13 @@ class SerialLine:
         self.counts["late"] += min(late, through)
         return arrived
 
-    def _through(self, t_ns: int) -> int:
-        """Return how many of the waiting bytes go through in this frame, and move the line's time on."""
+    def _through(self, t_ns: int, *, busy: bool) -> int:
+        """Return how many of the waiting bytes go through in this frame, and move the line's time on.
+
+        A line that was busy is in the middle of a byte.
+        """
         byte = BITS_PER_BYTE * _NS_PER_S
-        begin = max(t_ns * self._baudrate, self._free)
+        begin = self._free if busy else max(t_ns * self._baudrate, self._free)
         fit = max((t_ns + self._frame_ns) * self._baudrate - begin, 0) // byte
         through = min(fit, len(self._waiting))
         self._free = begin + through * byte

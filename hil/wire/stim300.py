@@ -124,7 +124,7 @@ def look_stim300(buffer: bytes) -> Look:
     if len(buffer) < SIZE:
         return Look("more")
     if crc32_of(buffer[:CHECKED]) != int.from_bytes(buffer[CHECKED:SIZE], "big"):
-        return Look("bad", reason="checksum")
+        return Look("bad", SIZE, "checksum")
     return Look("frame", SIZE)
 
 

@@ -166,7 +166,7 @@ def look_ubx(buffer: bytes) -> Look:
     if len(buffer) < SIZE:
         return Look("more")
     if ubx_sum(buffer[2 : SIZE - 2]) != buffer[SIZE - 2 : SIZE]:
-        return Look("bad", reason="checksum")
+        return Look("bad", SIZE, "checksum")
     return Look("frame", SIZE)
 
 

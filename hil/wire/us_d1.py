@@ -53,7 +53,7 @@ def look_us_d1(buffer: bytes) -> Look:
     if len(buffer) < SIZE:
         return Look("more")
     if sum(buffer[1 : SIZE - 1]) & 0xFF != buffer[SIZE - 1]:
-        return Look("bad", reason="checksum")
+        return Look("bad", SIZE, "checksum")
     if buffer[1] != VERSION:
         return Look("skip", SIZE, "unknown_id")
     return Look("frame", SIZE)
