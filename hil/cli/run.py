@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hil.campaign import Tally
 from hil.cli.output import tell
-from hil.cli.summary import progress_line, summary
+from hil.cli.summary import progress_line, summary, tally_lines, why_not_passed
 from hil.executive import Stop
 from hil.files import FileError
 from hil.rig.plan import Plan, load_plan
@@ -56,10 +56,10 @@ def _many(plan: Plan, arguments: argparse.Namespace) -> int:
         out = None if arguments.out is None else arguments.out / f"seed-{seed}"
         run = _one(plan, seed, arguments, _run_dir(plan, seed, out))
         _print_object(run.result)
-        tally.add(run.result["verdict"], _status(run))
+        tally.add(seed, run.result["verdict"], run.exit_status, why_not_passed(run))
         if run.exit_status == 130:
             break
-    print(f"hil: {tally.sentence()}", file=sys.stderr)
+    print(tally_lines(tally), file=sys.stderr)
     return tally.worst_status
 
 

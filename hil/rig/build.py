@@ -14,7 +14,8 @@ import numpy as np
 from hil import __version__
 from hil.boards.stations import build_stations, rig_kernel
 from hil.executive import Crew, Flight, Lockstep, Pace, RateTable, WallClock
-from hil.faults.case import vehicle_path
+from hil.faults.case import Case, vehicle_path
+from hil.faults.dispersion import disperse
 from hil.faults.triggers import TriggerBook
 from hil.faults.wrappers import BoardWithFaults, add_faults
 from hil.plant.model import BoosterPlant
@@ -57,34 +58,23 @@ def _rates(rig: Rig) -> RateTable:
 def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> BuiltFlight:
     """Build every station of a flight and open its tape in `run_dir`.
 
-    Random streams depend on the seed and the case's name alone, so that every rung flies the same
-    flight.  Raises FileError for what the files get wrong and RigError for what the machine lacks;
-    what was opened until then is closed again.
+    Random streams and dispersions depend on the seed and the case's name alone, so that every rung
+    flies the same flight; boards and kernel are told the undispersed case.
+
+    Raises FileError for what the files get wrong and RigError for what the machine lacks; what was
+    opened until then is closed again.
     """
-    rig, case, vehicle = plan.rig, plan.case, plan.vehicle
+    rig, vehicle = plan.rig, plan.vehicle
+    case, _ = disperse(plan.case, seed, plan.case_name)
     rates = _rates(rig)
     frame = Frame(len(vehicle.landing_engines))
     initial = case.initial
     propellant = vehicle.body.propellant_kg if initial.propellant_kg is None else initial.propellant_kg
     _warm_up(plan)
     with ExitStack() as stack:
-        plant = BoosterPlant(
-            frame,
-            vehicle,
-            initial,
-            case.wind,
-            rates.plant_step_ns,
-            atmosphere=case.atmosphere,
-            pad=case.pad,
-            seed=seed,
-            run_id=plan.case_name,
-        )
-        sensors: Sensors = BoosterSensors(frame, vehicle, case.navigation, seed, plan.case_name)
-        speaking = LineSensors(frame, rig.sensor_rates_hz, case.navigation, case.pad, seed, plan.case_name)
-        lines = open_lines(rig, speaking.samples, run_dir)
+        plant = _plant(frame, plan, case, seed)
+        sensors, lines = _sensors(frame, plan, case, seed, run_dir)
         stack.callback(lines.close)
-        if lines.by_name:
-            sensors = SpeakingSensors(sensors, speaking, lines)
         bare, wires = build_stations(
             frame,
             rig,
@@ -120,23 +110,51 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
     raise AssertionError("unreachable")
 
 
+def _plant(frame: Frame, plan: Plan, case: Case, seed: int) -> BoosterPlant:
+    """Return the booster of the plain case that is flown."""
+    return BoosterPlant(
+        frame,
+        plan.vehicle,
+        case.initial,
+        case.wind,
+        _rates(plan.rig).plant_step_ns,
+        atmosphere=case.atmosphere,
+        pad=case.pad,
+        stage=case.stage,
+        seed=seed,
+        run_id=plan.case_name,
+    )
+
+
+def _sensors(frame: Frame, plan: Plan, case: Case, seed: int, run_dir: Path) -> tuple[Sensors, SensorLines]:
+    """Return the sensors of the plain case that is flown, and the lines of those that have one."""
+    sensors = BoosterSensors(frame, plan.vehicle, case.navigation, seed, plan.case_name)
+    rates_hz = plan.rig.sensor_rates_hz
+    speaking = LineSensors(frame, rates_hz, case.navigation, case.pad, seed, plan.case_name)
+    lines = open_lines(plan.rig, speaking.samples, run_dir)
+    return (SpeakingSensors(sensors, speaking, lines) if rates_hz else sensors), lines
+
+
 def _warm_up(plan: Plan) -> None:
     """Have the compiled cores of plant and sensors ready before the first frame is due."""
     frame = Frame(len(plan.vehicle.landing_engines))
     scratch = BoosterPlant(frame, plan.vehicle, plan.case.initial, plan.case.wind, 1_000_000)
     BoosterSensors(frame, plan.vehicle, plan.case.navigation, 0, "").sample(0)
+    LineSensors(frame, plan.rig.sensor_rates_hz, plan.case.navigation, plan.case.pad, 0, "").sample(0)
     scratch.advance(1_000_000)
 
 
 def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:
     """Return what is flown, as JSON values: the inputs word for word, and the versions."""
     rig, case, vehicle = plan.rig, plan.case, plan.vehicle
+    _, drawn = disperse(case, seed, plan.case_name)
     return {
         "rig": rig.name,
         "case": plan.case_name,
         "description": case.description,
         "vehicle": vehicle.name,
         "seed": seed,
+        "dispersion": None if drawn is None else drawn.as_dict(),
         "pace": pace,
         "live": rig.live,
         "rungs": rig.rungs,

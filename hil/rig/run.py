@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil.executive import Ending, Stop, fly
+from hil.faults.dispersion import case_toml, disperse
 from hil.files import FileError
 from hil.rig.build import BuiltFlight, PaceName, build_flight, describe
 from hil.rig.plan import Plan
@@ -78,6 +79,7 @@ def run_flight(
     begin = time.perf_counter()
     try:
         with _claimed(run_dir / "tape.mcap"):
+            _keep_drawn_case(plan, seed, run_dir)
             built = build_flight(plan, seed=seed, pace=pace, run_dir=run_dir)
     except (RigError, OSError) as error:  # OSError: a log beside the tape
         outcome.cause = " ".join(str(error).split())
@@ -99,6 +101,23 @@ def _claimed(tape: Path) -> Iterator[None]:
             if tape.stat().st_size == 0:
                 tape.unlink()
         raise
+
+
+def _keep_drawn_case(plan: Plan, seed: int, run_dir: Path) -> None:
+    """Leave a dispersed flight's plain case in its folder: flown by itself it is the same flight again.
+
+    It keeps the name of the case, which the random streams are named by.  Raises FileError where that
+    would overwrite a file.
+    """
+    case, drawn = disperse(plan.case, seed, plan.case_name)
+    if drawn is None:
+        return
+    path = run_dir / f"{plan.case_name}.toml"
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(case_toml(case))
+    except FileExistsError:
+        raise FileError(f"--out {run_dir}: holds {path.name} already; name another folder") from None
 
 
 def _fly(built: BuiltFlight, outcome: _Outcome, stop: Stop | None, begin: float) -> None:

@@ -214,9 +214,17 @@ def test_live_rigs_are_3_and_name_what_is_missing(capsys: pytest.CaptureFixture[
 
 def test_seeds_fly_in_a_row(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(KERNEL, "--case", case, "--seeds", "3:6", "--out", "many") == 1
-    out, _ = capsys.readouterr()
+    out, err = capsys.readouterr()
     results = [json.loads(line) for line in out.splitlines()]
     assert [r["seed"] for r in results] == [3, 4, 5]
+    told = err.splitlines()
+    assert [line[: len("hil: seed 3 FAIL: TD-")] for line in told[:3]] == [
+        f"hil: seed {seed} FAIL: TD-" for seed in (3, 4, 5)
+    ]
+    assert "TD-STANDS (" in told[0]
+    assert told[3:] == [
+        "hil: 0 of 3 flights PASS (3 FAIL): rate of success 0.00 to 70.76 % (95 %, Clopper-Pearson)"
+    ]
     assert len({r["signals_sha256"] for r in results}) == 3
     assert sorted(p.name for p in Path("many").iterdir()) == ["seed-3", "seed-4", "seed-5"]
     assert not list(Path("many").rglob("report.html"))
