@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from hil.boards import _firmware
 from hil.boards._firmware import lib
@@ -35,6 +35,9 @@ from hil.wire.transport import PtyTransport, open_transport
 from hil.wire.wire_set import WireSet
 
 __all__ = ["build_stations", "rig_kernel"]
+
+HEARING: Final = ("in_process", "process")
+"""Forms of a flight computer that hear sensors' lines on a pty."""
 
 
 def rig_kernel(rig: Rig) -> Kernel:
@@ -179,7 +182,7 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
 
 
 def _check_links(plan: Plan) -> None:
-    """See that the navigation link reaches the flight computer; raise RigError when its port is missing."""
+    """See that links and lines reach the flight computer; raise RigError when a port is missing."""
     link = plan.rig.serial["navigation"]
     computer = next(spec for spec in plan.rig.board.values() if spec.firmware == "flight_computer")
     if computer.backend == "hardware":
@@ -189,6 +192,12 @@ def _check_links(plan: Plan) -> None:
             f"{plan.rig.path}: key 'serial.navigation.port' = {link.port!r}: "
             f'a flight computer with backend {computer.backend!r} is reached by "pty"'
         )
+    for name in plan.lines.heard():
+        if computer.backend not in HEARING:
+            raise FileError(
+                f"{plan.rig.path}: key 'serial.{name}.port' = 'pty': a flight computer with backend "
+                f"{computer.backend!r} hears no line on a pty (name a port or a socket, or leave the line out)"
+            )
 
 
 def _navigation_line(plan: Plan, wires: WireSet) -> SerialLine:
