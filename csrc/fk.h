@@ -5,7 +5,8 @@
  *
  * Worst case of one fk_step: every loop is bounded by the constants below; the longest path is two
  * descent profiles of FK_PROFILE_STEPS steps in each of two phases and, where optimised plans are switched
- * on, FK_PLAN_ITERATIONS interior-point iterations on FK_PLAN_NODES nodes.  No heap, no globals, no clock,
+ * on, FK_PLAN_ITERATIONS interior-point iterations on FK_PLAN_NODES nodes: FK_WORK_BOUND in all, which every
+ * step counts.  FK_STATE_BYTES_MAX of state and FK_STACK_BYTES_MAX of stack.  No heap, no globals, no clock,
  * no recursion.
  */
 #ifndef FK_H
@@ -18,9 +19,12 @@
 #define FK_ENGINES FK_IF_MAX_ENGINES
 #define FK_PROFILE_STEPS 24       /* steps of one predicted phase */
 #define FK_STATE_BYTES_MAX 262144 /* bound of sizeof(fk_t), asserted in fk.c */
+#define FK_STACK_BYTES_MAX 4096   /* of one fk_step on a 64-bit machine, checked by tools/check_stack.py */
 #define FK_PLAN_NODES 30          /* of an optimised descent, at most */
 #define FK_PLAN_NODES_LEAST 23
-#define FK_PLAN_ITERATIONS 4      /* interior-point iterations a frame */
+#define FK_PLAN_ITERATIONS 4 /* interior-point iterations a frame */
+/* Most work of one step: steps of predicted phases, and nodes of the plan in each iteration. */
+#define FK_WORK_BOUND (2 * 2 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
 
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
@@ -87,6 +91,9 @@ typedef struct {
     double lift_area_m2; /* normal force by dynamic pressure, each radian of tilt, while the engines burn */
     double drag_area_m2; /* while the engines burn */
     double margin_m;     /* height left before ignition */
+    double margin_s;     /* ignition could be so much later, where margin_known */
+    int32_t margin_known;
+    int32_t profile_steps; /* taken in this frame */
     double asked_mps2;      /* specific force that the closed form asks for, upwards */
     double to_light_s;   /* after ignition, until the engines should burn */
     double trim_pad_mps2[2][3]; /* side force of the gimbals that hold the torque, now and after that change */

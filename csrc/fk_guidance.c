@@ -41,6 +41,7 @@ typedef struct {
 typedef struct {
     double height_m, time_s, mass_kg;
     double finish_s; /* time_s at the start of the finish */
+    int32_t steps;   /* that it took to get there */
 } profile_t;
 
 static engines_t sum_engines(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],
@@ -117,6 +118,7 @@ static profile_t climb_back(profile_t end, const engines_t *e, double throttle, 
         p.height_m += v * dt;
         p.time_s += dt;
         p.mass_kg += thrust * e->flow_per_n * dt;
+        p.steps++;
     }
     return p;
 }
@@ -147,15 +149,18 @@ static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_
 }
 
 /* The whole descent backwards from the ground to speed v. */
-static profile_t whole_descent(const fk_plan_t *plan, const fk_if_config_t *c, const engines_t *brake,
+static profile_t whole_descent(fk_plan_t *plan, const fk_if_config_t *c, const engines_t *brake,
                                const engines_t *land, double throttle, double v)
 {
     const double drag_area = plan->drag_area_m2;
-    profile_t p = {plan->end_height_m, plan->end_height_m / c->touchdown_speed_mps, plan->final_mass_kg, 0.0};
+    const double end_s = plan->end_height_m / c->touchdown_speed_mps;
+    profile_t p = {plan->end_height_m, end_s, plan->final_mass_kg, 0.0, 0};
     const double joined = fk_min(plan->speed_in_mps, v);
     p = climb_back(p, land, plan->land_throttle, drag_area, c->touchdown_speed_mps, joined);
     p.finish_s = p.time_s;
-    return climb_back(p, brake, throttle, drag_area, joined, v);
+    p = climb_back(p, brake, throttle, drag_area, joined, v);
+    plan->profile_steps += p.steps;
+    return p;
 }
 
 void fk_guidance_init(fk_plan_t *plan, const fk_if_config_t *c)
@@ -396,6 +401,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
     int32_t landing[FK_ENGINES] = {0};
     double force[3];
     const int32_t in_coast = modes->mode <= FK_IF_IGNITION;
+    plan->profile_steps = 0;
     choose_braking(c, engine, modes, braking, in_coast);
     choose_landing(c, engine, braking, landing, in_coast);
     const engines_t brake = sum_engines(c, engine, braking);

@@ -17,7 +17,7 @@
 #define FRESH_S 1.0        /* an older plan is not followed */
 #define LAST_S 3.0         /* the last seconds belong to the closed form */
 #define LATERAL_TIME_S 8.0 /* of the feedback: 12 / t^2 and 6 / t, as the closed form's */
-#define AIM_TIME_S 6.0     /* of the law by which a plan would be at rest above the pad */
+#define AIM_TIME_S 4.0     /* of the law by which a plan would be at rest above the pad */
 #define VERTICAL_POS_GAIN 0.5
 #define VERTICAL_VEL_GAIN 1.4
 #define LATE_S 0.3     /* into braking, engines that start late are still waited for */

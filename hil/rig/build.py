@@ -148,6 +148,7 @@ def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:
     """Return what is flown, as JSON values: the inputs word for word, and the versions."""
     rig, case, vehicle = plan.rig, plan.case, plan.vehicle
     _, drawn = disperse(case, seed, plan.case_name)
+    kernel = rig_kernel(rig)
     return {
         "rig": rig.name,
         "case": plan.case_name,
@@ -161,9 +162,10 @@ def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:
         "landing_engines": list(vehicle.landing_engines),
         "frame_ns": rig.timing.frame_ms * 1_000_000,
         "time_limit_s": case.time_limit_s,
+        "work_bound": kernel.work_bound,
         "versions": {
             "lastbrake": __version__,
-            "kernel": rig_kernel(rig).label,
+            "kernel": kernel.label,
             "python": platform.python_version(),
             "numpy": np.__version__,
             "numba": metadata.version("numba"),

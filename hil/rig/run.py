@@ -17,7 +17,7 @@ from hil.rig.build import BuiltFlight, PaceName, build_flight, describe
 from hil.rig.plan import Plan
 from hil.signals import RigError
 from hil.tape import claim_tape, read_tape
-from hil.verdict import REQUIREMENTS, TOUCHDOWN_KEYS, Judgement, judge
+from hil.verdict import GUIDANCE_KEYS, REQUIREMENTS, TOUCHDOWN_KEYS, Judgement, judge
 
 __all__ = ["EXIT_STATUS", "INTERRUPTED", "Run", "run_flight"]
 
@@ -204,6 +204,7 @@ def _run(
         "sim_s": round(ending.sim_s, 9) if ending else 0.0,
         "wall_s": ending.wall_s if ending else 0.0,
         "touchdown": judgement.touchdown if judgement else dict.fromkeys(TOUCHDOWN_KEYS),
+        "guidance": judgement.guidance if judgement else dict.fromkeys(GUIDANCE_KEYS),
         "requirements": (
             judgement.requirements if judgement else {r.id: "not exercised" for r in REQUIREMENTS}
         ),
