@@ -196,7 +196,7 @@ def _check_links(plan: Plan) -> None:
         if computer.backend not in HEARING:
             raise FileError(
                 f"{plan.rig.path}: key 'serial.{name}.port' = 'pty': a flight computer with backend "
-                f"{computer.backend!r} hears no line on a pty (name a port or a socket, or leave the line out)"
+                f"{computer.backend!r} hears no pty (name a port or a socket, or leave the line out)"
             )
 
 
