@@ -25,6 +25,7 @@
 #define FK_PLAN_ITERATIONS 4 /* interior-point iterations a frame */
 /* Most work of one step: steps of predicted phases, and nodes of the plan in each iteration. */
 #define FK_WORK_BOUND (2 * 2 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
+#define FK_STEP_INSTRUCTIONS_MAX 1000000 /* of one step on a Cortex-M7, counted where boards are emulated */
 
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from hil.boards import _firmware
 from hil.boards._firmware import lib
+from hil.boards.child import ChildBoard
 from hil.boards.config import flight_computer_config, kernel_config, valve_board_config
 from hil.boards.direct import DirectFlightComputer, DirectValveBoard, DirectWires
-from hil.boards.executables import flight_computer_executable, valve_board_executable
+from hil.boards.emulated import EmulatedBoard, emulation_tools, launch_emulated
+from hil.boards.executables import (
+    flight_computer_executable,
+    flight_computer_image,
+    valve_board_executable,
+    valve_board_image,
+)
 from hil.boards.in_process import FlightComputer, ValveBoard
 from hil.boards.outputs import FinSeam, Seam, ValveSeam
 from hil.boards.process import ProcessBoard, launch
@@ -34,9 +44,9 @@ from hil.wire.serial_line import SerialLine
 from hil.wire.transport import PtyTransport, open_transport
 from hil.wire.wire_set import WireSet
 
-__all__ = ["build_stations", "rig_kernel"]
+__all__ = ["build_stations", "note_work", "rig_kernel"]
 
-HEARING: Final = ("in_process", "process")
+HEARING: Final = ("in_process", "process", "emulated")
 """Forms of a flight computer that hear sensors' lines on a pty."""
 
 
@@ -67,7 +77,7 @@ class Plan:
     run_dir: Path | None
     lines: SensorLines
     """Sensors on lines of their own."""
-    fleet: list[ProcessBoard] = field(default_factory=list)
+    fleet: list[ChildBoard] = field(default_factory=list)
 
     def slot(self, board: str) -> int | None:
         """Return the slot of a valve board's engine, None when the engine is not in the burn."""
@@ -120,6 +130,13 @@ def build_stations(
     spoken = SensorLines([]) if lines is None else lines
     plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir, spoken)
     return _wired(plan) if rig.has_wires else _direct(plan)
+
+
+def note_work(boards: Sequence[Board], instructions: npt.NDArray[np.int64]) -> None:
+    """Let the flight computer that counts its kernel's instructions put each step's into `instructions`."""
+    for board in boards:
+        if isinstance(board, EmulatedBoard) and board.role == "flight_computer":
+            board.note_work(instructions)
 
 
 @functools.cache
@@ -223,18 +240,18 @@ def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: Callable[[], 
     seam: Seam = FinSeam(plan.frame)
     if spec.firmware == "engine_valve":
         seam = Seam() if slot is None else ValveSeam(plan.frame, slot)
-    board: FlightComputer | ValveBoard | ProcessBoard
+    board: FlightComputer | ValveBoard | ProcessBoard | EmulatedBoard
     if spec.backend == "process":
         board = _process(plan, name, node, seam, wires.bus, nav)
+    elif spec.backend == "emulated":
+        board = _emulated(plan, name, node, seam, nav)
     elif spec.backend == "in_process" and spec.firmware == "flight_computer":
         lines = plan.lines.by_name
         board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav, lines)
     elif spec.backend == "in_process":
         board = ValveBoard(name, node, seam, plan.configs[name])
-    elif spec.backend == "hardware":
-        raise RigError(f"board {name}: hardware boards have no link to the plant's sensors and actuators yet")
     else:
-        raise FileError(f"{plan.rig.path}: key 'board.{name}.backend' = {spec.backend!r}: not built yet")
+        raise RigError(f"board {name}: hardware boards have no link to the plant's sensors and actuators yet")
     wires.count_for(name, board.counters)
     if not isinstance(board, ValveBoard) and board.role == "flight_computer":
         for line in plan.lines.heard():
@@ -285,3 +302,25 @@ def _ptys(plan: Plan, opened: ExitStack) -> dict[str, PtyTransport]:
         links[line] = PtyTransport(plan.rig.serial[line].baudrate, line)
         opened.callback(links[line].close)
     return links
+
+
+def _emulated(plan: Plan, name: str, node: Node, seam: Seam, nav: Callable[[], bytes]) -> EmulatedBoard:
+    computer = plan.rig.board[name].firmware == "flight_computer"
+    emulation_tools()
+    emulation = launch_emulated(
+        name,
+        flight_computer_image(plan.kernel) if computer else valve_board_image(),
+        plan.configs[name],
+        frame_us=plan.rig.timing.frame_ms * 1000,
+        log=None if plan.run_dir is None else plan.run_dir / f"{name}.log",
+    )
+    return EmulatedBoard(
+        name,
+        "flight_computer" if computer else "engine_valve",
+        emulation,
+        node,
+        seam,
+        fleet=plan.fleet,
+        nav=nav if computer else None,
+        lines=plan.lines.by_name.values() if computer else (),
+    )

@@ -365,14 +365,3 @@ def test_lines_have_the_sensors_usual_rates(tmp_path: Path) -> None:
 @pytest.mark.parametrize("port", ["/dev/serial/by-path/pci-0", "socket://10.0.0.1:4001"])
 def test_a_sensors_line_can_make_a_rig_live(port: str, tmp_path: Path) -> None:
     assert load_rig(write_rig(tmp_path, "in_process", LINES.replace('"pty"', f'"{port}"', 1))).live
-
-
-def test_a_board_that_hears_no_pty_is_told(tmp_path: Path) -> None:
-    text = (SHIPPED / "in_process.toml").read_text().replace('"in_process"', '"emulated"')
-    path = write_rig(tmp_path, "in_process")
-    path.write_text(text + LINES)
-    plan = load_plan(path, str(write_case(tmp_path)))
-    with pytest.raises(
-        FileError, match=r"key 'serial\.imu\.port' = 'pty': a flight computer with backend 'emul"
-    ):
-        build_flight(plan, seed=1, pace="lockstep", run_dir=tmp_path)
