@@ -23,6 +23,7 @@ from hil.wire import stim300
 from hil.wire.sensor_format import FrameStream
 from hil.wire.sensor_lines import LINE_NAMES, UnitFault
 from hil.wire.serial_line import LineFault
+from tests.emulation import emulated
 
 RUNGS = ("in_process", "virtual")
 FRAME_NS = 10_000_000
@@ -94,7 +95,7 @@ def heard(built: BuiltFlight, line: str) -> dict[str, int]:
 # ---- healthy
 
 
-@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("rung", [*RUNGS, emulated("emulated")])
 def test_every_frame_is_heard_and_the_flight_is_the_same(rung: str, tmp_path: Path) -> None:
     runs = []
     for lines in ("", LINES):
