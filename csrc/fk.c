@@ -109,8 +109,7 @@ void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out)
     fk_health_update(fk->engine, c, in, asked_start);
     fk_modes_update(&fk->modes, fk->engine, c, &fk->nav, &fk->plan, in);
     fk_plan_update(&fk->optimiser, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, &fk->plan, now_s);
-    const int32_t followed =
-        fk_plan_follow(&fk->optimiser, c, &fk->nav, &fk->modes, &fk->plan, now_s, force);
+    const int32_t followed = fk_plan_follow(&fk->optimiser, c, &fk->nav, &fk->modes, &fk->plan, now_s, force);
     fk_guidance_update(&fk->plan, &fk->demand, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, followed,
                        force);
     fk_control_update(&fk->control, c, &fk->nav, &fk->stage, &fk->demand, fk->modes.mode);

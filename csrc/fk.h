@@ -95,12 +95,13 @@ typedef struct {
     double margin_s;     /* ignition could be so much later, where margin_known */
     int32_t margin_known;
     int32_t profile_steps; /* taken in this frame */
-    double asked_mps2;      /* specific force that the closed form asks for, upwards */
-    double to_light_s;   /* after ignition, until the engines should burn */
-    double trim_pad_mps2[2][3]; /* side force of the gimbals that hold the torque, now and after that change */
-    fk_across_t across;  /* what pushes across now, and after the engines change */
-    double end_height_m; /* where the finish reaches the touchdown speed */
-    double speed_in_mps; /* speed at which the finish is joined */
+    double asked_mps2;     /* specific force that the closed form asks for, upwards */
+    double to_light_s;     /* after ignition, until the engines should burn */
+    double trim_pad_mps2[2]
+                        [3]; /* side force of the gimbals that hold the torque, now and after that change */
+    fk_across_t across;      /* what pushes across now, and after the engines change */
+    double end_height_m;     /* where the finish reaches the touchdown speed */
+    double speed_in_mps;     /* speed at which the finish is joined */
     double final_mass_kg;
 } fk_plan_t;
 

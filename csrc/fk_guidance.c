@@ -17,7 +17,7 @@
 #define LATERAL_FORCE_MPS2 14.0
 #define NEWTON_PROBE 0.02
 #define NEWTON_STEP 0.05
-#define END_HEIGHT_M 0.15   /* the finish aims at the touchdown speed this high */
+#define END_HEIGHT_M 0.15 /* the finish aims at the touchdown speed this high */
 #define END_HEIGHT_STRONG_M 0.08
 #define FREEZE_BELOW_M 12.0 /* the finish's deceleration is no longer solved for */
 #define SPEED_GAIN 1.6      /* 1/s, speed error to acceleration in the finish */
@@ -142,7 +142,8 @@ static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_
     const double v0 = c->touchdown_speed_mps;
     plan->land_throttle = fk_clamp(fk_max(c->land_throttle, least), land->floor, FINISH_THROTTLE_MAX);
     /* engines that cannot hover would lift the stage off again from there: they aim closer to the ground */
-    plan->end_height_m = thrust_at(land, land->floor, 1.0) < mass * FK_G0 ? END_HEIGHT_M : END_HEIGHT_STRONG_M;
+    plan->end_height_m =
+        thrust_at(land, land->floor, 1.0) < mass * FK_G0 ? END_HEIGHT_M : END_HEIGHT_STRONG_M;
     plan->finish_decel_mps2 = plan->land_throttle * full / mass - FK_G0;
     plan->speed_in_mps =
         sqrt(v0 * v0 + 2.0 * fk_max(plan->finish_decel_mps2, LEAST_DECEL_MPS2) * c->soft_finish_height_m);

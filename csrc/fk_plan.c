@@ -20,12 +20,12 @@
 #define AIM_TIME_S 4.0     /* of the law by which a plan would be at rest above the pad */
 #define VERTICAL_POS_GAIN 0.5
 #define VERTICAL_VEL_GAIN 1.4
-#define LATE_S 0.3     /* into braking, engines that start late are still waited for */
+#define LATE_S 0.3 /* into braking, engines that start late are still waited for */
 #define GLIDE_LEAST_RAD 0.035
 #define GLIDE_ROOM 1.05
 #define BEARING_ABOVE_M 30.0
 #define RELAXED_LEVELS 3 /* 0 all limits, 1 without the cone, 2 and with the whole thrust range */
-#define LIFT_PART 0.5 /* of the lift of the last plan that the next one counts on */
+#define LIFT_PART 0.5    /* of the lift of the last plan that the next one counts on */
 #define BAND_WHOLE_S                                                                                         \
     5.0 /* from the plan's start until the band has its whole width: what is flown is the start */
 #define BAND_AT_FIRST_S 0.5
@@ -214,8 +214,7 @@ static void aim(fk_optimiser_t *o, const fk_if_config_t *c, double end_height_m)
     double hardest = 0.0;
     double widest = sqrt(pos[0] * pos[0] + pos[1] * pos[1]) / fk_max(p->pos_m[2], 1.0);
     for (int32_t k = 0; k < FK_PROFILE_STEPS; k++) {
-        const double left =
-            fk_max(p->final_time_s - FK_ATTITUDE_LEAD_S - ((double)k + 0.5) * dt, AIM_TIME_S);
+        const double left = fk_max(p->final_time_s - FK_ATTITUDE_LEAD_S - ((double)k + 0.5) * dt, AIM_TIME_S);
         double at[3];
         double unused[3];
         double accel[2];
@@ -272,9 +271,9 @@ typedef struct {
 static outline_t outline_of(const fk_optimiser_t *o, const fk_if_config_t *c, const fk_stage_t *stage,
                             const fk_modes_t *modes, const fk_plan_t *plan, double ahead, double full_n)
 {
-    outline_t t = {plan->time_to_go_s + plan->to_light_s - ahead - plan->end_height_m / c->touchdown_speed_mps,
-                   plan->time_to_finish_s + plan->to_light_s - ahead, plan->brake_throttle,
-                   plan->land_throttle};
+    outline_t t = {
+        plan->time_to_go_s + plan->to_light_s - ahead - plan->end_height_m / c->touchdown_speed_mps,
+        plan->time_to_finish_s + plan->to_light_s - ahead, plan->brake_throttle, plan->land_throttle};
     if (modes->mode == FK_IF_TERMINAL) {
         const double v0 = c->touchdown_speed_mps;
         const double v = fk_max(-o->problem.vel_mps[2], v0);
@@ -310,8 +309,9 @@ static void pose(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav
         const double part = t / p->final_time_s;
         const double mass = stage->mass_kg + part * (plan->final_mass_kg - stage->mass_kg);
         const int32_t last = t + 0.5 * step >= line.finish_s;
-        thrust_bounds(o, c, modes->mode == FK_IF_TERMINAL, full[last], last ? line.land_throttle : line.brake_throttle, t,
-                      &p->thrust_min_n[k], &p->thrust_max_n[k]);
+        thrust_bounds(o, c, modes->mode == FK_IF_TERMINAL, full[last],
+                      last ? line.land_throttle : line.brake_throttle, t, &p->thrust_min_n[k],
+                      &p->thrust_max_n[k]);
         air_at_node(o, plan, o->start_s + t, part, mass, p->accel_mps2[k]);
     }
 }
