@@ -38,7 +38,7 @@ from hil.signals import RigError
 from tests.oracle.descent_reference import Descent, Rows, clarabel_solve
 from tests.oracle.descents import BOOSTER, BOOSTER_TIME_S
 
-__all__ = ["Standing", "count_instructions", "main", "measure"]
+__all__ = ["Standing", "add_cortex_m7", "count_instructions", "main", "measure"]
 
 AGREE: Final = 1e-5
 """Relative difference of propellant above which two answers are not the same optimum."""
@@ -226,7 +226,7 @@ def _once(name: str, sizes: Sequence[int]) -> None:
         SOLVERS[name](Descent(BOOSTER, nodes, BOOSTER_TIME_S, "foh"))()
 
 
-def _add_cortex_m7(standings: Sequence[Standing], sizes: Sequence[int]) -> None:
+def add_cortex_m7(standings: Sequence[Standing], sizes: Sequence[int]) -> None:
     """Count the instructions of our own solves on a Cortex-M7; raise RuntimeError when an answer differs."""
     with EmulatedOptimiser() as board:
         for nodes in sizes:
@@ -295,7 +295,7 @@ def _count(standings: Sequence[Standing], sizes: Sequence[int]) -> list[str]:
         lacking.append("no instruction counts: valgrind is not on this machine (apt-get install valgrind)")
     lacks = emulation_lacks()
     if lacks is None:
-        _add_cortex_m7(standings, sizes)
+        add_cortex_m7(standings, sizes)
     else:
         lacking.append(f"no instruction counts on a Cortex-M7: {lacks}")
     return lacking

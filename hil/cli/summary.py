@@ -83,7 +83,7 @@ def summary(run: Run, page: Path | None) -> str:
 
 
 def _machinery(timing: dict[str, Any]) -> list[str]:
-    """Return the lines on the kernel's work, where it was counted, and on deadlines, where some were missed."""
+    """Return the lines on the kernel's work, where it was counted, and on deadlines that were missed."""
     lines = []
     work = timing.get("step_instructions")
     if work is not None:

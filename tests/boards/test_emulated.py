@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import descent
 import numpy as np
 import pytest
 
@@ -88,6 +89,24 @@ def test_a_kernel_that_needs_a_system_does_not_link(tmp_path: Path) -> None:
     kernel = stations.rig_kernel(rig)
     with pytest.raises(FileError, match=r"kernel mine: does not link into the Cortex-M7 image: .*_exit"):
         flight_computer_image(kernel)
+
+
+# ---- mixed with other forms
+
+
+def test_an_emulated_computer_flies_with_valve_boards_of_any_form() -> None:
+    backends = ("emulated", "process", "in_process", "emulated")
+    rig = make_rig("emulated")
+    board = {
+        name: spec.model_copy(update={"backend": backend})
+        for (name, spec), backend in zip(rig.board.items(), backends, strict=True)
+    }
+    seen = []
+    for rung, flown in (("kernel", make_rig("kernel")), ("mixed", rig.model_copy(update={"board": board}))):
+        with Stations(rung, rig=flown, ignition_forced_at_s=0.1) as turned:
+            turned.turn(80, engine_model)
+            seen.append([frame.tobytes() for frame in turned.history])
+    assert seen[0] == seen[1]
 
 
 # ---- work
@@ -171,15 +190,32 @@ def test_the_optimiser_gives_the_same_bits_on_both_processors() -> None:
     assert {"optimal", "infeasible"} <= statuses
 
 
+def test_the_benchmark_counts_what_the_board_does_and_compares_its_answer() -> None:
+    ours = solve_descent(BOOSTER, nodes=20, final_time_s=BOOSTER_TIME_S)
+    standing = descent.Standing("lastbrake", 20, ours.iterations, ours.propellant_kg)
+    descent.add_cortex_m7([standing], [20])
+    with EmulatedOptimiser() as board:
+        assert (
+            standing.cortex_m7_instructions == board.solve(BOOSTER, nodes=20, final_time_s=BOOSTER_TIME_S)[1]
+        )
+    other = descent.Standing("lastbrake", 20, ours.iterations, np.nextafter(ours.propellant_kg, 0.0))
+    with pytest.raises(RuntimeError, match="Cortex-M7"):
+        descent.add_cortex_m7([other], [20])
+
+
 # ---- whole flights are in tests/flights; what is missing is told
 
 
-def command(tools: tuple[str, ...], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `hil` where of all programs only `tools` can be found."""
-    path = folder / "bin"
-    path.mkdir()
+def only(tools: tuple[str, ...], folder: Path) -> Path:
+    """Make a folder of programs that holds `tools` alone."""
+    folder.mkdir()
     for tool in tools:
-        (path / tool).symlink_to(next(p for p in map(Path, os.get_exec_path()) if (p / tool).exists()) / tool)
+        (folder / tool).symlink_to(str(shutil.which(tool)))
+    return folder
+
+
+def command(path: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `hil` in `folder` where of all programs only those in `path` can be found."""
     code = "import sys; from hil.cli import main; sys.exit(main())"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
@@ -209,7 +245,11 @@ def test_a_missing_tool_is_3_with_the_way_to_get_it(
     tools: tuple[str, ...], says: str, tmp_path: Path
 ) -> None:
     rig = str(RIGS / "emulated.toml")
-    flown = command(tools, tmp_path, "run", rig, "--json", "--out", str(tmp_path / "run"))
+    path = only(tools, tmp_path / "bin")
+    flown = command(path, tmp_path, "run", rig, "--json", "--out", str(tmp_path / "run"))
     assert flown.returncode == 3
     assert flown.stderr.splitlines()[-1] == f"hil: {says}"
     assert json.loads(flown.stdout)["verdict"] == "ERROR"
+    looked = command(path, tmp_path, "check", rig)
+    assert looked.returncode == 3
+    assert looked.stderr.splitlines()[-1] == f"hil: {says}"
