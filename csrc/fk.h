@@ -87,6 +87,7 @@ typedef struct {
 /* The vertical plan: all engines brake down to a speed, then the landing engines finish. */
 typedef struct {
     double brake_throttle;    /* solved for in every frame */
+    double flown_throttle;    /* more, while the loss of an engine could not be borne */
     double land_throttle;     /* planned for the finish */
     double finish_decel_mps2; /* net deceleration that this gives */
     double land_accel_mps2;   /* net deceleration flown in the finish */
