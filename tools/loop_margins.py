@@ -4,9 +4,9 @@
     python tools/loop_margins.py --write              write the table of worst cases in docs/KERNEL.md
     python tools/loop_margins.py --check              compare it with the one that stands there
 
-The model is that of loop_model.py.  The loop is cut where control hands its torque to allocation, the one place
-that both gimbals and fins hang on.  A loop that needs its feedback (weakly stable air, an integrator, slosh) has a
-gain margin both ways: by how much the gain may rise, and by how much it may fall.
+The model is that of loop_model.py.  The loop is cut where control hands its torque to allocation, the one
+place that both gimbals and fins hang on.  A loop that needs its feedback (weakly stable air, an integrator,
+slosh) has a gain margin both ways: by how much the gain may rise, and by how much it may fall.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -23,11 +23,12 @@ import numpy as np
 import numpy.typing as npt
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+
+from loop_model import DT, Loop, Stage, constant  # noqa: E402
 
 from hil.plant.atmosphere import SEA_LEVEL_PA  # noqa: E402
 from hil.plant.vehicle import Vehicle, load_vehicle  # noqa: E402
-from tools.loop_model import DT, Loop, Stage, constant  # noqa: E402
 
 __all__ = ["Condition", "Margins", "conditions", "least_damping", "main", "margins", "table", "vehicles"]
 
@@ -59,14 +60,16 @@ FALLS: Final = (
     Fall("step-down", 35.0, 160.0, (0.5, 0.3), ("all", "one out", "centre alone"), braking=False),
     Fall("touchdown", 1.0, 1.0, (0.4, 0.03), ("one out", "centre alone"), braking=False),
 )
-"""From the start of the burn to touchdown, with more and with less propellant than the shipped cases have there."""
-GIMBALS: Final = (
-    ("", 1.0, 1.0),
-    (", gimbal loop a quarter slower", 0.75, 1.0),
-    (", gimbal loop a quarter faster", 1.25, 1.0),
-    (", gimbal lag doubled", 1.0, 2.0),
+"""From the start of the burn to touchdown, with more and with less propellant than is flown there."""
+OFF_NOMINAL: Final = (
+    # what, factor of the gimbals' position loop, of their lag, wind across (m/s)
+    ("", 1.0, 1.0, 0.0),
+    (", gimbal loop a quarter slower", 0.75, 1.0, 0.0),
+    (", gimbal loop a quarter faster", 1.25, 1.0, 0.0),
+    (", gimbal lag doubled", 1.0, 2.0, 0.0),
+    (", 15 m/s of wind", 1.0, 1.0, 15.0),
 )
-"""Off nominal: factors of the position loop's gain and of the actuator's lag."""
+"""As stated, and with one thing worse than stated."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,7 @@ def _poles(loop: Loop) -> tuple[Poles, Poles]:
 
 def _continuous(poles: Poles) -> Poles:
     """Return those that are not plain delays, in s."""
-    rates: Poles = np.log(poles[np.abs(poles) > 0.02]) / DT
-    return rates
+    return np.log(poles[np.abs(poles) > 0.02]).astype(complex) / DT
 
 
 def least_damping(loop: Loop) -> float:
@@ -115,12 +117,13 @@ def least_damping(loop: Loop) -> float:
 
 def _frequencies(poles: Poles) -> npt.NDArray[np.float64]:
     """Return rad/s from slow to the frame's own, close together about every mode."""
-    s = _continuous(poles)
-    s = s[(s.imag > 0.05) & (s.imag < math.pi / DT)]
+    every = _continuous(poles)
+    s = every[(every.imag > 0.05) & (every.imag < math.pi / DT)]
     near = s.imag[:, None] + np.abs(s.real)[:, None] * np.linspace(-6.0, 6.0, 121)
     spread = np.geomspace(0.01, math.pi / DT, 3000)
-    omega: npt.NDArray[np.float64] = np.unique(np.concatenate([spread, near.ravel()]))
-    return omega[(omega >= spread[0]) & (omega <= spread[-1])]
+    omega = np.unique(np.concatenate([spread, near.ravel()]))
+    inside: npt.NDArray[np.float64] = omega[(omega >= spread[0]) & (omega <= spread[-1])]
+    return inside
 
 
 def _return(loop_poles: tuple[Poles, Poles], omega: npt.NDArray[np.float64]) -> Poles:
@@ -129,7 +132,8 @@ def _return(loop_poles: tuple[Poles, Poles], omega: npt.NDArray[np.float64]) -> 
     response = np.ones_like(z)
     for before, after in zip(*loop_poles, strict=True):
         response *= (z - after) / (z - before)
-    return response - 1.0
+    loop: Poles = response - 1.0
+    return loop
 
 
 def margins(loop: Loop) -> Margins:
@@ -152,7 +156,8 @@ def _real_crossings(response: Poles) -> npt.NDArray[np.float64]:
     at = np.flatnonzero(np.diff(np.sign(response.imag)) != 0)
     part = response.imag[at] / (response.imag[at] - response.imag[at + 1])
     real = response.real[at] + part * (response.real[at + 1] - response.real[at])
-    return real[real < 0.0]
+    crossed: npt.NDArray[np.float64] = real[real < 0.0]
+    return crossed
 
 
 def _phase_margin_deg(response: Poles) -> float:
@@ -177,20 +182,28 @@ def _clusters(vehicle: Vehicle, fall: Fall) -> Iterator[tuple[str, int]]:
 
 
 def _thrusts(vehicle: Vehicle, fall: Fall, engines: int, *, steer: bool) -> tuple[float, float]:
-    """Least and most thrust of an engine over its sea-level thrust: for the attitude loop all that it can give,
-    for steering the planned one, shared by those that burn, within 15 %."""
+    """Return the least and the most thrust of an engine over its sea-level thrust.
+
+    For the attitude loop all that it can give; for steering the planned one, shared by those that burn,
+    within 15 %.
+    """
     engine, plan = vehicle.engine, vehicle.guidance
     lost = SEA_LEVEL_PA * engine.nozzle_exit_area_m2 / engine.thrust_sl_n
     floor = engine.throttle_floor * (1.0 + lost) - lost
     if not steer:
         return floor, 1.0
-    planned = plan.brake_throttle * len(vehicle.landing_engines) / engines if fall.braking else plan.land_throttle
+    planned = (
+        plan.brake_throttle * len(vehicle.landing_engines) / engines if fall.braking else plan.land_throttle
+    )
     return max(0.85 * planned, floor), min(1.15 * planned, 1.0)
 
 
 def conditions(vehicle: Vehicle, *, steer: bool) -> Iterator[Condition]:
-    """The grid: fall, engines, thrust, propellant and gimbals.  The steering loop works in the time that the fall
-    leaves at an even deceleration (closed form), and in that of the tracking of a plan."""
+    """The grid: fall, engines, thrust, propellant, gimbals and wind.
+
+    The steering loop works in the time that the fall leaves at an even deceleration (closed form), and in
+    that of the tracking of a plan.
+    """
     for fall in FALLS:
         for what, engines in _clusters(vehicle, fall):
             for thrust, fill in product(_thrusts(vehicle, fall, engines, steer=steer), fall.fills):
@@ -201,15 +214,15 @@ def conditions(vehicle: Vehicle, *, steer: bool) -> Iterator[Condition]:
 
 
 def _off_nominal(name: str, stage: Stage, *, steer: bool) -> Iterator[Condition]:
-    for how, gain, lag in GIMBALS:
-        loop = Loop(stage, gain, lag, steer=steer)
+    for how, gain, lag, wind_mps in OFF_NOMINAL:
+        loop = Loop(replace(stage, across_mps=(wind_mps, 0.0)), gain, lag, steer=steer)
         if not steer:
             yield Condition(name + how, loop)
             continue
         left_s = 2.0 * stage.height_m / stage.speed_mps - constant("fk_parts.h", "FK_ATTITUDE_LEAD_S")
         times = {max(left_s, loop.least_steer_s), constant("fk_plan.c", "LATERAL_TIME_S")}
         for steer_s in sorted(times):
-            yield Condition(f"{name}{how}, in {steer_s:.1f} s", Loop(stage, gain, lag, steer_s=steer_s))
+            yield Condition(f"{name}{how}, in {steer_s:.1f} s", replace(loop, steer_s=steer_s))
 
 
 def vehicles() -> list[Vehicle]:
@@ -220,7 +233,7 @@ def vehicles() -> list[Vehicle]:
 def _worst(vehicle: Vehicle, *, steer: bool) -> Iterator[str]:
     """Return the table's rows of one loop: each worst figure with its condition."""
     found = [(margins(condition.loop), condition.name) for condition in conditions(vehicle, steer=steer)]
-    what = "attitude and steering" if steer else "attitude"
+    what = "with steering" if steer else "attitude"
     for label, unit, key in (
         ("gain up", "dB", "up_db"),
         ("gain down", "dB", "down_db"),
@@ -243,7 +256,7 @@ def table() -> str:
 def _print_all(paths: list[Path]) -> None:
     for vehicle in [load_vehicle(path) for path in paths] or vehicles():
         print(f"{vehicle.name}: gain up and down (dB), phase (deg), damping")
-        for steer, what in ((False, "attitude"), (True, "attitude and steering")):
+        for steer, what in ((False, "attitude"), (True, "with steering")):
             for condition in conditions(vehicle, steer=steer):
                 m = margins(condition.loop)
                 figures = f"{m.up_db:6.1f} {m.down_db:6.1f} {m.phase_deg:6.1f}"

@@ -1,15 +1,15 @@
 """Linear model of one lateral axis: stage with slosh and air, actuators, bench, and the kernel's loops.
 
 The stage is linearised from the plant itself (the body's derivative, the swing of the tanks), at a straight
-fall; the kernel's gains are read from csrc/.  What is small signals' business only is left out: dead zones, slew
-limits, gimbal stops, tilt limits, the noise.
+fall; the kernel's gains are read from csrc/.  What is no matter of small signals is left out: dead zones,
+slew limits, gimbal stops, tilt limits.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -72,6 +72,8 @@ class Stage:
     """Thrust over the sea-level thrust of the burning engines."""
     speed_mps: float
     height_m: float
+    across_mps: tuple[float, float] = (0.0, 0.0)
+    """Speed through the air across the axis, in the plane of the motion and out of it: air gets stiffer."""
 
     @property
     def thrust_n(self) -> float:
@@ -80,7 +82,7 @@ class Stage:
 
     @cached_property
     def records(self) -> tuple[Any, Any]:
-        """Constants and body of the plant at this state, derivative evaluated: the specific force stands in it."""
+        """Constants and body of the plant at this state, the specific force in it."""
         vehicle = self.vehicle
         initial = Initial(
             pos_pad_m=(0.0, 0.0, self.height_m),
@@ -89,6 +91,7 @@ class Stage:
         )
         frame = Frame(len(vehicle.landing_engines))
         c, s = BoosterPlant(frame, vehicle, initial, Wind(), 1_000_000).records()
+        s.wind_mps[0], s.wind_mps[1] = -self.across_mps[0], -self.across_mps[1]
         s.thrust_body_n[2] = self.thrust_n
         s.plume = plume_shielding(self.thrust_n, c.full_thrust_n, c.plume_factor)
         leave(c, s, self.thrust_n / (G0_MPS2 * vehicle.engine.isp_sl_s), 1.0)
@@ -97,8 +100,10 @@ class Stage:
 
     @cached_property
     def by(self) -> dict[str, tuple[float, float]]:
-        """Specific force across (m/s^2) and turning acceleration (rad/s^2), liquid at rest in its tanks, per m/s
-        of drift, rad of tilt, rad/s of turn rate, rad of fins and rad of gimbal."""
+        """Specific force across (m/s^2) and turning acceleration (rad/s^2), liquid at rest in its tanks.
+
+        Each per m/s of drift, rad of tilt, rad/s of turn rate, rad of fins and rad of gimbal.
+        """
         c, s = self.records
         arm = c.gimbal_plane_z_m - s.cm_z_m
         return {
@@ -131,10 +136,11 @@ class Stage:
         """Specific force along the axis."""
         return float(self.records[1].specific_mps2[2])
 
-    @property
+    @cached_property
     def normal_n_per_rad(self) -> float:
-        """Aerodynamic normal force."""
-        return -self.by["speed"][0] * self.records[1].mass_kg * self.speed_mps
+        """Aerodynamic normal force, as the kernel has it: without the drag of the cross flow."""
+        calm = self if self.across_mps == (0.0, 0.0) else replace(self, across_mps=(0.0, 0.0))
+        return -calm.by["speed"][0] * float(self.records[1].mass_kg) * self.speed_mps
 
     @property
     def known_inertia_kgm2(self) -> float:
@@ -144,8 +150,8 @@ class Stage:
         return float(s.inertia_transverse_kgm2 / s.mass_kg * self.records[1].mass_kg)
 
     def tanks(self) -> list[tuple[float, float, float, float]]:
-        """Return of each tank sloshing mass (kg), arm about the centre of mass (m), stiffness (1/s^2), damping
-        (1/s)."""
+        """Return of each tank sloshing mass (kg), arm about the centre of mass (m), stiffness (1/s^2) and
+        damping (1/s)."""
         c, s = self.records
         s.slosh_m[0, :], s.slosh_mps[0, :] = 1.0, 0.0
         found = [swing(c, s, 0, i, 0.0) for i in range(c.tanks)]
@@ -176,8 +182,11 @@ class Loop:
 
     @cached_property
     def matrices(self) -> tuple[Matrix, Matrix, Matrix, Matrix]:
-        """A, B, C, E with x' = A x + B u + E d; C x is the turning acceleration that the kernel asks for, u the
-        one that the effectors are told, d an angle (rad) of the thrust that nobody knows of."""
+        """A, B, C, E of a frame, with x' = A x + B u + E d.
+
+        C x is the turning acceleration (rad/s^2) that the kernel asks for, u the one that the effectors are
+        told (the same where the loop is closed), d an angle (rad) of the thrust that nobody knows of.
+        """
         n = len(self.names)
         rows = dict(zip((*self.names, "asked", "bias"), np.eye(n + 2), strict=True))
         after, asked = self._frame(rows)
@@ -186,9 +195,9 @@ class Loop:
 
     @cached_property
     def body_step(self) -> tuple[Matrix, Row]:
-        """Transition of stage and actuators over a frame, their inputs (drive, fins, bias) held; and the specific
-        force across by their state."""
-        names = [n for n in self.names[: self.names.index("place-1")]] + ["drive", "fin command", "bias"]
+        """Transition of stage and actuators over a frame, their inputs (drive, fins, bias) held; and the
+        specific force across by their state."""
+        names = [*self.names[: self.names.index("place-1")], "drive", "fin command", "bias"]
         row = dict(zip(names, np.eye(len(names)), strict=True))
         force, turn, flows = self._accelerations(row)
         lag = self.stage.vehicle.engine.gimbal_lag_s * self.gimbal_lag_factor
@@ -341,7 +350,8 @@ class Loop:
         after["wind"] = row["wind"] + pace * (missed - per_wind * row["wind"])
         rest = missed - per_wind * after["wind"]
         after["rest"] = row["rest"] + DT / constant(file, "MISSED_FILTER_S") * (rest - row["rest"])
-        return per_wind * after["wind"] + after["rest"]
+        learnt: Row = per_wind * after["wind"] + after["rest"]
+        return learnt
 
     @property
     def least_steer_s(self) -> float:
@@ -364,7 +374,8 @@ class Loop:
         against = -seen["v"] / stage.speed_mps if stage.speed_mps > slow else np.zeros_like(force)
         pushed = stage.axial_mps2
         least = constant("fk_guidance.c", "STIFFNESS_LEAST") * max(pushed, lift)
-        return against + (force - pushed * against) / max(pushed - lift, least, 0.1 * G0_MPS2)
+        tilt: Row = against + (force - pushed * against) / max(pushed - lift, least, 0.1 * G0_MPS2)
+        return tilt
 
 
 def _exponential(a: Matrix) -> Matrix:

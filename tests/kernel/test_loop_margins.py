@@ -6,18 +6,19 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import loop_margins
+import loop_model
 import numpy as np
 import numpy.typing as npt
 import pytest
+from loop_margins import conditions, least_damping, margins
+from loop_model import DT, Loop, Stage
 
 from hil.plant.propellant import slosh_mode
 from hil.plant.vehicle import load_vehicle
 from hil.rig.plan import load_plan
 from hil.rig.run import run_flight
 from hil.tape import read_tape
-from tools import loop_margins, loop_model
-from tools.loop_margins import conditions, least_damping, margins
-from tools.loop_model import DT, Loop, Stage
 
 RIGS = Path(__file__).parents[2] / "rigs"
 VEHICLES = sorted((RIGS / "vehicles").glob("*.toml"))
@@ -60,7 +61,11 @@ def test_steering_leaves_every_mode_damped_in_every_condition(path: Path) -> Non
 
 @pytest.mark.parametrize("path", VEHICLES, ids=lambda path: path.stem)
 def test_the_stage_itself_is_well_damped_where_nothing_sloshes(path: Path) -> None:
-    assert least_damping(landing(path, steer=True, slosh=False)) >= 0.3
+    """With the gimbals' lag doubled a fast mode, that of gimbals and turn rate, is the least damped."""
+    usual = landing(path, steer=True, slosh=False)
+    assert least_damping(usual) >= 0.35
+    assert least_damping(dataclasses.replace(usual, gimbal_gain_factor=0.75)) >= 0.35
+    assert least_damping(dataclasses.replace(usual, gimbal_lag_factor=2.0)) >= 0.2
 
 
 # ---- the margins are those of the loop
@@ -125,9 +130,18 @@ def fly(case: str, folder: Path, faults: str = "") -> tuple[Any, dict[str, Any]]
     return plan, read_tape(folder / "tape.mcap").frames
 
 
-def flown_loop(plan: Any, frames: dict[str, Any], frame: int) -> Loop:
+def flow_across(truth: Any, frame: int) -> tuple[float, float]:
+    """Return the speed through the air along body x and y; the roll angle stays small in these flights."""
+    _, x, y, _ = truth["q_pad_from_body"][frame]
+    air = truth["vel_pad_mps"][frame] - truth["wind_pad_mps"][frame]
+    return float(air[0] - 2.0 * y * air[2]), float(air[1] + 2.0 * x * air[2])
+
+
+def flown_loop(plan: Any, frames: dict[str, Any], frame: int, *, slosh: bool) -> Loop:
     """Return the linear model of the stage as it flew in a frame."""
     truth, vehicle = frames["truth"], plan.vehicle
+    if not slosh:
+        vehicle = vehicle.model_copy(update={"tank": ()})
     thrusts = truth["thrust_n"][frame]
     burning = int((thrusts > 0.1 * vehicle.engine.thrust_sl_n).sum())
     stage = Stage(
@@ -137,52 +151,68 @@ def flown_loop(plan: Any, frames: dict[str, Any], frame: int) -> Loop:
         float(thrusts.sum() / burning / vehicle.engine.thrust_sl_n),
         -float(truth["vel_pad_mps"][frame, 2]),
         float(truth["pos_pad_m"][frame, 2]),
+        flow_across(truth, frame),
     )
-    left_s = frames["telemetry"]["time_to_go_s"][frame] - loop_model.constant("fk_parts.h", "FK_ATTITUDE_LEAD_S")
+    left_s = frames["telemetry"]["time_to_go_s"][frame] - loop_model.constant(
+        "fk_parts.h", "FK_ATTITUDE_LEAD_S"
+    )
     return Loop(stage, steer_s=max(float(left_s), Loop(stage).least_steer_s))
 
 
-def kicked(loop: Loop, angle_rad: float, frames: int) -> Floats:
-    """Return the turn rate (rad/s), frame by frame, after the thrust has turned by an angle all at once."""
-    a, b, c, e = loop.matrices
-    state, rates = np.zeros((len(a), 1)), []
-    for _ in range(frames):
+def kicked(plan: Any, frames: dict[str, Any], first: int, *, slosh: bool = True) -> Floats:
+    """Return the model's turn rate (rad/s), frame by frame, after the thrust has turned by ANGLE_DEG at once.
+
+    The model is that of the state in flight, taken anew every quarter of a second.
+    """
+    state, rates = np.zeros((0, 1)), []
+    for frame in range(first, first + FRAMES):
+        if (frame - first) % 25 == 0:
+            loop = flown_loop(plan, frames, frame, slosh=slosh)
+            a, b, c, e = loop.matrices
+            state = state if len(state) else np.zeros((len(a), 1))
         rates.append(float(state[loop.names.index("rate"), 0]))
-        state = (a + b @ c) @ state + e * angle_rad
+        state = (a + b @ c) @ state + e * np.radians(ANGLE_DEG)
     return np.array(rates)
 
 
 def swing_of(rates: Floats) -> tuple[float, float]:
-    """Return when the answer to a kick is at its height and when it is down to half of that again, s."""
+    """Return when the answer to a kick is at its height and when it has fallen to half of that again, s."""
     size = np.abs(rates)
-    top = int(np.argmax(size[: round(1.5 / DT)]))
-    half = top + int(np.argmax(size[top:] < 0.5 * size[top]))
-    return top * DT, half * DT
+    top = int(np.argmax(size))
+    return top * DT, (top + int(np.argmax(size[top:] < 0.5 * size[top]))) * DT
 
 
-FRAMES = 250
 ANGLE_DEG = 0.5
-FLOWN = (("nominal", 10.0), ("nominal", 15.0), ("crs12", 15.0), ("crs12", 28.0))
-"""Braking on three engines at 258 and 128 m/s; on one at some 200 m/s, and in the finish."""
+FRAMES = 250
+FLOWN = (("nominal", 10.5), ("nominal", 14.5), ("crs12", 20.0), ("crs12", 28.0))
+"""Braking on three engines, fast and slower; the finish on one, fast and slower."""
 
 
 @pytest.mark.parametrize(("case", "at_s"), FLOWN)
 def test_the_flown_stage_answers_a_kick_as_the_model_does(case: str, at_s: float, tmp_path: Path) -> None:
-    """Real kernel, firmware and plant: the thrust of every engine turns by half a degree, compared with the same
-    flight without; the model's moments are met within a tenth of a second and its curve within a quarter."""
+    """Real kernel, firmware, plant: the thrust turns by half a degree; held against the same flight without.
+
+    The moments that tell frequency and damping agree within 5 %, the curves within 5 %; those of a model
+    whose liquid stands still do not.
+    """
     plan, usual = fly(case, tmp_path / "usual")
-    bias = "".join(
-        f'\n[[fault]]\nkind = "gimbal.bias"\nengine = {number}\naxis = "x"\nangle_deg = {ANGLE_DEG}\nat_s = {at_s}\n'
-        for number in plan.vehicle.landing_engines
+    _, hit = fly(
+        case, tmp_path / "hit", "".join(turned_thrust(n, at_s) for n in plan.vehicle.landing_engines)
     )
-    _, hit = fly(case, tmp_path / "hit", bias)
     first = round(at_s / DT)
     window = slice(first, first + FRAMES)
     flown = hit["truth"]["omega_body_radps"][window, 1] - usual["truth"]["omega_body_radps"][window, 1]
-    loop = flown_loop(plan, usual, first)
-    model = kicked(loop, np.radians(ANGLE_DEG), FRAMES)
-    print(case, at_s, swing_of(flown), swing_of(model), np.linalg.norm(flown - model) / np.linalg.norm(flown))
-    assert swing_of(flown) == pytest.approx(swing_of(model), abs=0.1)
-    assert np.linalg.norm(flown - model) < 0.25 * np.linalg.norm(flown)
-    dry = dataclasses.replace(loop.stage, vehicle=plan.vehicle.model_copy(update={"tank": ()}))
-    print("dry", np.linalg.norm(flown - kicked(dataclasses.replace(loop, stage=dry), np.radians(ANGLE_DEG), FRAMES)) / np.linalg.norm(flown))
+
+    def off(model: Floats) -> float:
+        return float(np.linalg.norm(flown - model) / np.linalg.norm(flown))
+
+    model = kicked(plan, usual, first)
+    assert swing_of(flown) == pytest.approx(swing_of(model), rel=0.05)
+    assert off(model) < 0.05
+    assert off(kicked(plan, usual, first, slosh=False)) > 0.05
+
+
+def turned_thrust(engine: int, at_s: float) -> str:
+    """Return the fault that turns an engine's thrust away from where its gimbal points."""
+    where = f'engine = {engine}\naxis = "x"\nangle_deg = {ANGLE_DEG}\nat_s = {at_s}'
+    return f'\n[[fault]]\nkind = "gimbal.bias"\n{where}\n'
