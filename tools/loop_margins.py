@@ -105,7 +105,9 @@ def _poles(loop: Loop) -> tuple[Poles, Poles]:
 
 def _continuous(poles: Poles) -> Poles:
     """Return those that are not plain delays, in s."""
-    return np.log(poles[np.abs(poles) > 0.02]).astype(complex) / DT
+    moving = poles[np.abs(poles) > 0.02]
+    rates: Poles = np.asarray(np.log(moving) / DT, dtype=np.complex128)
+    return rates
 
 
 def least_damping(loop: Loop) -> float:
