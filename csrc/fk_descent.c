@@ -70,11 +70,11 @@ static void start_scan(fk_descent_t *d)
     pose(d, d->time_s[0], 0);
 }
 
-/* Solves that cannot beat the best end early. */
+/* Solves that cannot beat the best end early; one whose drag is still to change could. */
 static void set_give_up(fk_descent_t *d)
 {
     const double kept = 1.0 - d->best / d->problem.mass_kg;
-    if (d->reachable && kept > 0.0) {
+    if (d->reachable && kept > 0.0 && !(d->problem.drag_area_m2 > 0.0)) {
         d->socp.give_up = -fk_log(kept) / d->program.log_mass;
     }
 }
@@ -120,7 +120,7 @@ static void start_final(fk_descent_t *d, double time_s)
 
 static void start_search(fk_descent_t *d)
 {
-    d->elastic = 0;
+    d->elastic = d->problem.drag_area_m2 > 0.0; /* drag needs a motion, if only that of least miss */
     if (d->problem.has_switch) {
         start_switch(d);
     } else if (d->free_time) {
@@ -135,6 +135,7 @@ void fk_descent_init(fk_descent_t *d, const fk_problem_t *problem, int32_t free_
     d->problem = *problem;
     d->free_time = free_time;
     d->pass = 0;
+    d->settled = 1;
     d->found_node = 0;
     d->status = FK_DESCENT_RUNNING;
     d->iterations = 0;
@@ -156,7 +157,7 @@ void fk_descent_init(fk_descent_t *d, const fk_problem_t *problem, int32_t free_
 /* Smaller is better; propellant first, in kg, then the miss. */
 static double merit(const fk_descent_t *d)
 {
-    if (d->socp.status != FK_SOCP_OPTIMAL) {
+    if (d->socp.status != FK_SOCP_OPTIMAL || !d->settled) {
         return NOTHING;
     }
     const double cost = fk_socp_cost(&d->socp);
@@ -297,28 +298,17 @@ static void set_drag(fk_descent_t *d)
     }
 }
 
-/* A pass is over: the last one, or the next is made along its motion. */
-static void end_pass(fk_descent_t *d)
+/* 1: drag along the motion just found is to be known in a pass more. */
+static int32_t next_pass(fk_descent_t *d)
 {
     const int32_t last = d->problem.nodes - 1;
     const double before = d->last.mass_kg[last]; /* not read after the first pass */
     fk_socp_result(&d->socp, &d->last);
-    const double mass = d->last.mass_kg[last];
-    if (d->pass > 0 && fabs(mass - before) < FK_DESCENT_SETTLED * mass) {
-        return;
-    }
-    if (++d->pass == FK_DESCENT_PASSES) {
-        d->status = FK_DESCENT_FAILED;
-        return;
-    }
-    d->status = FK_DESCENT_RUNNING;
-    d->proven = 0;
     set_drag(d);
-    if (d->pass < FK_DESCENT_SEARCHES) {
-        start_search(d);
-    } else {
-        start_final(d, d->probe_s);
-    }
+    const double mass = d->last.mass_kg[last];
+    d->settled = d->pass > 0 && fabs(mass - before) < FK_DESCENT_SETTLED * mass;
+    d->pass++;
+    return !d->settled && d->pass < FK_DESCENT_PASSES;
 }
 
 static void solved(fk_descent_t *d)
@@ -329,19 +319,22 @@ static void solved(fk_descent_t *d)
         pose(d, d->probe_s, 1);
         return;
     }
+    if (d->problem.drag_area_m2 > 0.0 && d->socp.status == FK_SOCP_OPTIMAL && next_pass(d)) {
+        d->proven = 0;
+        pose(d, d->probe_s, 0);
+        return;
+    }
+    d->pass = 0;
     if (d->phase != FINAL) {
         note(d, merit(d));
         return;
     }
-    if (d->socp.status != FK_SOCP_OPTIMAL) {
+    if (d->socp.status != FK_SOCP_OPTIMAL || !d->settled) {
         d->status = FK_DESCENT_FAILED;
     } else if (d->reachable) {
         d->status = FK_DESCENT_OPTIMAL;
     } else { /* a stalled solve proves nothing, a miss does */
         d->status = d->proven || fk_socp_cost(&d->socp) > MISSED ? FK_DESCENT_INFEASIBLE : FK_DESCENT_FAILED;
-    }
-    if (d->problem.drag_area_m2 > 0.0 && d->status != FK_DESCENT_FAILED) {
-        end_pass(d);
     }
 }
 

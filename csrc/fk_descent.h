@@ -12,8 +12,8 @@
  *
  * Drag (problem.drag_area_m2): drag along the motion of one pass, in the air of fk_air_at with pos_m[2] as height
  * above sea level, is known acceleration in the next, until the final mass changes by less than
- * FK_DESCENT_SETTLED of itself. Final time and switch are searched for in the first FK_DESCENT_SEARCHES passes, then
- * held. A descent that has not settled after FK_DESCENT_PASSES has failed.
+ * FK_DESCENT_SETTLED of itself. So it is for every final time and switch that is tried, the first pass along the
+ * motion before; a descent that has not settled after FK_DESCENT_PASSES has failed.
  *
  * Worst case: FK_DESCENT_FIXED iterations for a given final time, FK_DESCENT_FREE for a search over it,
  * FK_DESCENT_SWITCH for one over the switch, FK_DESCENT_BOTH for both; FK_DESCENT_PASSES times as many with drag,
@@ -35,7 +35,6 @@
 #define FK_DESCENT_SWITCHES (FK_NODES - 1) /* nodes at which bounds may change */
 #define FK_DESCENT_STRIDE 4                /* between those tried first where the final time is free */
 #define FK_DESCENT_PASSES 16
-#define FK_DESCENT_SEARCHES 4
 #define FK_DESCENT_SETTLED 1e-6
 #define FK_DESCENT_SWITCH ((FK_DESCENT_SWITCHES * 3 + 2) * FK_SOCP_ITERATIONS)
 #define FK_DESCENT_BOTH                                                                                      \
@@ -65,7 +64,8 @@ typedef struct {
     int32_t node;   /* being tried */
     int32_t sweep;  /* over the nodes: 0 every FK_DESCENT_STRIDE-th, 1 those between */
     int32_t centre; /* of sweep 1 */
-    int32_t pass;
+    int32_t pass;   /* drag: of the problem being solved */
+    int32_t settled;
     int32_t free_time;
     int32_t phase;
     int32_t count;     /* of final times in this phase */
