@@ -54,14 +54,12 @@ void fk_cone_unit(fk_cone_t *c)
 }
 
 /* How far x is outside its cones; negative inside. */
-static double outside(const fk_cone_t *c, const double *x, const double line[FK_LINES])
+static double outside(const fk_cone_t *c, double x[4][FK_CONES], const double line[FK_LINES])
 {
     double worst = -1e300;
     for (int32_t i = 0; i < c->cones; i++) {
-        const double *y = x + i;
-        const double norm = sqrt(y[FK_CONES] * y[FK_CONES] + y[2 * FK_CONES] * y[2 * FK_CONES]
-                                 + y[3 * FK_CONES] * y[3 * FK_CONES]);
-        worst = norm - y[0] > worst ? norm - y[0] : worst;
+        const double norm = sqrt(x[1][i] * x[1][i] + x[2][i] * x[2][i] + x[3][i] * x[3][i]);
+        worst = norm - x[0][i] > worst ? norm - x[0][i] : worst;
     }
     for (int32_t i = 0; i < c->lines; i++) {
         worst = -line[i] > worst ? -line[i] : worst;
@@ -71,7 +69,7 @@ static double outside(const fk_cone_t *c, const double *x, const double line[FK_
 
 /* Moves x along the unit element if need be: Vandenberghe, The CVXOPT linear and quadratic cone program
  * solvers, 2010, section 5.3. Returns by how much. */
-static double enter(const fk_cone_t *c, double *x, double line[FK_LINES])
+static double enter(const fk_cone_t *c, double x[4][FK_CONES], double line[FK_LINES])
 {
     const double worst = outside(c, x, line);
     if (worst < -NEAR_BOUNDARY) {
@@ -79,7 +77,7 @@ static double enter(const fk_cone_t *c, double *x, double line[FK_LINES])
     }
     const double by = 1.0 + worst;
     for (int32_t i = 0; i < c->cones; i++) {
-        x[i] += by;
+        x[0][i] += by;
     }
     for (int32_t i = 0; i < c->lines; i++) {
         line[i] += by;
@@ -91,7 +89,7 @@ double fk_cone_enter_primal(fk_cone_t *c)
 {
     memcpy(c->s, c->d, sizeof c->s);
     memcpy(c->line_s, c->line_d, sizeof c->line_s);
-    return enter(c, c->s[0], c->line_s);
+    return enter(c, c->s, c->line_s);
 }
 
 double fk_cone_enter_dual(fk_cone_t *c)
@@ -104,7 +102,7 @@ double fk_cone_enter_dual(fk_cone_t *c)
     for (int32_t i = 0; i < c->lines; i++) {
         c->line_z[i] = -c->line_d[i];
     }
-    return enter(c, c->z[0], c->line_z);
+    return enter(c, c->z, c->line_z);
 }
 
 /* Products with themselves, s'Js and z'Jz, and the root of their product. */

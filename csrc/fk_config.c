@@ -13,18 +13,12 @@ typedef struct {
 #define CONFIG(field) offsetof(fk_if_config_t, field)
 
 static const range_t ENGINE_RANGES[] = {
-    {ENGINE(pos_body_m[0]), -1e2, 1e2},
-    {ENGINE(pos_body_m[1]), -1e2, 1e2},
-    {ENGINE(thrust_sl_n), 1.0, 1e9},
-    {ENGINE(thrust_vac_n), 1.0, 2e9},
-    {ENGINE(throttle_floor), 1e-3, 1.0},
-    {ENGINE(isp_vac_s), 1.0, 1e5},
-    {ENGINE(chamber_pa), 1.0, 1e10},
-    {ENGINE(thrust_lag_s), 1e-4, 1e2},
-    {ENGINE(valve_slew_per_s), 1e-6, 1e6},
-    {ENGINE(start_s), 0.0, 1e3},
-    {ENGINE(gimbal_limit_rad), 0.0, 1.0},
-    {ENGINE(gimbal_rate_radps), 0.0, 1e3},
+    {ENGINE(pos_body_m[0]), -1e2, 1e2},    {ENGINE(pos_body_m[1]), -1e2, 1e2},
+    {ENGINE(thrust_sl_n), 1.0, 1e9},       {ENGINE(thrust_vac_n), 1.0, 2e9},
+    {ENGINE(throttle_floor), 1e-3, 1.0},   {ENGINE(isp_vac_s), 1.0, 1e5},
+    {ENGINE(chamber_pa), 1.0, 1e10},       {ENGINE(thrust_lag_s), 1e-4, 1e2},
+    {ENGINE(valve_slew_per_s), 1e-6, 1e6}, {ENGINE(start_s), 0.0, 1e3},
+    {ENGINE(gimbal_limit_rad), 0.0, 1.0},  {ENGINE(gimbal_rate_radps), 0.0, 1e3},
 };
 
 static const range_t CONFIG_RANGES[] = {

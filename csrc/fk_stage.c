@@ -73,7 +73,8 @@ static void find_thrust(fk_stage_t *stage, const fk_if_config_t *c, const fk_if_
         flow += lit ? fraction * e->thrust_vac_n / (e->isp_vac_s * FK_G0) : 0.0;
         full += e->thrust_sl_n;
     }
-    stage->plume = fk_max(1.0 + (c->plume_factor - 1.0) * fk_clamp(stage->thrust_total_n / full, 0.0, 1.0), PLUME_LEAST);
+    stage->plume =
+        fk_max(1.0 + (c->plume_factor - 1.0) * fk_clamp(stage->thrust_total_n / full, 0.0, 1.0), PLUME_LEAST);
     stage->mass_kg = fk_max(c->dry_mass_kg, stage->mass_kg - flow * c->frame_s);
 }
 

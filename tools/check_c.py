@@ -16,9 +16,9 @@ from pathlib import Path
 __all__ = ["FLAGS", "main", "rule_violations"]
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("csrc", "firmware_stubs", "rigs/kernels")
-HOSTED = ("firmware_stubs/port_host",)
-"""Here the firmware meets the system: it may allocate, print to its own log and wait."""
+ROOMS = ("csrc", "firmware_stubs", "rigs/kernels", "tests/fuzz")
+HOSTED = ("firmware_stubs/port_host", "tests/fuzz")
+"""Here the C meets the system: it may allocate, print to its own log and wait."""
 
 FLAGS = (
     "-std=c11 -Wall -Wextra -Werror -pedantic -Wconversion -Wsign-conversion -Wdouble-promotion "

@@ -4,9 +4,9 @@
     python tools/fuzz.py --target fk_step --calls 100000 --driver        inputs of the plain driver (gcc)
     python tools/fuzz.py --replay [FILE ...] [--target wire]             the corpus, or these files, sanitized
 
-Prints one JSON object a target: calls, calls a second and how often what was reached. A finding ends it with status
-1; the input that shows it is kept under build/fuzz/found/TARGET and belongs into tests/fuzz/corpus/TARGET once it
-is mended. What counts as one call is said at the head of each target's source.
+Prints one JSON object a target: calls, calls a second and how often what was reached. A finding ends it with
+status 1; the input that shows it is kept under build/fuzz/found/TARGET and belongs into
+tests/fuzz/corpus/TARGET once it is mended. What counts as one call is said at the head of each target.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FRAME_S = 0.01
 MOST_BYTES = 1024
 """Of one input: long enough for a landing from ignition to touchdown."""
 
-FLAGS = ("-std=c11", "-g", "-O2", "-ffp-contract=off", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Werror")
+FLAGS = ("-std=c11", "-g", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
 SANITIZERS = "address,undefined,float-divide-by-zero,float-cast-overflow"
 
 
@@ -126,7 +126,7 @@ def replay(target: str, files: Iterable[Path] = ()) -> tuple[int, dict[str, Any]
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Fuzz the kernel, the optimiser and the decoders of the wires.")
+    parser = argparse.ArgumentParser(description="Fuzz the kernel, the optimiser and the wires.")
     parser.add_argument("--target", choices=TARGETS, action="append", help="which; all of them when none is named")
     parser.add_argument("--calls", type=int, default=100_000, help="end after so many calls (default: %(default)s)")
     parser.add_argument("--sanitize", action="store_true", help=f"with {SANITIZERS}")

@@ -35,12 +35,12 @@ static int32_t times_usable(const ev_config_t *c)
 
 static int32_t usable(const ev_config_t *c)
 {
-    return times_usable(c) && between(c->valve_slew_per_s, 1e-3, 1e3) && between(c->valve_gain_per_s, 0.0, 1e4)
-           && between(c->gimbal_rate_radps, 1e-4, 1e2) && between(c->gimbal_gain_per_s, 0.0, 1e4)
-           && between(c->gimbal_limit_rad, 0.0, 1.0) && between(c->chamber_pa, 1.0, 1e9)
-           && between(c->mainstage_chamber_fraction, 0.0, 1.0) && between(c->start_valve_pos, 0.0, 1.0)
-           && between(c->closed_pos, 0.0, 1.0) && c->node >= 1 && c->node <= RECORDS_MAX_ENGINES
-           && (c->shutdown_first == EV_OX || c->shutdown_first == EV_FUEL);
+    return times_usable(c) && between(c->valve_slew_per_s, 1e-3, 1e3)
+           && between(c->valve_gain_per_s, 0.0, 1e4) && between(c->gimbal_rate_radps, 1e-4, 1e2)
+           && between(c->gimbal_gain_per_s, 0.0, 1e4) && between(c->gimbal_limit_rad, 0.0, 1.0)
+           && between(c->chamber_pa, 1.0, 1e9) && between(c->mainstage_chamber_fraction, 0.0, 1.0)
+           && between(c->start_valve_pos, 0.0, 1.0) && between(c->closed_pos, 0.0, 1.0) && c->node >= 1
+           && c->node <= RECORDS_MAX_ENGINES && (c->shutdown_first == EV_OX || c->shutdown_first == EV_FUEL);
 }
 
 int32_t ev_init(ev_t *ev, const ev_config_t *config)

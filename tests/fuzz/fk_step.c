@@ -14,7 +14,7 @@
 #define MOST_FRAMES 6000
 #define FRAME_NS 10000000
 #define DT 0.01
-#define LATENCY_FRAMES 5
+#define LATENCY_NS 50000000
 #define SLOTS (sizeof(fk_if_config_t) / sizeof(double))
 #define START_FRAMES 30
 
@@ -33,6 +33,7 @@ static struct {
     fk_if_output_t out;
     engine_t engine[FK_ENGINES];
     double pos[3], vel[3], axis[3], omega[3], force;
+    double engine_mps2; /* acceleration that one engine gives at full thrust */
     int32_t frames, mode, solver_iterations;
     int32_t given_up[FK_ENGINES]; /* was told to shut down, or called failed */
     uint32_t noise;
@@ -102,6 +103,16 @@ static void check_unused(int32_t from)
     }
 }
 
+static void note_mode(void)
+{
+    static const char *const name[] = {"coast",     "ignition", "braking", "terminal",
+                                       "touchdown", "done",     "abort"};
+    fuzz_note(name[s.mode]);
+    if (s.out.telemetry.plan_source == 2) {
+        fuzz_note("on_an_optimised_plan");
+    }
+}
+
 static void step_kernel(void)
 {
     fk_step(&s.fk, &s.in, &s.out);
@@ -115,11 +126,7 @@ static void step_kernel(void)
     check_telemetry(&s.out.telemetry);
     check_state(&s.fk);
     check_work(&s.fk.optimiser);
-    fuzz_note(s.mode == FK_IF_BRAKING && s.out.telemetry.plan_source == 2 ? "braking_on_plan"
-              : s.mode == FK_IF_BRAKING                                   ? "braking"
-              : s.mode == FK_IF_TERMINAL                                  ? "terminal"
-              : s.mode == FK_IF_ABORT                                     ? "abort"
-                                                                          : "other_modes");
+    note_mode();
     s.frames++;
     fuzz_count();
 }
@@ -148,7 +155,7 @@ static void run_engine(engine_t *e, const fk_if_engine_command_t *command)
     e->chamber += 0.1 * (burns * part - e->chamber);
 }
 
-/* Constants of its own: the configuration may be a mutated one. */
+/* With constants of its own: the configuration may be a mutated one. */
 static void move(void)
 {
     const double speed = sqrt(s.vel[0] * s.vel[0] + s.vel[1] * s.vel[1] + s.vel[2] * s.vel[2]);
@@ -157,7 +164,7 @@ static void move(void)
         run_engine(&s.engine[i], &s.out.engine[i]);
         chambers += s.engine[i].chamber;
     }
-    s.force = 14.0 * chambers;
+    s.force = s.engine_mps2 * chambers;
     const double *asked = s.out.telemetry.accel_cmd_pad_mps2;
     const double size = sqrt(asked[0] * asked[0] + asked[1] * asked[1] + asked[2] * asked[2]);
     const double follow = fuzz_in(size, 1.0, 1e3) && asked[2] > 0.5 * size ? 0.01 / size : 0.0;
@@ -223,7 +230,7 @@ static void fly(int32_t frames, double size)
     for (int32_t i = 0; i < frames && s.frames < MOST_FRAMES; i++) {
         move();
         s.in.t_ns = (int64_t)((uint64_t)s.in.t_ns + FRAME_NS);
-        see_nav(size, s.in.t_ns > LATENCY_FRAMES * FRAME_NS ? LATENCY_FRAMES * FRAME_NS : 0);
+        see_nav(size, s.in.t_ns > LATENCY_NS ? LATENCY_NS : 0);
         see_engines();
         step_kernel();
     }
@@ -249,6 +256,25 @@ static void tilt(fuzz_t *f)
     }
 }
 
+static void spoil_engine(fk_if_engine_status_t *e, uint32_t which, double value)
+{
+    double *const number[] = {&e->ox_valve_pos, &e->fuel_valve_pos, &e->chamber_pa, &e->gimbal_x_rad,
+                              &e->gimbal_y_rad};
+    *number[which % 5u] = value;
+}
+
+static void spoil_nav(fk_if_nav_t *n, uint32_t which, double value)
+{
+    double *const vector[] = {n->pos_pad_m, n->vel_pad_mps, n->omega_body_radps, n->force_body_mps2};
+    if (which % 17u < 12u) {
+        vector[which % 17u / 3u][which % 17u % 3u] = value;
+    } else if (which % 17u < 16u) {
+        n->q_pad_from_body[which % 4u] = value;
+    } else {
+        n->height_m = value;
+    }
+}
+
 /* Some frames in which one number of what is seen is anything. */
 static void spoil(fuzz_t *f)
 {
@@ -259,10 +285,9 @@ static void spoil(fuzz_t *f)
         s.in.t_ns = (int64_t)((uint64_t)s.in.t_ns + FRAME_NS);
         see_nav(0.0, 0);
         see_engines();
-        (&s.in.nav.pos_pad_m[0])[place_in_nav % 17u] = value;
+        spoil_nav(&s.in.nav, place_in_nav, value);
         if (place_in_nav >= 128) {
-            const uint32_t engine = place_in_nav % 3u;
-            (&s.in.engine[engine].ox_valve_pos)[place_in_nav / 3u % 5u] = value;
+            spoil_engine(&s.in.engine[place_in_nav % 3u], place_in_nav / 3u, value);
         }
         step_kernel();
     }
@@ -377,6 +402,7 @@ static int32_t configure(fuzz_t *f)
     const uint8_t changes = fuzz_byte(f);
     memset(&s, 0, sizeof s);
     memcpy(&s.config, fuzz_vehicle[which % FUZZ_VEHICLES], sizeof s.config);
+    s.engine_mps2 = s.config.engine[0].thrust_sl_n / (0.95 * s.config.mass_kg);
     s.config.optimise = which / 2 % 4 != 0;
     s.config.ignition_forced = which / 8 % 2;
     s.config.ignition_forced_t_s = fuzz_between(f, 0.0, 20.0);
@@ -386,7 +412,9 @@ static int32_t configure(fuzz_t *f)
     const int32_t refused = fk_init(&s.fk, &s.config);
     FUZZ_HOLDS(refused >= 0 && refused <= 3);
     FUZZ_HOLDS(!refused || changes > 160);
-    fuzz_note(refused ? "configurations_refused" : changes > 160 ? "configurations_changed" : "configurations_shipped");
+    fuzz_note(refused         ? "configurations_refused"
+              : changes > 160 ? "configurations_changed"
+                              : "configurations_shipped");
     return !refused;
 }
 

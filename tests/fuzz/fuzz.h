@@ -25,17 +25,17 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 uint8_t fuzz_byte(fuzz_t *f);
-uint32_t fuzz_word(fuzz_t *f);                              /* 16 bits */
-double fuzz_between(fuzz_t *f, double low, double high);    /* one of 65536 values */
-double fuzz_hostile(fuzz_t *f);                             /* NaN, infinities, denormals, huge, any bits */
-int64_t fuzz_time(fuzz_t *f);                               /* any, the ends of the range among them */
-void fuzz_fill(fuzz_t *f, void *into, size_t size);         /* raw */
-int32_t fuzz_in(double x, double low, double high);         /* false for NaN */
+uint32_t fuzz_word(fuzz_t *f);                           /* 16 bits */
+double fuzz_between(fuzz_t *f, double low, double high); /* one of 65536 values */
+double fuzz_hostile(fuzz_t *f);                          /* NaN, infinities, denormals, huge, any bits */
+int64_t fuzz_time(fuzz_t *f);                            /* any, the ends of the range among them */
+void fuzz_fill(fuzz_t *f, void *into, size_t size);      /* raw */
+int32_t fuzz_in(double x, double low, double high);      /* false for NaN */
 int32_t fuzz_finite(const double *x, size_t count);
 
 /* One more call of what the target is about; ends the process, with 0, once FUZZ_CALLS (environment) are done. */
 void fuzz_count(void);
-/* What else is worth a figure, printed at the end: fuzz_note(FUZZ_NOTE_x). */
+/* Counts what was reached, by a literal; all are printed at the end. */
 void fuzz_note(const char *name);
 
 void fuzz_broken(const char *what, const char *file, int line);
