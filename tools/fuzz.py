@@ -99,7 +99,9 @@ def _execute(command: Sequence[str], calls: int | None) -> tuple[int, dict[str, 
     return done.returncode, json.loads(told[-1]) if told else {}, done.stderr
 
 
-def run(target: str, *, calls: int, sanitize: bool, driver: bool, seed: int) -> tuple[int, dict[str, Any], str]:
+def run(
+    target: str, *, calls: int, sanitize: bool, driver: bool, seed: int
+) -> tuple[int, dict[str, Any], str]:
     """Fuzz a target until it has made so many calls; return status, figures and what was said.
 
     Raises FuzzError.
@@ -111,7 +113,13 @@ def run(target: str, *, calls: int, sanitize: bool, driver: bool, seed: int) -> 
     grown = BUILD / "grown" / target
     for folder in (found, grown):
         folder.mkdir(parents=True, exist_ok=True)
-    options = (f"-artifact_prefix={found}/", f"-seed={seed}", f"-max_len={MOST_BYTES}", "-len_control=0", "-timeout=60")
+    options = (
+        f"-artifact_prefix={found}/",
+        f"-seed={seed}",
+        f"-max_len={MOST_BYTES}",
+        "-len_control=0",
+        "-timeout=60",
+    )
     return _execute([program, *options, str(grown), str(_corpus(target))], calls)
 
 
@@ -127,12 +135,20 @@ def replay(target: str, files: Iterable[Path] = ()) -> tuple[int, dict[str, Any]
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Fuzz the kernel, the optimiser and the wires.")
-    parser.add_argument("--target", choices=TARGETS, action="append", help="which; all of them when none is named")
-    parser.add_argument("--calls", type=int, default=100_000, help="end after so many calls (default: %(default)s)")
+    parser.add_argument(
+        "--target", choices=TARGETS, action="append", help="which; all of them when none is named"
+    )
+    parser.add_argument(
+        "--calls", type=int, default=100_000, help="end after so many calls (default: %(default)s)"
+    )
     parser.add_argument("--sanitize", action="store_true", help=f"with {SANITIZERS}")
-    parser.add_argument("--driver", action="store_true", help="gcc and the plain driver in place of libFuzzer")
+    parser.add_argument(
+        "--driver", action="store_true", help="gcc and the plain driver in place of libFuzzer"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the inputs (default: %(default)s)")
-    parser.add_argument("--replay", nargs="*", type=Path, metavar="FILE", help="run these files, or the whole corpus")
+    parser.add_argument(
+        "--replay", nargs="*", type=Path, metavar="FILE", help="run these files, or the whole corpus"
+    )
     return parser.parse_args()
 
 

@@ -265,14 +265,11 @@ static void spoil_engine(fk_if_engine_status_t *e, uint32_t which, double value)
 
 static void spoil_nav(fk_if_nav_t *n, uint32_t which, double value)
 {
-    double *const vector[] = {n->pos_pad_m, n->vel_pad_mps, n->omega_body_radps, n->force_body_mps2};
-    if (which % 17u < 12u) {
-        vector[which % 17u / 3u][which % 17u % 3u] = value;
-    } else if (which % 17u < 16u) {
-        n->q_pad_from_body[which % 4u] = value;
-    } else {
-        n->height_m = value;
-    }
+    double *const first[] = {n->pos_pad_m, n->vel_pad_mps, n->omega_body_radps, n->force_body_mps2,
+                             n->q_pad_from_body};
+    double *const vector = first[which % 5u];
+    vector[which / 5u % 3u] = value;
+    n->height_m = which % 17u == 16u ? value : n->height_m;
 }
 
 /* Some frames in which one number of what is seen is anything. */
