@@ -306,7 +306,7 @@ void fk_plan_update(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *
         return;
     }
     const int32_t lost = running_engines(c, engine) < o->engines && modes->mode == FK_IF_BRAKING;
-    if (lost) {
+    if (lost || now_s < o->began_s) { /* a clock that ran backwards would keep a plan fresh for ever */
         o->solving = o->flown.valid = o->before.valid = 0;
     }
     if (o->solving) {
