@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tools import fuzz
 
+pytestmark = pytest.mark.xdist_group("fuzz")  # they build the same programs
 needs_clang = pytest.mark.skipif(shutil.which("clang") is None, reason="apt-get install clang")
 NIGHTLY = [
     ("fk_step", 10_000_000, False),
@@ -20,15 +23,20 @@ NIGHTLY = [
 ]
 
 
+@functools.cache
+def replayed(target: str) -> tuple[int, dict[str, Any], str]:
+    return fuzz.replay(target)
+
+
 @pytest.mark.parametrize("target", fuzz.TARGETS)
 def test_the_corpus_holds_under_the_sanitizers(target: str) -> None:
-    status, figures, said = fuzz.replay(target)
+    status, figures, said = replayed(target)
     assert status == 0, said
     assert figures["calls"] > 0
 
 
 def test_the_corpus_flies_every_mode_on_plans_and_without() -> None:
-    _, figures, _ = fuzz.replay("fk_step")
+    _, figures, _ = replayed("fk_step")
     modes = ("coast", "ignition", "braking", "terminal", "touchdown", "done", "abort")
     assert all(figures.get(mode, 0) > 0 for mode in modes), figures
     assert 0 < figures["on_an_optimised_plan"] < figures["braking"] + figures["terminal"]
