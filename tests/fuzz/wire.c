@@ -275,8 +275,12 @@ static void valve_board(void)
 
 static void describe(fk_if_info_t *info)
 {
-    const fk_if_info_t mine = {FK_IF_VERSION,          16,    sizeof(fk_if_input_t), sizeof(fk_if_output_t),
-                               sizeof(fk_if_config_t), "fuzz"};
+    const fk_if_info_t mine = {.version = FK_IF_VERSION,
+                               .state_size = 16,
+                               .input_size = sizeof(fk_if_input_t),
+                               .output_size = sizeof(fk_if_output_t),
+                               .config_size = sizeof(fk_if_config_t),
+                               .name = "fuzz"};
     *info = mine;
 }
 
