@@ -26,6 +26,8 @@
 #define FINISH_ACCEL_MAX 30.0
 #define TILT_AT_GROUND_RAD 0.035
 #define TILT_PER_M 0.0022
+#define SPARE_THROTTLE 0.93 /* that the engines but one may need */
+#define SPARE_GAIN 4.0
 #define SLOW_MPS 5.0           /* below this the velocity is no direction to steer by */
 #define STIFFNESS_LEAST 0.3    /* of the larger of the two opposing forces */
 #define LATERAL_LIMIT_PART 0.5 /* of the vertical specific force */
@@ -190,6 +192,18 @@ static void plan_ignition(fk_plan_t *plan, const fk_if_config_t *c, const fk_sta
     learn_final_mass(plan, c, stage, p);
 }
 
+/* The throttle to brake with now.  Where the engines but one would need more than they have, all brake harder
+ * at first, until the loss of one can be borne. */
+static double sparing_throttle(const fk_plan_t *plan, const fk_if_config_t *c, const engines_t *brake)
+{
+    const double u = plan->brake_throttle;
+    const double bearable = SPARE_THROTTLE * (double)(brake->count - 1) / (double)brake->count;
+    if (brake->count < c->engine_count || brake->count < 3) {
+        return u;
+    }
+    return fk_clamp(u + SPARE_GAIN * fk_max(u - bearable, 0.0), u, fk_max(u, SPARE_THROTTLE));
+}
+
 /* Braking: one Newton step on the throttle so that the planned descent starts at the present height. */
 static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
                          const engines_t *brake, const engines_t *land, double v, double height)
@@ -201,6 +215,7 @@ static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stag
     const double slope = fk_min((beside.height_m - at.height_m) / NEWTON_PROBE, -1.0);
     const double step = fk_clamp((height - at.height_m) / slope, -NEWTON_STEP, NEWTON_STEP);
     plan->brake_throttle = fk_clamp(u + step, brake->floor, 1.0);
+    plan->flown_throttle = sparing_throttle(plan, c, brake);
     plan->time_to_go_s = at.time_s;
     plan->time_to_finish_s = at.time_s - at.finish_s;
     plan->margin_m = 0.0;
@@ -211,7 +226,7 @@ static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stag
 /* Specific force along the body while braking. */
 static double braking_force(const fk_plan_t *plan, const fk_stage_t *stage, const engines_t *brake)
 {
-    return (thrust_at(brake, plan->brake_throttle, stage->pressure_ratio) + stage->axial_n) / stage->mass_kg;
+    return (thrust_at(brake, plan->flown_throttle, stage->pressure_ratio) + stage->axial_n) / stage->mass_kg;
 }
 
 /* Ignition: the braking that is due from where the engines will light. */
