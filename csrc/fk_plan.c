@@ -111,8 +111,8 @@ static void predict(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *
     const double ahead = o->start_s - now_s;
     const double hold = plan->to_light_s + lag_of(c);
     double asked[3] = {0.0, 0.0, plan->asked_mps2};
-    double unused[3];
     if (o->flown.valid) {
+        double unused[3];
         planned(o, now_s + hold, unused, unused, asked);
     }
     coast_down(nav, hold, asked[2], ahead, &p->pos_m[2], &p->vel_mps[2]);
