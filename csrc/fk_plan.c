@@ -274,10 +274,10 @@ typedef struct {
 static outline_t outline_of(const fk_optimiser_t *o, const fk_if_config_t *c, const fk_stage_t *stage,
                             const fk_modes_t *modes, const fk_plan_t *plan, double ahead, double full_n)
 {
-    outline_t t = {
-        plan->time_to_go_s + plan->to_light_s - ahead - plan->end_height_m / c->touchdown_speed_mps,
-        plan->time_to_finish_s + plan->to_light_s - ahead, plan->flown_throttle, plan->brake_throttle,
-                   plan->land_throttle};
+    outline_t t = {plan->time_to_go_s + plan->to_light_s - ahead
+                       - plan->end_height_m / c->touchdown_speed_mps,
+                   plan->time_to_finish_s + plan->to_light_s - ahead, plan->flown_throttle,
+                   plan->brake_throttle, plan->land_throttle};
     if (modes->mode == FK_IF_TERMINAL) {
         const double v0 = c->touchdown_speed_mps;
         const double v = fk_max(-o->problem.vel_mps[2], v0);
@@ -325,7 +325,8 @@ static void pose(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav
         thrust_bounds(o, c, modes->mode == FK_IF_TERMINAL, full[last], throttle, t, &p->thrust_min_n[k],
                       &p->thrust_max_n[k]);
         if (!last && t > SPARING_S) {
-            p->thrust_min_n[k] -= full[0] * fk_min(line.first_throttle - line.brake_throttle, throttle - floor);
+            p->thrust_min_n[k] -=
+                full[0] * fk_min(line.first_throttle - line.brake_throttle, throttle - floor);
         }
         air_at_node(o, plan, o->start_s + t, part, mass, p->accel_mps2[k]);
     }

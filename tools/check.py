@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from check_c import sources
+from check_c import CROSS, sources
 
 __all__ = ["CHECKS", "Check", "main"]
 
@@ -76,7 +76,7 @@ def _clang_tidy() -> list[str]:
     """Return the command for what flies; the fuzz targets compare bits and call the system on purpose."""
     folders = {Path(name).parent for name in c_files("*.h")} | {Path("firmware_stubs/common/generated")}
     includes = sorted(f"-I{folder}" for folder in folders)
-    flown = [name for name in c_files("*.c") if not name.startswith("tests/")]
+    flown = [name for name in c_files("*.c") if not name.startswith(("tests/", CROSS))]
     return _run_tool("clang-tidy", "--quiet", *flown, "--", "-std=c11", *includes)
 
 
@@ -107,6 +107,13 @@ CHECKS = (
     Check("truth", "no truth on the boards' side", "python3", "", lambda: _own("check_truth.py")),
     Check("c", "C rules", "python3", "", lambda: _own("check_c.py")),
     Check("compile", "C warnings", "gcc", "apt-get install gcc", lambda: _own("check_c.py", "--compile")),
+    Check(
+        "cross",
+        "C warnings for the Cortex-M7",
+        "arm-none-eabi-gcc",
+        "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+        lambda: _own("check_c.py", "--cross"),
+    ),
     Check("stack", "stack of fk_step", "gcc", "apt-get install gcc", lambda: _own("check_stack.py")),
     Check("bus", "engines 2 to 40 as engine 1", "python3", "", lambda: _own("bus_dbc.py", "--check")),
     Check("bus-c", "generated C in step with the DBC", "python3", "", lambda: _own("bus_c.py", "--check")),

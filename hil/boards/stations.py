@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from hil.boards import _firmware
 from hil.boards._firmware import lib
+from hil.boards.can_bits import measure_frames
+from hil.boards.child import ChildBoard
 from hil.boards.config import flight_computer_config, kernel_config, valve_board_config
 from hil.boards.direct import DirectFlightComputer, DirectValveBoard, DirectWires
-from hil.boards.executables import flight_computer_executable, valve_board_executable
+from hil.boards.emulated import EmulatedBoard, emulation_tools, launch_emulated
+from hil.boards.executables import (
+    flight_computer_executable,
+    flight_computer_image,
+    valve_board_executable,
+    valve_board_image,
+)
 from hil.boards.in_process import FlightComputer, ValveBoard
 from hil.boards.outputs import FinSeam, Seam, ValveSeam
 from hil.boards.process import ProcessBoard, launch
@@ -22,14 +34,16 @@ from hil.kernel.places import check_built, source_root
 from hil.plant.vehicle import Vehicle
 from hil.rig.model import Rig
 from hil.signals import Board, Frame, RigError, Wires
-from hil.wire.bus import BusLog, Node, VirtualBus
+from hil.wire.bus import Node, VirtualBus
+from hil.wire.buslog import BusLog
 from hil.wire.codec import BenchDecoder
 from hil.wire.layout import accepted_ids, check_database
+from hil.wire.medium import Medium, Streams
 from hil.wire.navigation import NavEncoder, PtyLink, open_port
 from hil.wire.python_can import open_real_bus
 from hil.wire.wire_set import WireSet
 
-__all__ = ["build_stations", "rig_kernel"]
+__all__ = ["build_stations", "note_work", "rig_kernel"]
 
 
 def rig_kernel(rig: Rig) -> Kernel:
@@ -57,7 +71,8 @@ class Plan:
     """Configuration of each board by name."""
     pace: Literal["lockstep", "wall"]
     run_dir: Path | None
-    fleet: list[ProcessBoard] = field(default_factory=list)
+    streams: Streams | None = None
+    fleet: list[ChildBoard] = field(default_factory=list)
 
     def slot(self, board: str) -> int | None:
         """Return the slot of a valve board's engine, None when the engine is not in the burn."""
@@ -74,10 +89,12 @@ def build_stations(
     initial_propellant_kg: float,
     pace: Literal["lockstep", "wall"],
     run_dir: Path | None,
+    streams: Streams | None = None,
 ) -> tuple[list[Board], Wires]:
     """Return the boards of a rig, in the order of its file, and its wires.
 
-    `run_dir` takes the CAN log and the logs of board processes (None: no logs). Raises FileError for what the
+    `run_dir` takes the CAN log and the logs of board processes (None: no logs).
+    `streams` gives the random stream of a name, for bit errors on the bus. Raises FileError for what the
     files get wrong (a landing engine without board, a kernel that does not fit), RigError for what the
     machine lacks; what was opened until then is closed again.
     """
@@ -105,8 +122,15 @@ def build_stations(
             ignition_forced_at_s=ignition_forced_at_s,
         ),
     )
-    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir)
+    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir, streams)
     return _wired(plan) if rig.has_wires else _direct(plan)
+
+
+def note_work(boards: Sequence[Board], instructions: npt.NDArray[np.int64]) -> None:
+    """Let the flight computer that counts its kernel's instructions put each step's into `instructions`."""
+    for board in boards:
+        if isinstance(board, EmulatedBoard) and board.role == "flight_computer":
+            board.note_work(instructions)
 
 
 @functools.cache
@@ -146,7 +170,10 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
     spec = plan.rig.can["engine"]
     database = check_database(plan.rig.path.parent / spec.database, firmware_layouts())
     log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
-    bus = VirtualBus(spec.channel, log)
+    medium = None
+    if spec.interface == "hil":
+        medium = Medium(spec.bitrate, spec.data_bitrate, measure=measure_frames, streams=plan.streams)
+    bus = VirtualBus(spec.channel, log, medium=medium, frame_ns=plan.rig.timing.frame_ms * 1_000_000)
     wires = WireSet(bus, BenchDecoder(plan.frame, plan.nodes, database))
     boards: list[Board] = []
     try:
@@ -192,17 +219,17 @@ def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -
     seam: Seam = FinSeam(plan.frame)
     if spec.firmware == "engine_valve":
         seam = Seam() if slot is None else ValveSeam(plan.frame, slot)
-    board: FlightComputer | ValveBoard | ProcessBoard
+    board: FlightComputer | ValveBoard | ProcessBoard | EmulatedBoard
     if spec.backend == "process":
         board = _process(plan, name, node, seam, wires.bus, nav)
+    elif spec.backend == "emulated":
+        board = _emulated(plan, name, node, seam, nav)
     elif spec.backend == "in_process" and spec.firmware == "flight_computer":
         board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav.frame)
     elif spec.backend == "in_process":
         board = ValveBoard(name, node, seam, plan.configs[name])
-    elif spec.backend == "hardware":
-        raise RigError(f"board {name}: hardware boards have no link to the plant's sensors and actuators yet")
     else:
-        raise FileError(f"{plan.rig.path}: key 'board.{name}.backend' = {spec.backend!r}: not built yet")
+        raise RigError(f"board {name}: hardware boards have no link to the plant's sensors and actuators yet")
     wires.count_for(name, board.counters)
     return board
 
@@ -242,4 +269,25 @@ def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav
         fleet=plan.fleet,
         nav=nav.frame if computer else None,
         link=link,
+    )
+
+
+def _emulated(plan: Plan, name: str, node: Node, seam: Seam, nav: NavEncoder) -> EmulatedBoard:
+    computer = plan.rig.board[name].firmware == "flight_computer"
+    emulation_tools()
+    emulation = launch_emulated(
+        name,
+        flight_computer_image(plan.kernel) if computer else valve_board_image(),
+        plan.configs[name],
+        frame_us=plan.rig.timing.frame_ms * 1000,
+        log=None if plan.run_dir is None else plan.run_dir / f"{name}.log",
+    )
+    return EmulatedBoard(
+        name,
+        "flight_computer" if computer else "engine_valve",
+        emulation,
+        node,
+        seam,
+        fleet=plan.fleet,
+        nav=nav.frame if computer else None,
     )

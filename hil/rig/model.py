@@ -40,7 +40,18 @@ class CanSpec(FileModel):
     interface: Name = "hil"
     channel: Line
     bitrate: int = bounded(10_000, 1_000_000, "bit/s", default=1_000_000)
+    data_bitrate: int | None = bounded(10_000, 8_000_000, "bit/s", default=None)
+    """Of the data phase of CAN FD frames; a bus without it carries classical frames only."""
     database: Line = "bus.dbc"
+
+    @model_validator(mode="after")
+    def _data_phase_is_not_slower(self) -> Self:
+        if self.data_bitrate is not None and self.data_bitrate < self.bitrate:
+            raise ValueError(
+                f"data_bitrate = {self.data_bitrate} is below bitrate = {self.bitrate} (bit/s): "
+                "the data phase is never the slower one"
+            )
+        return self
 
     @model_validator(mode="after")
     def _virtual_channel_is_a_name(self) -> Self:

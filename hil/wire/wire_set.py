@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
+from hil.signals.timing import BusSheet
 from hil.wire.bus import VirtualBus
 from hil.wire.codec import BenchDecoder
 
@@ -42,6 +44,16 @@ class WireSet:
         """Return, for each receiving node, frames accepted and rejected by reason."""
         counted = {name: count() for name, count in self._counters.items()}
         return {"bench": dict(self._decoder.counts), **counted}
+
+    def bus_sheet(self) -> BusSheet | None:
+        """Return the diagnostics of the bus; None where a real bus does the timing."""
+        book = self.bus.book()
+        return None if book is None else book.sheet
+
+    def bus_figures(self) -> dict[str, Any] | None:
+        """Return what has happened on the bus so far; None where a real bus does the timing."""
+        book = self.bus.book()
+        return None if book is None else book.sums()
 
     def close(self) -> None:
         """Close the bus; safe to call twice."""

@@ -12,7 +12,8 @@ from can.io import CanutilsLogReader
 
 from hil.files import FileError
 from hil.signals import RigError
-from hil.wire.bus import BusLog, VirtualBus
+from hil.wire.bus import VirtualBus
+from hil.wire.buslog import BusLog
 from hil.wire.canframe import frame_id, make_frame
 from hil.wire.layout import check_database, fingerprint, load_database
 from hil.wire.navigation import PtyLink, open_port
@@ -45,8 +46,10 @@ def test_a_dead_node_is_not_heard() -> None:
 
 def test_the_log_is_readable_at_any_moment(tmp_path: Path) -> None:
     log = BusLog(tmp_path / "can.log", "engine")
-    log.write(12_340_000_000, [make_frame(0x41, bytes(range(8))), make_frame(0x205, b"\xff")])
-    log.write(12_350_000_000, [])
+    log.write(
+        [(12_340_000_000, make_frame(0x41, bytes(range(8)))), (12_340_000_000, make_frame(0x205, b"\xff"))]
+    )
+    log.write([])
     messages = list(CanutilsLogReader(tmp_path / "can.log"))
     assert [(m.arbitration_id, bytes(m.data), m.channel) for m in messages] == [
         (0x41, bytes(range(8)), "engine"),
