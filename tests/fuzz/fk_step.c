@@ -70,7 +70,7 @@ static void check_telemetry(const fk_if_telemetry_t *t)
     FUZZ_HOLDS(fuzz_in(t->ignition_margin_s, -30.0, 30.0));
     FUZZ_HOLDS(t->ignition_margin_known == 0 || t->ignition_margin_known == 1);
     FUZZ_HOLDS(t->work >= 0 && t->work <= FK_WORK_BOUND);
-    FUZZ_HOLDS(t->plan_source >= 0 && t->plan_source <= 2);
+    FUZZ_HOLDS(t->plan_source >= 0 && t->plan_source <= 3);
     FUZZ_HOLDS(t->mode >= FK_IF_COAST && t->mode <= FK_IF_ABORT && t->mode >= s.mode);
     s.mode = t->mode;
 }
