@@ -111,8 +111,8 @@ static void note_mode(void)
     static const char *const name[] = {"coast",     "ignition", "braking", "terminal",
                                        "touchdown", "done",     "abort"};
     fuzz_note(name[s.mode]);
-    if (s.out.telemetry.plan_source == 2) {
-        fuzz_note("on_an_optimised_plan");
+    if (s.out.telemetry.plan_source >= 2) {
+        fuzz_note(s.out.telemetry.plan_source == 2 ? "on_an_optimised_plan" : "aside_of_the_keep_out");
     }
 }
 
