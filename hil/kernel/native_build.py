@@ -26,6 +26,7 @@ _FIRMWARE_HEADERS: Final = (
     "firmware_stubs/engine_valve/ev_logic.h",
     "csrc/fk_interface.h",
     "firmware_stubs/flight_computer/fc_logic.h",
+    "firmware_stubs/flight_computer/fc_sensors.h",
     "firmware_stubs/flight_computer/fc_node.h",
     "firmware_stubs/port_host/port_memory.h",
     "firmware_stubs/port_host/in_process.h",

@@ -9,6 +9,7 @@ from typing import Any
 from hil.signals.timing import BusSheet
 from hil.wire.bus import VirtualBus
 from hil.wire.codec import BenchDecoder
+from hil.wire.serial_line import SerialLine
 
 __all__ = ["WireSet"]
 
@@ -18,6 +19,8 @@ class WireSet:
 
     def __init__(self, bus: VirtualBus, decoder: BenchDecoder) -> None:
         self.bus = bus
+        self.serial: dict[str, SerialLine] = {}
+        """Serial lines by name, for what can go wrong with them."""
         self._decoder = decoder
         self._counters: dict[str, Callable[[], dict[str, int]]] = {}
 

@@ -16,8 +16,8 @@ from hil.wire.bus import VirtualBus
 from hil.wire.buslog import BusLog
 from hil.wire.canframe import frame_id, make_frame
 from hil.wire.layout import check_database, fingerprint, load_database
-from hil.wire.navigation import PtyLink, open_port
 from hil.wire.python_can import HilBus, open_real_bus
+from hil.wire.transport import PtyTransport, open_transport
 from tests.seams.rigging import RIGS, Stations, make_rig
 
 
@@ -157,11 +157,11 @@ def test_a_real_bus_that_is_not_there_is_named() -> None:
 
 def test_a_serial_port_that_is_not_there_is_named() -> None:
     with pytest.raises(RigError, match=r"serial\.navigation: cannot open /dev/no-such-port"):
-        open_port("/dev/no-such-port", 921_600, "navigation")
+        open_transport("/dev/no-such-port", 921_600, "navigation")
 
 
 def test_a_pty_carries_every_byte() -> None:
-    link = PtyLink(921_600, "navigation")
+    link = PtyTransport(921_600, "navigation")
     try:
         link.write(bytes(range(256)))
         got = b""
