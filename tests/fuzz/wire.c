@@ -1,4 +1,4 @@
-/* wire.c - bytes from the wires: the serial link, the CAN frames of both boards, COBS and the records.
+/* wire.c - bytes from the wires: the serial link and the sensors' lines, the CAN frames of both boards, COBS, records.
  *
  * Half of the frames carry a good checksum, so that what lies behind it is reached; the kernel behind the flight
  * computer is one that puts out anything.  Counted are frames, byte strings and records handed to a decoder.
@@ -11,6 +11,7 @@
 #include "checks.h"
 #include "ev_node.h"
 #include "fc_node.h"
+#include "fc_sensors.h"
 #include "link.h"
 #include "records.h"
 
@@ -19,6 +20,7 @@
 #define MOST_SERIAL 160
 #define STATE_BYTES 65536
 #define NODE 2
+#define LINE_BYTES FC_LINE_ROOM
 
 static struct {
     fuzz_t *f;
@@ -108,8 +110,23 @@ static int32_t sensor_in(void *context, uint32_t channel, double *value)
     return 1;
 }
 
-static const port_t port = {NULL,        now_us,         can_send,     can_receive,
-                            serial_send, serial_receive, actuator_out, sensor_in};
+static size_t line_bytes(uint32_t line, uint8_t out[LINE_BYTES]);
+
+static size_t line_receive(void *context, uint32_t line, uint8_t *bytes, size_t room)
+{
+    (void)context;
+    FUZZ_HOLDS(line < PORT_LINES && room >= LINE_BYTES);
+    return s.f->left > 0 && fuzz_byte(s.f) < 64 ? line_bytes(line, bytes) : 0;
+}
+
+static const port_t port = {.now_us = now_us,
+                            .can_send = can_send,
+                            .can_receive = can_receive,
+                            .serial_send = serial_send,
+                            .serial_receive = serial_receive,
+                            .actuator_out = actuator_out,
+                            .sensor_in = sensor_in,
+                            .line_receive = line_receive};
 
 /* ---- what comes in ---- */
 
@@ -207,6 +224,94 @@ static void serial_link(void)
                 fuzz_note("navigation_accepted");
             }
         }
+        fuzz_count();
+    }
+}
+
+/* ---- the lines of single sensors ---- */
+
+static uint32_t crc32(const uint8_t *bytes, size_t count)
+{
+    uint32_t crc = 0xFFFFFFFFu;
+    for (size_t i = 0; i < 8 * count; i++) {
+        const uint32_t bit = (crc >> 31) ^ ((uint32_t)bytes[i / 8] >> (7 - i % 8) & 1u);
+        crc = crc << 1 ^ (bit ? 0x04C11DB7u : 0u);
+    }
+    return crc;
+}
+
+/* Gives bytes the head and the checksum of a line's message. */
+static size_t seal(uint32_t line, uint8_t out[LINE_BYTES])
+{
+    if (line == PORT_IMU) {
+        out[0] = 0x91;
+        const uint32_t crc = crc32(out, FC_STIM300_BYTES - 4);
+        for (uint32_t i = 0; i < 4; i++) {
+            out[FC_STIM300_BYTES - 4 + i] = (uint8_t)(crc >> (24 - 8 * i));
+        }
+        return FC_STIM300_BYTES;
+    }
+    if (line == PORT_GNSS) {
+        static const uint8_t head[] = {0xB5, 0x62, 0x01, 0x07, 92, 0};
+        memcpy(out, head, sizeof head);
+        out[FC_NAV_PVT_BYTES - 2] = out[FC_NAV_PVT_BYTES - 1] = 0;
+        for (uint32_t i = 2; i < FC_NAV_PVT_BYTES - 2; i++) {
+            out[FC_NAV_PVT_BYTES - 2] = (uint8_t)(out[FC_NAV_PVT_BYTES - 2] + out[i]);
+            out[FC_NAV_PVT_BYTES - 1] = (uint8_t)(out[FC_NAV_PVT_BYTES - 1] + out[FC_NAV_PVT_BYTES - 2]);
+        }
+        return FC_NAV_PVT_BYTES;
+    }
+    out[0] = 0xFE;
+    out[1] = 0x02;
+    out[5] = (uint8_t)(out[1] + out[2] + out[3] + out[4]);
+    return FC_US_D1_BYTES;
+}
+
+/* A message, whole or damaged, or bytes that were never one. */
+static size_t line_bytes(uint32_t line, uint8_t out[LINE_BYTES])
+{
+    const uint8_t how = fuzz_byte(s.f);
+    fuzz_fill(s.f, out, LINE_BYTES / (1u + how % 4u));
+    memset(out + LINE_BYTES / (1u + how % 4u), how, LINE_BYTES - LINE_BYTES / (1u + how % 4u));
+    if (how < 64) {
+        return 1u + how;
+    }
+    const size_t count = seal(line, out);
+    if (how < 128) {
+        out[how % count] ^= fuzz_byte(s.f);
+    }
+    return how < 96 ? how % count + 1u : count;
+}
+
+static void check_sensors(const fc_sensors_t *sensors)
+{
+    const fc_gnss_t *g = &sensors->gnss;
+    for (uint32_t i = 0; i < PORT_LINES; i++) {
+        FUZZ_HOLDS(sensors->line[i].used < FC_LINE_ROOM);
+    }
+    FUZZ_HOLDS(fuzz_finite(sensors->imu.rate_body_radps, 3) && fuzz_finite(sensors->imu.force_body_mps2, 3));
+    FUZZ_HOLDS(fuzz_in(g->latitude_deg, -90.0, 90.0) && fuzz_in(g->longitude_deg, -180.0, 180.0));
+    FUZZ_HOLDS(fuzz_finite(&g->height_m, 1) && fuzz_finite(g->vel_ned_mps, 3)
+               && fuzz_finite(&g->speed_mps, 1));
+    FUZZ_HOLDS(fuzz_in(sensors->altimeter.height_m, 0.0, 656.0));
+}
+
+static void sensor_lines(void)
+{
+    static fc_sensors_t sensors;
+    uint8_t bytes[LINE_BYTES];
+    memset(&sensors, 0, sizeof sensors);
+    while (s.f->left > 0) {
+        const uint32_t line = fuzz_byte(s.f) % PORT_LINES;
+        const size_t count = line_bytes(line, bytes);
+        for (size_t i = 0; i < count; i++) {
+            if (fc_sensors_byte(&sensors, line, bytes[i])) {
+                fuzz_note(line == PORT_IMU    ? "imu_accepted"
+                          : line == PORT_GNSS ? "gnss_accepted"
+                                              : "radar_accepted");
+            }
+        }
+        check_sensors(&sensors);
         fuzz_count();
     }
 }
@@ -360,6 +465,7 @@ static void flight_computer(void)
         fc_node_step(s.state, &port);
         FUZZ_HOLDS(s.sent == (uint32_t)config.kernel.engine_count + RECORDS_TELEMETRY_FRAMES);
         check_commands(&config.kernel, &node->out, &last);
+        check_sensors(fc_node_sensors(s.state));
         last = node->out;
         fuzz_note("flight_computer_frames");
         s.now_us += FRAME_US;
@@ -447,7 +553,8 @@ static void rounding(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const way[])(void) = {serial_link, valve_board, flight_computer, cobs, records, rounding};
+    static void (*const way[])(void) = {serial_link, valve_board, flight_computer, cobs,
+                                        records,     rounding,    sensor_lines};
     fuzz_t f = {data, size};
     memset(&s, 0, offsetof(__typeof__(s), state));
     s.f = &f;
