@@ -4,6 +4,7 @@
 #include "fk_math.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #define SERIES_TERMS                                                                                         \
@@ -351,7 +352,7 @@ static int32_t breaks_a_limit(const fk_program_t *out)
 
 int32_t fk_problem_scale(fk_program_t *out, const fk_problem_t *in, int32_t soft)
 {
-    memset(out, 0, sizeof *out);
+    memset(out, 0, offsetof(fk_program_t, given)); /* which is copied whole */
     if (!fk_problem_usable(in)) {
         return 1;
     }

@@ -94,7 +94,7 @@ typedef struct {
     double drift[FK_NODES]
                 [6]; /* of the shifted state over interval k, due to gravity and known accelerations */
     fk_limits_t limit;
-    fk_problem_t given;
+    fk_problem_t given; /* last: the rest is cleared before it is filled in */
 } fk_program_t;
 
 /* What was found, in physical units. With zero-order hold the last thrust is that of the stage before. */

@@ -6,8 +6,8 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +181,11 @@ def test_the_optimiser_gives_the_same_bits_on_both_processors() -> None:
     posed += [(LANDER, 60, 72.0, "zoh"), (ROTATING, 60, 75.0, "foh"), (BOOSTER, 30, None, "foh")]
     drag = replace(BOOSTER, drag_area_m2=10.0)
     switch = replace(drag, later_thrust_min_n=150e3, later_thrust_max_n=500e3)
-    posed += [(drag, 30, BOOSTER_TIME_S, "foh"), (switch, 12, BOOSTER_TIME_S, "zoh"), (switch, 8, None, "foh")]
+    posed += [
+        (drag, 30, BOOSTER_TIME_S, "foh"),
+        (switch, 12, BOOSTER_TIME_S, "zoh"),
+        (switch, 8, None, "foh"),
+    ]
     posed += [(d.problem, d.nodes, d.time_s, d.hold) for d in (draw(rng) for _ in range(10))]
     statuses = set()
     with EmulatedOptimiser() as board:

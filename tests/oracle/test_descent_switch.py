@@ -100,7 +100,8 @@ def test_the_switch_is_the_best_of_all_nodes_with_drag_a_hundred_times() -> None
 
 def check_free(seed: int, count: int, nodes: int) -> None:
     rng = np.random.default_rng(seed)
-    assert sum(check(replace(draw_switch(rng), nodes=nodes), free_time=True) for _ in range(count)) > count / 2
+    landed = [check(replace(draw_switch(rng), nodes=nodes), free_time=True) for _ in range(count)]
+    assert np.mean(landed) > 0.5
 
 
 def test_switch_and_final_time_are_found_together() -> None:
@@ -145,7 +146,8 @@ def test_a_switch_that_cannot_land_misses_least() -> None:
     posed = Descent(switched_at(case, node), case.nodes, case.time_s, case.hold)
     cost = posed.miss_cost(found.pos_m, found.vel_mps, found.mass_kg)
     for k in {max(node - 1, 1), node, min(node + 1, case.nodes - 2)}:
-        assert cost <= least_miss_cost(switched_at(case, k), case.nodes, case.time_s, case.hold) * 1.001 + 1e-4
+        other = least_miss_cost(switched_at(case, k), case.nodes, case.time_s, case.hold)
+        assert cost <= other * 1.001 + 1e-4
 
 
 def flown(problem: DescentProblem, found: DescentSolution, steps: int = 10) -> NDArray[np.float64]:
