@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 static_assert(sizeof(fk_descent_t) <= FK_DESCENT_BYTES_MAX, "fk_descent_t has outgrown its stated bound");
 
@@ -107,7 +108,6 @@ static void start_switch(fk_descent_t *d)
     d->found = NOTHING;
     d->found_s = d->given.final_time_s;
     d->found_node = 1;
-    d->sweep = 0;
     start_node(d, 1);
 }
 
@@ -165,26 +165,11 @@ static double merit(const fk_descent_t *d)
                         : UNREACHED * (1.0 + cost * d->program.length_m);
 }
 
-static int32_t in_sweep(const fk_descent_t *d)
-{
-    const int32_t stride = d->free_time ? FK_DESCENT_STRIDE : 1;
-    const int32_t first = (d->node - 1) % stride == 0;
-    const int32_t near = d->node > d->centre - stride && d->node < d->centre + stride;
-    return d->sweep == 0 ? first : !first && (near || !(d->found < NOTHING));
-}
-
 static void next_node(fk_descent_t *d)
 {
     const int32_t end = d->problem.foh ? d->problem.nodes : d->problem.nodes - 1;
-    do {
-        if (++d->node >= end) {
-            d->node = 1;
-            d->sweep++;
-            d->centre = d->found_node;
-        }
-    } while (d->sweep < 2 && !in_sweep(d));
-    if (d->sweep < 2) {
-        start_node(d, d->node);
+    if (d->node + 1 < end) {
+        start_node(d, d->node + 1);
     } else if (!(d->found < NOTHING) && !d->elastic) {
         d->elastic = 1;
         start_switch(d);
@@ -324,7 +309,10 @@ static void solved(fk_descent_t *d)
         pose(d, d->probe_s, 0);
         return;
     }
-    d->pass = 0;
+    if (d->pass > 0) { /* what is tried next starts afresh: its answer is its own */
+        memcpy(d->problem.accel_mps2, d->given.accel_mps2, sizeof d->given.accel_mps2);
+        d->pass = 0;
+    }
     if (d->phase != FINAL) {
         note(d, merit(d));
         return;

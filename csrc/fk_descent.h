@@ -6,14 +6,14 @@
  * answer comes out, to the bit, however the iterations are spread over calls.
  *
  * Switch (problem.has_switch): the later bounds hold from a node on that is neither the first nor after the last
- * with thrust. At a given final time every such node is tried, solves that cannot beat the best ending early. With
- * the final time free every FK_DESCENT_STRIDE-th is, then those between the neighbours of the best, each with a
- * search for its own best time. Where no node reaches the pad, that of least miss is found in the same way.
+ * with thrust. Every such node is tried, as more than one may be better than its neighbours: at a given final time
+ * solves that cannot beat the best end early, with the final time free each node has a search for its own best
+ * time. Where no node reaches the pad, that of least miss is found in the same way.
  *
  * Drag (problem.drag_area_m2): drag along the motion of one pass, in the air of fk_air_at with pos_m[2] as height
  * above sea level, is known acceleration in the next, until the final mass changes by less than
- * FK_DESCENT_SETTLED of itself. So it is for every final time and switch that is tried, the first pass along the
- * motion before; a descent that has not settled after FK_DESCENT_PASSES has failed.
+ * FK_DESCENT_SETTLED of itself. So it is for every final time and switch that is tried, each from no drag on; a
+ * descent that has not settled after FK_DESCENT_PASSES has failed.
  *
  * Worst case: FK_DESCENT_FIXED iterations for a given final time, FK_DESCENT_FREE for a search over it,
  * FK_DESCENT_SWITCH for one over the switch, FK_DESCENT_BOTH for both; FK_DESCENT_PASSES times as many with drag,
@@ -33,7 +33,6 @@
 #define FK_DESCENT_FIXED (2 * FK_SOCP_ITERATIONS) /* least propellant, then least miss */
 #define FK_DESCENT_FREE ((FK_DESCENT_SCAN * 3 + FK_DESCENT_PROBES * 2 + 2) * FK_SOCP_ITERATIONS)
 #define FK_DESCENT_SWITCHES (FK_NODES - 1) /* nodes at which bounds may change */
-#define FK_DESCENT_STRIDE 4                /* between those tried first where the final time is free */
 #define FK_DESCENT_PASSES 16
 #define FK_DESCENT_SETTLED 1e-6
 #define FK_DESCENT_SWITCH ((FK_DESCENT_SWITCHES * 3 + 2) * FK_SOCP_ITERATIONS)
@@ -61,10 +60,8 @@ typedef struct {
     double found;       /* merit and time of the best node for the switch */
     double found_s;
     int32_t found_node;
-    int32_t node;   /* being tried */
-    int32_t sweep;  /* over the nodes: 0 every FK_DESCENT_STRIDE-th, 1 those between */
-    int32_t centre; /* of sweep 1 */
-    int32_t pass;   /* drag: of the problem being solved */
+    int32_t node; /* being tried */
+    int32_t pass; /* drag: of the problem being solved */
     int32_t settled;
     int32_t free_time;
     int32_t phase;

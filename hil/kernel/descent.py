@@ -31,9 +31,9 @@ class DescentProblem:
     about up, `glide_slope_deg` that of the cone about up whose apex is the final position; limits hold at the
     nodes. `frame_rate_radps` is the rate at which the axes turn against the stars.
 
-    `later_thrust_min_n` and `later_thrust_max_n` (newtons, both or neither) are bounds that hold from a switch
-    on, whose node is found: three engines, then one. `drag_area_m2` is drag coefficient times area, for the
-    standard atmosphere with `pos_m[2]` as height above sea level; it follows the motion by successive
+    `later_thrust_min_n` and `later_thrust_max_n` (newtons, both or neither) are bounds that hold from a
+    switch on, whose node is found: three engines, then one. `drag_area_m2` is drag coefficient times area,
+    for the standard atmosphere with `pos_m[2]` as height above sea level; it follows the motion by successive
     linearisation (csrc/fk_descent.h).
     """
 
@@ -73,8 +73,8 @@ class DescentSolution:
     `status` is "optimal"; "infeasible", and the motion is that of least miss; or "failed". `thrust_n` is the
     thrust at a node; with hold "zoh" it is that at the start of the interval after it, repeated for the last.
     Between nodes the thrust *acceleration* is constant ("zoh") or linear ("foh"). `miss_m` is the horizontal
-    distance from the final position at the end. `switch_s` is the time of the first node with the later thrust
-    bounds, None where the problem has none.
+    distance from the final position at the end. `switch_s` is the time of the first node with the later
+    thrust bounds, None where the problem has none.
     """
 
     status: Status
