@@ -143,10 +143,10 @@ void fk_descent_init(fk_descent_t *d, const fk_problem_t *problem, int32_t free_
     d->socp.program.nodes = 0;
     if (free_time) {
         d->problem.final_time_s = 1.0; /* any: what is checked is the rest */
-        if (fk_problem_scale(&d->program, &d->problem, 0)) {
-            d->status = FK_DESCENT_FAILED;
-            return;
-        }
+    }
+    if ((free_time || problem->has_switch) && fk_problem_scale(&d->program, &d->problem, 0)) {
+        d->status = FK_DESCENT_FAILED;
+        return;
     }
     if (problem->has_switch || problem->drag_area_m2 > 0.0) {
         d->given = d->problem;

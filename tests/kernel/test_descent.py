@@ -144,6 +144,15 @@ def test_the_problem_given_is_left_as_it_was() -> None:
     assert run(raw, False, 100_000)[0] == first
 
 
+@pytest.mark.parametrize("free_time", [False, True])
+@pytest.mark.parametrize("nodes", [-1, 3, 61, 2**31 - 1])
+def test_a_switch_among_nodes_that_are_not_there_fails(nodes: int, free_time: bool) -> None:
+    raw = raw_problem(BOTH, 12, BOOSTER_TIME_S, "foh")
+    raw.nodes = nodes
+    answer = ffi.from_buffer("fk_answer_t *", run(raw, free_time, 1)[0])
+    assert (answer.status, answer.iterations, answer.switch_s) == (3, 0, 0.0)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.tuples(anything, anything, anything),
