@@ -2,10 +2,10 @@
 
     python tools/uml_vcan.py [--limit S] COMMAND...
 
-boots User-Mode Linux (Debian: user-mode-linux) as an ordinary process on this machine's own root file system, as root
-or not, brings vcan0 and vcan1 up and runs the command in this directory with this environment. Its output is
-the command's, its exit status too; 124 when the time limit is over, 125 when User-Mode Linux
-itself failed. It has one CPU; files are this machine's own; /dev/shm and TMPDIR are private to it.
+boots User-Mode Linux (Debian: user-mode-linux) as an ordinary process on this machine's own root file
+system, as root or not, brings vcan0 and vcan1 up and runs the command in this directory with this
+environment. Its output is the command's, its exit status too; 124 when the time limit is over, 125 when
+User-Mode Linux itself failed. It has one CPU; files are this machine's own; /dev/shm and TMPDIR are private to it.
 """
 
 from __future__ import annotations
@@ -94,8 +94,22 @@ def run(command: list[str], limit_s: float) -> int:
     with tempfile.TemporaryDirectory(prefix="uml_vcan.") as name:
         folder = Path(name)
         _write_command(folder, command)
-        arguments = ["mem=1024M", "root=none", "rootfstype=hostfs", "rootflags=/", "rw", f"init={TOOLS / 'uml_init.sh'}"]
-        arguments += [f"uml_run={folder}", "con=null", "con0=null", "ssl=null", "ssl0=null,fd:1", "ssl1=null,fd:2"]
+        arguments = [
+            "mem=1024M",
+            "root=none",
+            "rootfstype=hostfs",
+            "rootflags=/",
+            "rw",
+            f"init={TOOLS / 'uml_init.sh'}",
+        ]
+        arguments += [
+            f"uml_run={folder}",
+            "con=null",
+            "con0=null",
+            "ssl=null",
+            "ssl0=null,fd:1",
+            "ssl1=null,fd:2",
+        ]
         machine = subprocess.Popen(
             [_where("linux.uml") or "linux.uml", *arguments, "quiet", "loglevel=1"],
             stdin=subprocess.DEVNULL,

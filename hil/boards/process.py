@@ -21,10 +21,11 @@ from typing import Any, Final, Literal
 from hil.boards.common import REFUSALS, BoardFaults, Role
 from hil.boards.outputs import ALL_VALID, Seam
 from hil.signals import BoardLost, Reality, RigError
-from hil.wire.bus import Node, VirtualBus
-from hil.wire.canframe import FRAME_BYTES
+from hil.wire.bus import Node
+from hil.wire.can_hardware import DirectNode
 from hil.wire.counting import REASONS, counts_by_reason
 from hil.wire.navigation import PtyLink
+from hil.wire.wire_set import CanBus
 
 __all__ = ["Launch", "ProcessBoard", "launch"]
 
@@ -36,7 +37,11 @@ _FLAG_DEAD: Final = 1
 _CHANNELS: Final = 8
 _REFUSED: Final = 10
 """Exit status of a board that refused to start, less the reason's number (host.c)."""
+_NO_BUS: Final = 21
+"""Exit status of a board whose CAN interface does not open (host.c)."""
 
+READY_S: Final = 10.0
+"""Wall time that a board on a bus of its own has to open its interface."""
 ANSWER_S: Final = 2.0
 """Wall time that a board has for its frame in lockstep; then it counts as frozen."""
 BEHIND_S: Final = 0.3
@@ -47,11 +52,14 @@ END_S: Final = 2.5
 
 @dataclass
 class Launch:
-    """A started board process: its number, its ends of control and bus, and its log."""
+    """A started board process and the bench's ends of its control socket and bus.
+
+    `can` is None for a board that opens a SocketCAN interface by itself.
+    """
 
     process: subprocess.Popen[bytes]
     control: socket.socket
-    can: socket.socket
+    can: socket.socket | None
 
 
 def _config_pipe(config: bytes) -> int:
@@ -73,19 +81,27 @@ def launch(
     pace: Literal["lockstep", "wall"],
     serial: int | None,
     log: Path | None,
+    bus: tuple[str, frozenset[int]] | None = None,
 ) -> Launch:
     """Start a board; raise RigError when the system does not let it start.
 
-    `serial` is the descriptor of the pseudo-terminal's master, which the board inherits.
+    `serial` is the descriptor of the pseudo-terminal's master, which the board inherits. `bus` is the
+    SocketCAN interface that it opens by itself and the ids that it lets in; without, it speaks through
+    the bench.
     """
     control, board_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    can, board_can = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    inherited = {"--control": board_control.detach(), "--can": board_can.detach()}
-    inherited["--config"] = _config_pipe(config)
+    inherited = {"--control": board_control.detach(), "--config": _config_pipe(config)}
+    can = None
+    if bus is None:
+        can, board_can = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        inherited["--can"] = board_can.detach()
     if log is not None:
         inherited["--log"] = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
     passed = dict(inherited) | ({} if serial is None else {"--serial": serial})
     arguments = [text for option, number in passed.items() for text in (option, str(number))]
+    if bus is not None:
+        ids = ",".join(f"{can_id:03x}" for can_id in sorted(bus[1]))
+        arguments += ["--can-interface", bus[0], "--accept", ids]
     try:
         process = subprocess.Popen(
             [str(executable), "--frame-us", str(frame_us), "--mode", pace, *arguments],
@@ -97,12 +113,50 @@ def launch(
         )
     except OSError as error:
         control.close()
-        can.close()
+        if can is not None:
+            can.close()
         raise RigError(f"board {name}: {executable}: cannot be started: {error.strerror}") from None
     finally:
         for descriptor in inherited.values():
             os.close(descriptor)
-    return Launch(process, control, can)
+    start = Launch(process, control, can)
+    if bus is not None:
+        _await_ready(name, start)
+    return start
+
+
+def _await_ready(name: str, start: Launch) -> None:
+    """Return when a board hears its own bus; raise BoardLost, with nothing left behind, when it does not."""
+    start.control.settimeout(READY_S)
+    try:
+        ready = len(start.control.recv(_TOCK.size + 1)) == _TOCK.size
+    except OSError:
+        ready = False
+    if ready:
+        return
+    start.control.close()
+    try:
+        text = obituary(start.process)
+    finally:
+        start.process.kill()
+        start.process.wait()
+    raise BoardLost(name, text)
+
+
+def obituary(process: subprocess.Popen[bytes]) -> str:
+    """Say how a board's process has ended."""
+    try:
+        status = process.wait(timeout=0.5)
+    except subprocess.TimeoutExpired:
+        return f"process {process.pid} has closed its control socket"
+    if status < 0:
+        name = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else "unknown"
+        return f"process {process.pid} was killed by signal {-status} ({name})"
+    if status - _REFUSED in REFUSALS:
+        return f"process {process.pid} refused to start: {REFUSALS[status - _REFUSED]}"
+    if status == _NO_BUS:
+        return f"process {process.pid} ended: its CAN interface does not open (its log says why)"
+    return f"process {process.pid} ended with exit status {status}"
 
 
 class ProcessBoard:
@@ -120,7 +174,7 @@ class ProcessBoard:
         seam: Seam,
         *,
         pace: Literal["lockstep", "wall"],
-        bus: VirtualBus,
+        bus: CanBus,
         fleet: list[ProcessBoard],
         nav: Callable[[], bytes] | None = None,
         link: PtyLink | None = None,
@@ -153,8 +207,13 @@ class ProcessBoard:
         self._fleet = fleet
         fleet.append(self)
         node.socket = start.can
+        self._direct = isinstance(node, DirectNode)
+        """True when the board is on the bus by itself: dead or alive, its process is told of every frame."""
+        if isinstance(node, DirectNode):
+            node.silence = self.hang_up
         if self._live:
-            start.can.setblocking(False)
+            if start.can is not None:
+                start.can.setblocking(False)
             self._control.setblocking(False)
             bus.go_live(node)
         else:
@@ -176,20 +235,18 @@ class ProcessBoard:
         node.deaf = self.faults.silent or self.lost is not None
         if node.deaf:
             self._seam.no_drive()
-            if self.lost is not None or not self._live:
+            if self.lost is not None or not (self._live or self._direct):
                 return
         try:
             if self._link is not None and not node.deaf and not self._behind(BEHIND_S):
                 self._link.write(serial)
-            if not self._live:
-                for frame in node.inbox:
-                    node.socket.send(frame)  # type: ignore[union-attr]
-            self._send_tick(t_ns, len(node.inbox), len(serial))
+            frames = 0 if self._live else node.hand_over()
+            self._send_tick(t_ns, frames, 0 if node.deaf else len(serial))
             self._waiting = True
         except BlockingIOError:
             self._waiting = True  # the board is behind: it will take a later tick
         except OSError:
-            self._lose(self._obituary())
+            self._lose(obituary(self._process))
 
     def _send_tick(self, t_ns: int, frames: int, serial: int) -> None:
         if self._live and self._epoch_ns == 0:
@@ -216,13 +273,13 @@ class ProcessBoard:
             return
         tock = self._receive()
         if len(tock) != _TOCK.size or _TOCK.unpack(tock)[0] != _TOCK_MAGIC:
-            self._lose(self._obituary() if not tock else "spoke nonsense on its control socket")
+            self._lose(obituary(self._process) if not tock else "spoke nonsense on its control socket")
         fields = _TOCK.unpack(tock)
         if fields[2] != self._t_ns:
             self._lose(f"is out of step: answered frame {fields[2]} ns, asked for {self._t_ns} ns")
-        receive = self._node.socket.recv  # type: ignore[union-attr]
-        self._node.outbox = [receive(FRAME_BYTES, socket.MSG_DONTWAIT) for _ in range(fields[1])]
-        self._take(fields)
+        self._node.collect(fields[1])
+        if not self.faults.silent:
+            self._take(fields)
 
     def _receive(self) -> bytes:
         try:
@@ -247,7 +304,7 @@ class ProcessBoard:
             if not self.faults.silent:
                 self._take(_TOCK.unpack(newest))
         if not tock:
-            self._lose(self._obituary())
+            self._lose(obituary(self._process))
         if self._behind(ANSWER_S):
             self._lose(self._frozen())
 
@@ -265,19 +322,6 @@ class ProcessBoard:
         self._counts = fields[5 + _CHANNELS :]
 
     # ---- the end
-
-    def _obituary(self) -> str:
-        """Say how the process has ended."""
-        try:
-            status = self._process.wait(timeout=0.5)
-        except subprocess.TimeoutExpired:
-            return f"process {self.pid} has closed its control socket"
-        if status < 0:
-            name = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else "unknown"
-            return f"process {self.pid} was killed by signal {-status} ({name})"
-        if status - _REFUSED in REFUSALS:
-            return f"process {self.pid} refused to start: {REFUSALS[status - _REFUSED]}"
-        return f"process {self.pid} ended with exit status {status}"
 
     def _lose(self, text: str) -> None:
         """Latch the first failure and raise it."""

@@ -23,11 +23,13 @@ from hil.plant.vehicle import Vehicle
 from hil.rig.model import Rig
 from hil.signals import Board, Frame, RigError, Wires
 from hil.wire.bus import BusLog, Node, VirtualBus
+from hil.wire.buslog import BusLog as HardwareLog
+from hil.wire.can_hardware import DirectNode, HardwareBus
+from hil.wire.can_link import open_can_link
 from hil.wire.codec import BenchDecoder
 from hil.wire.layout import accepted_ids, check_database
 from hil.wire.navigation import NavEncoder, PtyLink, open_port
-from hil.wire.python_can import open_real_bus
-from hil.wire.wire_set import WireSet
+from hil.wire.wire_set import CanBus, WireSet
 
 __all__ = ["build_stations", "rig_kernel"]
 
@@ -145,19 +147,18 @@ def _direct(plan: Plan) -> tuple[list[Board], Wires]:
 def _wired(plan: Plan) -> tuple[list[Board], Wires]:
     spec = plan.rig.can["engine"]
     database = check_database(plan.rig.path.parent / spec.database, firmware_layouts())
-    log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
-    bus = VirtualBus(spec.channel, log)
+    bus = _virtual_bus(plan) if spec.interface == "hil" else _real_bus(plan)
     wires = WireSet(bus, BenchDecoder(plan.frame, plan.nodes, database))
     boards: list[Board] = []
     try:
-        if spec.interface != "hil":
-            bus.add_gateway(open_real_bus(spec.interface, spec.channel, spec.bitrate, "engine"))
-        else:
-            bus.listen()
         _check_links(plan)
         nav = NavEncoder(plan.frame, database)
         for name in plan.rig.board:
-            place = bus.attach(name, accepted_ids(plan.rig.board[name].node, database))
+            accepts = accepted_ids(plan.rig.board[name].node, database)
+            if isinstance(bus, HardwareBus) and _is_on_the_bus(plan, name):
+                place: Node = bus.attach_direct(name, accepts)
+            else:
+                place = bus.attach(name, accepts)
             boards.append(_board(plan, name, place, wires, nav))
     except BaseException:
         for board in boards:
@@ -165,6 +166,30 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
         wires.close()
         raise
     return boards, wires
+
+
+def _virtual_bus(plan: Plan) -> VirtualBus:
+    spec = plan.rig.can["engine"]
+    log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
+    bus = VirtualBus(spec.channel, log)
+    bus.listen()
+    return bus
+
+
+def _real_bus(plan: Plan) -> HardwareBus:
+    spec = plan.rig.can["engine"]
+    link = open_can_link("engine", spec.link)
+    try:
+        log = None if plan.run_dir is None else HardwareLog(plan.run_dir / "can.log", spec.channel)
+    except OSError:
+        link.close()
+        raise
+    return HardwareBus(link, pace=plan.pace, log=log)
+
+
+def _is_on_the_bus(plan: Plan, name: str) -> bool:
+    """Tell whether a board is a process that opens the rig's SocketCAN interface by itself."""
+    return plan.rig.board[name].backend == "process" and plan.rig.can["engine"].interface == "socketcan"
 
 
 def _check_links(plan: Plan) -> None:
@@ -207,7 +232,7 @@ def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -
     return board
 
 
-def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav: NavEncoder) -> ProcessBoard:
+def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: CanBus, nav: NavEncoder) -> ProcessBoard:
     computer = plan.rig.board[name].firmware == "flight_computer"
     link = None
     if computer:
@@ -224,6 +249,7 @@ def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav
             pace=plan.pace,
             serial=None if link is None else link.master,
             log=None if plan.run_dir is None else plan.run_dir / f"{name}.log",
+            bus=(plan.rig.can["engine"].channel, node.accepts) if isinstance(node, DirectNode) else None,
         )
     except BaseException:
         if link is not None:

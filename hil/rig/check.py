@@ -30,7 +30,7 @@ def open_everything(rig: Rig) -> Iterator[str]:
         yield f"can.{name}: {can.database}: agrees with the firmware"
     yield _kernel(rig)
     for name, can in rig.can.items():
-        probe_can(f"can.{name}", can.interface, can.channel, can.bitrate)
+        probe_can(name, can.link)
         yield f"can.{name}: {can.interface} {can.channel}: opens"
     for name, link in rig.serial.items():
         probe_serial(f"serial.{name}", link.port, link.baudrate)

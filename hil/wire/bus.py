@@ -71,6 +71,18 @@ class Node:
             return False
         return True
 
+    def hand_over(self) -> int:
+        """Lockstep: pass what waits to the board's process; return how many frames that are."""
+        assert self.socket is not None
+        for frame in self.inbox:
+            self.socket.send(frame)
+        return len(self.inbox)
+
+    def collect(self, count: int) -> None:
+        """Lockstep: take the `count` frames that the board's process has sent."""
+        assert self.socket is not None
+        self.outbox = [self.socket.recv(FRAME_BYTES, socket.MSG_DONTWAIT) for _ in range(count)]
+
     def drain_socket(self) -> list[bytes]:
         """Return what the board's process has sent, without waiting."""
         assert self.socket is not None

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-from hil.wire.bus import VirtualBus
+from hil.wire.bus import Node
 from hil.wire.codec import BenchDecoder
 
-__all__ = ["WireSet"]
+__all__ = ["CanBus", "WireSet"]
+
+
+class CanBus(Protocol):
+    """A CAN bus with the rig's boards on it: virtual (hil.wire.bus) or real (hil.wire.can_hardware)."""
+
+    def go_live(self, node: Node) -> None:
+        """Serve a node's socket (wall clock)."""
+
+    def exchange(self, t_ns: int) -> list[bytes]:
+        """End the frame at `t_ns`; return the classical frames that the bench has heard in it."""
+
+    def pump(self, timeout_s: float) -> None:
+        """Serve the bus until something has been served or time is up (wall clock)."""
+
+    def mute(self, name: str) -> None:
+        """Let nothing that the board sends from now on reach anybody."""
+
+    def close(self) -> None:
+        """Close the bus; safe to call twice."""
 
 
 class WireSet:
     """The rig's wires as the executive turns them."""
 
-    def __init__(self, bus: VirtualBus, decoder: BenchDecoder) -> None:
+    def __init__(self, bus: CanBus, decoder: BenchDecoder) -> None:
         self.bus = bus
         self._decoder = decoder
         self._counters: dict[str, Callable[[], dict[str, int]]] = {}
