@@ -5,7 +5,8 @@
 boots User-Mode Linux (Debian: user-mode-linux) as an ordinary process on this machine's own root file
 system, as root or not, brings vcan0 and vcan1 up and runs the command in this directory with this
 environment. Its output is the command's, its exit status too; 124 when the time limit is over, 125 when
-User-Mode Linux itself failed. It has one CPU; files are this machine's own; /dev/shm and TMPDIR are private to it.
+User-Mode Linux itself failed. It has one CPU; files are this machine's own; /dev/shm and TMPDIR are
+private to it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-__all__ = ["lacking", "main", "run"]
+__all__ = ["lacking", "main", "run", "search_path"]
 
 TOOLS: Final = Path(__file__).resolve().parent
 OVERTIME: Final = 124
@@ -37,8 +38,13 @@ NEEDS: Final = {
 _SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
+def search_path() -> str:
+    """Return where programs lie, those for administrators included."""
+    return f"{os.environ.get('PATH', os.defpath)}:{_SBIN}"
+
+
 def _where(tool: str) -> str | None:
-    return shutil.which(tool, path=f"{os.environ.get('PATH', os.defpath)}:{_SBIN}")
+    return shutil.which(tool, path=search_path())
 
 
 def lacking() -> list[str]:
