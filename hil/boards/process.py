@@ -6,48 +6,31 @@ itself (firmware_stubs/port_host/host.h), at the latest two seconds later.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import socket
-import struct
 import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from hil.boards.common import REFUSALS, BoardFaults, Role
+from hil.boards.child import ANSWER_S, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard, obituary
+from hil.boards.common import Role
 from hil.boards.outputs import ALL_VALID, Seam
-from hil.signals import BoardLost, Reality, RigError
+from hil.signals import BoardLost, RigError
 from hil.wire.bus import Node
 from hil.wire.can_hardware import DirectNode
-from hil.wire.counting import REASONS, counts_by_reason
 from hil.wire.navigation import PtyLink
 from hil.wire.wire_set import CanBus
 
-__all__ = ["Launch", "ProcessBoard", "launch"]
+__all__ = ["ANSWER_S", "Launch", "ProcessBoard", "launch"]
 
-_TICK: Final = struct.Struct("=IIqqIIII8d")
-_TOCK: Final = struct.Struct(f"=IIqiI8d{len(REASONS)}I")
-_TICK_MAGIC: Final = 0x4B434954
-_TOCK_MAGIC: Final = 0x4B434F54
 _FLAG_DEAD: Final = 1
-_CHANNELS: Final = 8
-_REFUSED: Final = 10
-"""Exit status of a board that refused to start, less the reason's number (host.c)."""
-_NO_BUS: Final = 21
-"""Exit status of a board whose CAN interface does not open (host.c)."""
-
 READY_S: Final = 10.0
 """Wall time that a board on a bus of its own has to open its interface."""
-ANSWER_S: Final = 2.0
-"""Wall time that a board has for its frame in lockstep; then it counts as frozen."""
 BEHIND_S: Final = 0.3
 """Wall time without an answer after which nothing more is written to a board's serial link."""
-END_S: Final = 2.5
-"""Wall time that a board has to close its valves and end once the bench has hung up."""
 
 
 @dataclass
@@ -86,8 +69,8 @@ def launch(
     """Start a board; raise RigError when the system does not let it start.
 
     `serial` is the descriptor of the pseudo-terminal's master, which the board inherits. `bus` is the
-    SocketCAN interface that it opens by itself and the ids that it lets in; without, it speaks through
-    the bench.
+    SocketCAN interface that it opens by itself and the ids that it lets in (then this returns once it
+    hears its bus); without, it speaks through the bench.
     """
     control, board_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     inherited = {"--control": board_control.detach(), "--config": _config_pipe(config)}
@@ -129,41 +112,24 @@ def _await_ready(name: str, start: Launch) -> None:
     """Return when a board hears its own bus; raise BoardLost, with nothing left behind, when it does not."""
     start.control.settimeout(READY_S)
     try:
-        ready = len(start.control.recv(_TOCK.size + 1)) == _TOCK.size
+        ready = len(start.control.recv(TOCK.size + 1)) == TOCK.size
     except OSError:
         ready = False
     if ready:
         return
     start.control.close()
     try:
-        text = obituary(start.process)
+        told = obituary(start.process)
     finally:
         start.process.kill()
         start.process.wait()
-    raise BoardLost(name, text)
+    raise BoardLost(name, told)
 
 
-def obituary(process: subprocess.Popen[bytes]) -> str:
-    """Say how a board's process has ended."""
-    try:
-        status = process.wait(timeout=0.5)
-    except subprocess.TimeoutExpired:
-        return f"process {process.pid} has closed its control socket"
-    if status < 0:
-        name = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else "unknown"
-        return f"process {process.pid} was killed by signal {-status} ({name})"
-    if status - _REFUSED in REFUSALS:
-        return f"process {process.pid} refused to start: {REFUSALS[status - _REFUSED]}"
-    if status == _NO_BUS:
-        return f"process {process.pid} ended: its CAN interface does not open (its log says why)"
-    return f"process {process.pid} ended with exit status {status}"
-
-
-class ProcessBoard:
+class ProcessBoard(ChildBoard):
     """A board whose firmware runs as a process."""
 
     backend = "process"
-    reality: Reality = "virtual"
 
     def __init__(
         self,
@@ -175,7 +141,7 @@ class ProcessBoard:
         *,
         pace: Literal["lockstep", "wall"],
         bus: CanBus,
-        fleet: list[ProcessBoard],
+        fleet: list[ChildBoard],
         nav: Callable[[], bytes] | None = None,
         link: PtyLink | None = None,
     ) -> None:
@@ -183,29 +149,13 @@ class ProcessBoard:
 
         `nav` gives the navigation link's bytes of a frame, `link` is where they go.
         """
-        self.name = name
-        self.role = role
-        self.faults = BoardFaults()
-        self.lost: BoardLost | None = None
-        """The first failure; afterwards the board drives nothing and is not spoken to."""
-        self._process = start.process
+        super().__init__(name, role, start.process, node, seam, fleet)
         self._control = start.control
-        self._node = node
-        self._seam = seam
         self._nav = nav
         self._link = link
         self._live = pace == "wall"
         self._epoch_ns = 0
-        self._waiting = False
-        self._sensors = [0.0] * _CHANNELS
-        self._safe = role == "flight_computer"
-        self._counts: tuple[int, ...] = (0,) * len(REASONS)
-        self._t_ns = 0
-        self._hung_up = False
-        self._reaped = False
         self._answered_s = time.monotonic()
-        self._fleet = fleet
-        fleet.append(self)
         node.socket = start.can
         self._direct = isinstance(node, DirectNode)
         """True when the board is on the bus by itself: dead or alive, its process is told of every frame."""
@@ -218,11 +168,6 @@ class ProcessBoard:
             bus.go_live(node)
         else:
             self._control.settimeout(ANSWER_S)
-
-    @property
-    def pid(self) -> int:
-        """Number of the board's process."""
-        return self._process.pid
 
     # ---- a frame
 
@@ -246,7 +191,7 @@ class ProcessBoard:
         except BlockingIOError:
             self._waiting = True  # the board is behind: it will take a later tick
         except OSError:
-            self._lose(obituary(self._process))
+            self._lose(self._obituary())
 
     def _send_tick(self, t_ns: int, frames: int, serial: int) -> None:
         if self._live and self._epoch_ns == 0:
@@ -255,8 +200,8 @@ class ProcessBoard:
         valid = self._seam.read_sensors(self._sensors)
         flags = _FLAG_DEAD if self.faults.silent else 0
         self._control.send(
-            _TICK.pack(
-                _TICK_MAGIC, flags, t_ns, self._epoch_ns, valid & ALL_VALID, frames, serial, 0, *self._sensors
+            TICK.pack(
+                TICK_MAGIC, flags, t_ns, self._epoch_ns, valid & ALL_VALID, frames, serial, 0, *self._sensors
             )
         )
 
@@ -272,9 +217,9 @@ class ProcessBoard:
             self._take_newest()
             return
         tock = self._receive()
-        if len(tock) != _TOCK.size or _TOCK.unpack(tock)[0] != _TOCK_MAGIC:
-            self._lose(obituary(self._process) if not tock else "spoke nonsense on its control socket")
-        fields = _TOCK.unpack(tock)
+        if len(tock) != TOCK.size or TOCK.unpack(tock)[0] != TOCK_MAGIC:
+            self._lose(self._obituary() if not tock else "spoke nonsense on its control socket")
+        fields = TOCK.unpack(tock)
         if fields[2] != self._t_ns:
             self._lose(f"is out of step: answered frame {fields[2]} ns, asked for {self._t_ns} ns")
         self._node.collect(fields[1])
@@ -283,7 +228,7 @@ class ProcessBoard:
 
     def _receive(self) -> bytes:
         try:
-            return self._control.recv(_TOCK.size + 1)
+            return self._control.recv(TOCK.size + 1)
         except TimeoutError:
             self._lose(self._frozen())
         except OSError:
@@ -293,18 +238,18 @@ class ProcessBoard:
     def _take_newest(self) -> None:
         newest = None
         try:
-            while tock := self._control.recv(_TOCK.size + 1):
+            while tock := self._control.recv(TOCK.size + 1):
                 newest = tock
         except BlockingIOError:
             tock = b"more to come"
         except OSError:
             tock = b""
-        if newest is not None and len(newest) == _TOCK.size:
+        if newest is not None and len(newest) == TOCK.size:
             self._answered_s = time.monotonic()
             if not self.faults.silent:
-                self._take(_TOCK.unpack(newest))
+                self._take(TOCK.unpack(newest))
         if not tock:
-            self._lose(obituary(self._process))
+            self._lose(self._obituary())
         if self._behind(ANSWER_S):
             self._lose(self._frozen())
 
@@ -313,54 +258,7 @@ class ProcessBoard:
         dead = self.faults.silent or not self._live
         return not dead and time.monotonic() - self._answered_s > allowed_s
 
-    def _frozen(self) -> str:
-        return f"does not answer: process {self.pid} has been silent for {ANSWER_S:g} s"
-
-    def _take(self, fields: tuple[Any, ...]) -> None:
-        self._safe = bool(fields[3])
-        self._seam.drive(fields[5 : 5 + _CHANNELS])
-        self._counts = fields[5 + _CHANNELS :]
-
-    # ---- the end
-
-    def _lose(self, text: str) -> None:
-        """Latch the first failure and raise it."""
-        self._seam.no_drive()
-        self._node.deaf = True
-        self._node.outbox = []
-        self.lost = BoardLost(self.name, text)
-        raise self.lost
-
-    @property
-    def safe(self) -> bool:
-        """True when the board last said that it drives nothing and its valves are on their stops."""
-        return self._safe and self.lost is None
-
-    def counters(self) -> dict[str, int]:
-        """Return frames accepted and rejected by reason, as the board last reported."""
-        return counts_by_reason(self._counts)
-
-    def close(self) -> None:
-        """Hang up on the whole fleet, let this board make itself safe, and reap it; safe to call twice.
-
-        The fleet hears it at once, so that all boards close their valves side by side.
-        """
-        for board in self._fleet:
-            board.hang_up()
-        if self._reaped:
-            return
-        self._reaped = True
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=END_S)
-        if self._process.returncode is None:
-            self._process.kill()
-            self._process.wait()
-
-    def hang_up(self) -> None:
-        """Close the bench's ends: the board closes its valves by itself and ends; safe to call twice."""
-        if self._hung_up:
-            return
-        self._hung_up = True
+    def _close_ends(self) -> None:
         self._control.close()
         if self._node.socket is not None:
             self._node.socket.close()
