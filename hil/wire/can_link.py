@@ -39,6 +39,10 @@ _SO_MEMINFO: Final = 55
 _MEMINFO: Final = struct.Struct("=9I")
 """Figures of a socket (linux/sock_diag.h); the last is how many packets its receive queue had no room for."""
 _NO_ROOM: Final = (errno.ENOBUFS, errno.EAGAIN)
+_HINTS: Final = {
+    errno.ENETDOWN: " (ip link set DEVICE up)",
+    errno.ENODEV: " (ip -brief link lists what there is)",
+}
 _FULL: Final = "Transmit buffer full"
 """What python-can says, without a number, when a socket takes nothing just now."""
 
@@ -115,6 +119,13 @@ class CanLink:
             return 0  # a kernel before 4.12 does not tell
         return int(_MEMINFO.unpack(figures)[-1])
 
+    def check_up(self) -> None:
+        """Raise RigError when a SocketCAN interface is there but not up."""
+        if self._socket is not None:
+            number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if number:
+                raise self._failure("does not open", OSError(number, os.strerror(number)))
+
     def fileno(self) -> int:
         """Return what to poll, -1 where the interface has nothing."""
         try:
@@ -155,10 +166,10 @@ def _number(error: BaseException) -> int | None:
 
 
 def _reason(error: BaseException) -> str:
-    """Return in one line why something failed."""
+    """Return in one line why something failed, and what to do where that is known."""
     number = _number(error)
     if number is not None and number in errno.errorcode:
-        return os.strerror(number)
+        return os.strerror(number) + _HINTS.get(number, "")
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -190,4 +201,10 @@ def open_can_link(name: str, settings: LinkSettings) -> CanLink:
     ) as error:
         # drivers of python-can that lack their vendor's library, or dislike an option, fail in all these ways
         raise RigError(f"can.{name}: {interface} {channel}: does not open: {_reason(error)}") from None
-    return CanLink(bus, name, f"{interface} {channel}", echoes=echoes)
+    link = CanLink(bus, name, f"{interface} {channel}", echoes=echoes)
+    try:
+        link.check_up()
+    except RigError:
+        link.close()
+        raise
+    return link
