@@ -38,21 +38,21 @@ def ip(*arguments: str) -> None:
 
 def sends(device: str, *frames: str) -> None:
     """Send frames, written as cansend has them."""
-    for frame in frames:
-        subprocess.run(["cansend", device, frame], check=True, capture_output=True)
+    script = 'set -e; device=$1; shift; for frame; do cansend "$device" "$frame"; done'
+    subprocess.run(["sh", "-c", script, "sh", device, *frames], check=True, capture_output=True)
 
 
 @contextlib.contextmanager
 def dumping(device: str, log: Path) -> Iterator[None]:
-    """Have candump log a device, error frames too; at the end everything that was sent until then is there."""
-    with log.open("wb") as out:
-        with subprocess.Popen(["candump", "-L", f"{device},0:0,#FFFFFFFF"], stdout=out) as candump:
+    """Have candump log a device, error frames too; at the end all that was sent until then is there."""
+    command = ["candump", "-L", f"{device},0:0,#FFFFFFFF"]
+    with log.open("wb") as out, subprocess.Popen(command, stdout=out) as candump:
+        try:
             _wait_for(log, device, "7FE#5354415254")  # START
-            try:
-                yield
-                _wait_for(log, device, "7FE#454E44")  # END
-            finally:
-                candump.terminate()
+            yield
+            _wait_for(log, device, "7FE#454E44")  # END
+        finally:
+            candump.terminate()
 
 
 def _wait_for(log: Path, device: str, mark: str) -> None:

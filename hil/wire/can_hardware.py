@@ -91,6 +91,7 @@ class HardwareBus:
         self._log = log
         self._live = pace == "wall"
         self._failure: RigError | None = None
+        self._closed = False
         self._on_their_way: list[tuple[bytes, Node]] = []
         self._heard: list[_Heard] = []
         self._clock = _FlightClock(live=self._live)
@@ -249,7 +250,7 @@ class HardwareBus:
         for node in self.nodes:
             if not node.live:
                 node.inbox = []
-        self._serve_ready(0.0)
+        self.pump(0.0)
         sent = self._send_outboxes()
         if self._live:
             self._listen()
@@ -262,12 +263,17 @@ class HardwareBus:
                     f"{lost} frames did not fit into the receive queue: raise net.core.rmem_max"
                 )
             )
-        heard, self._heard = self._heard, []
-        if self._log is not None:
-            self._log.write([(at_ns, frame) for at_ns, frame, _ in heard])
+        heard = self._record()
         if self._failure is not None:
             raise self._failure
         return [frame for _, frame, _ in heard if len(frame) == FRAME_BYTES and not frame_id(frame) & ERROR]
+
+    def _record(self) -> list[_Heard]:
+        """Write down what was heard since the last time; return it."""
+        heard, self._heard = self._heard, []
+        if self._log is not None:
+            self._log.write([(at_ns, frame) for at_ns, frame, _ in heard])
+        return heard
 
     def _sent_directly(self) -> int:
         count = 0
@@ -299,10 +305,13 @@ class HardwareBus:
         return {"unsent": self.unsent, "errors": dict(self.errors)}
 
     def close(self) -> None:
-        """Close the interface and the log; safe to call twice."""
-        self._link.close()
-        if self._log is not None:
+        """Record what was still on the bus, then close the interface and the log; safe to call twice."""
+        if self._log is not None and not self._closed:
+            self._listen()
+            self._record()
             self._log.close()
+        self._closed = True
+        self._link.close()
 
 
 class _FlightClock:

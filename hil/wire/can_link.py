@@ -40,8 +40,8 @@ _MEMINFO: Final = struct.Struct("=9I")
 """Figures of a socket (linux/sock_diag.h); the last is how many packets its receive queue had no room for."""
 _NO_ROOM: Final = (errno.ENOBUFS, errno.EAGAIN)
 _HINTS: Final = {
-    errno.ENETDOWN: " (ip link set DEVICE up)",
-    errno.ENODEV: " (ip -brief link lists what there is)",
+    errno.ENETDOWN: " (ip link set {} up)",
+    errno.ENODEV: " (ip -brief link tells what there is)",
 }
 _FULL: Final = "Transmit buffer full"
 """What python-can says, without a number, when a socket takes nothing just now."""
@@ -82,9 +82,10 @@ def frame_of(message: can.Message) -> bytes:
 class CanLink:
     """One open interface. Every failure of it is a RigError that names bus, interface and reason."""
 
-    def __init__(self, bus: can.BusABC, name: str, what: str, *, echoes: bool) -> None:
+    def __init__(self, bus: can.BusABC, name: str, interface: str, channel: str, *, echoes: bool) -> None:
         self._bus = bus
-        self._label = f"can.{name}: {what}"
+        self._channel = channel
+        self._label = f"can.{name}: {interface} {channel}"
         self._socket = _raw_socket(bus)
         self.echoes = echoes
         """True where a frame comes back once it was on the bus, in its place among the others."""
@@ -143,7 +144,7 @@ class CanLink:
         return RigError(f"{self._label}: {what}")
 
     def _failure(self, doing: str, error: BaseException) -> RigError:
-        return self.failure(f"{doing}: {_reason(error)}")
+        return self.failure(f"{doing}: {_reason(error, self._channel)}")
 
 
 def _raw_socket(bus: can.BusABC) -> socket.socket | None:
@@ -165,11 +166,11 @@ def _number(error: BaseException) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, channel: str) -> str:
     """Return in one line why something failed, and what to do where that is known."""
     number = _number(error)
     if number is not None and number in errno.errorcode:
-        return os.strerror(number) + _HINTS.get(number, "")
+        return os.strerror(number) + _HINTS.get(number, "").format(channel)
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -181,6 +182,10 @@ def open_can_link(name: str, settings: LinkSettings) -> CanLink:
     """
     interface, channel = settings.interface, settings.channel
     echoes = interface == "socketcan"
+    label = f"can.{name}: {interface} {channel}"
+    if echoes and channel not in {known for _, known in socket.if_nameindex()}:
+        reason = _reason(OSError(errno.ENODEV, ""), channel)  # python-can would leave its socket open
+        raise RigError(f"{label}: does not open: {reason}")
     given: dict[str, Any] = {"bitrate": settings.bitrate, **settings.options}
     if echoes:
         given |= {"fd": True, "receive_own_messages": True}
@@ -200,8 +205,8 @@ def open_can_link(name: str, settings: LinkSettings) -> CanLink:
         NotImplementedError,
     ) as error:
         # drivers of python-can that lack their vendor's library, or dislike an option, fail in all these ways
-        raise RigError(f"can.{name}: {interface} {channel}: does not open: {_reason(error)}") from None
-    link = CanLink(bus, name, f"{interface} {channel}", echoes=echoes)
+        raise RigError(f"{label}: does not open: {_reason(error, channel)}") from None
+    link = CanLink(bus, name, interface, channel, echoes=echoes)
     try:
         link.check_up()
     except RigError:

@@ -1,4 +1,4 @@
-"""What a CAN bus promises, on a real vcan with can-utils as peers: every kind of frame, order, loss, failure."""
+"""What a bus promises, on a real vcan with can-utils as peers: every kind of frame, order, loss, failure."""
 
 from __future__ import annotations
 
