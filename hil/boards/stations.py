@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from hil.boards import _firmware
 from hil.boards._firmware import lib
+from hil.boards.can_bits import measure_frames
 from hil.boards.child import ChildBoard
 from hil.boards.config import flight_computer_config, kernel_config, valve_board_config
 from hil.boards.direct import DirectFlightComputer, DirectValveBoard, DirectWires
@@ -33,16 +35,23 @@ from hil.kernel.places import check_built, source_root
 from hil.plant.vehicle import Vehicle
 from hil.rig.model import Rig
 from hil.signals import Board, Frame, RigError, Wires
-from hil.wire.bus import BusLog, Node, VirtualBus
-from hil.wire.buslog import BusLog as HardwareLog
+from hil.wire.bus import Node, VirtualBus
+from hil.wire.buslog import BusLog
 from hil.wire.can_hardware import DirectNode, HardwareBus
 from hil.wire.can_link import open_can_link
 from hil.wire.codec import BenchDecoder
 from hil.wire.layout import accepted_ids, check_database
-from hil.wire.navigation import NavEncoder, PtyLink, open_port
+from hil.wire.medium import Medium, Streams
+from hil.wire.navigation import NavEncoder, sent_over
+from hil.wire.sensor_lines import SensorLines
+from hil.wire.serial_line import SerialLine
+from hil.wire.transport import PtyTransport, open_transport
 from hil.wire.wire_set import CanBus, WireSet
 
 __all__ = ["build_stations", "note_work", "rig_kernel"]
+
+HEARING: Final = ("in_process", "process", "emulated")
+"""Forms of a flight computer that hear sensors' lines on a pty."""
 
 
 def rig_kernel(rig: Rig) -> Kernel:
@@ -70,6 +79,9 @@ class Plan:
     """Configuration of each board by name."""
     pace: Literal["lockstep", "wall"]
     run_dir: Path | None
+    lines: SensorLines
+    """Sensors on lines of their own."""
+    streams: Streams | None = None
     fleet: list[ChildBoard] = field(default_factory=list)
 
     def slot(self, board: str) -> int | None:
@@ -87,10 +99,14 @@ def build_stations(
     initial_propellant_kg: float,
     pace: Literal["lockstep", "wall"],
     run_dir: Path | None,
+    streams: Streams | None = None,
+    lines: SensorLines | None = None,
 ) -> tuple[list[Board], Wires]:
     """Return the boards of a rig, in the order of its file, and its wires.
 
-    `run_dir` takes the CAN log and the logs of board processes (None: no logs). Raises FileError for what the
+    `lines` are the lines of single sensors, which whoever turns the sensors turns as well. `run_dir` takes
+    the CAN log and the logs of board processes (None: no logs).
+    `streams` gives the random stream of a name, for bit errors on the bus. Raises FileError for what the
     files get wrong (a landing engine without board, a kernel that does not fit), RigError for what the
     machine lacks; what was opened until then is closed again.
     """
@@ -118,7 +134,8 @@ def build_stations(
             ignition_forced_at_s=ignition_forced_at_s,
         ),
     )
-    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir)
+    spoken = SensorLines([]) if lines is None else lines
+    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir, spoken, streams)
     return _wired(plan) if rig.has_wires else _direct(plan)
 
 
@@ -170,7 +187,8 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
     boards: list[Board] = []
     try:
         _check_links(plan)
-        nav = NavEncoder(plan.frame, database)
+        link = _navigation_line(plan, wires)
+        nav = sent_over(link, plan.frame, NavEncoder(plan.frame, database))
         for name in plan.rig.board:
             accepts = accepted_ids(plan.rig.board[name].node, database)
             if isinstance(bus, HardwareBus) and _is_on_the_bus(plan, name):
@@ -189,7 +207,8 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
 def _virtual_bus(plan: Plan) -> VirtualBus:
     spec = plan.rig.can["engine"]
     log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
-    bus = VirtualBus(spec.channel, log)
+    medium = Medium(spec.bitrate, spec.data_bitrate, measure=measure_frames, streams=plan.streams)
+    bus = VirtualBus(spec.channel, log, medium=medium, frame_ns=plan.rig.timing.frame_ms * 1_000_000)
     bus.listen()
     return bus
 
@@ -198,7 +217,7 @@ def _real_bus(plan: Plan) -> HardwareBus:
     spec = plan.rig.can["engine"]
     link = open_can_link("engine", spec.link)
     try:
-        log = None if plan.run_dir is None else HardwareLog(plan.run_dir / "can.log", spec.channel)
+        log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
     except OSError:
         link.close()
         raise
@@ -211,16 +230,33 @@ def _is_on_the_bus(plan: Plan, name: str) -> bool:
 
 
 def _check_links(plan: Plan) -> None:
-    """See that the navigation link reaches the flight computer; raise RigError when its port is missing."""
+    """See that links and lines reach the flight computer; raise RigError when a port is missing."""
     link = plan.rig.serial["navigation"]
     computer = next(spec for spec in plan.rig.board.values() if spec.firmware == "flight_computer")
     if computer.backend == "hardware":
-        open_port(link.port, link.baudrate, "navigation").close()
+        open_transport(link.port, link.baudrate, "navigation").close()
     elif link.port != "pty":
         raise FileError(
             f"{plan.rig.path}: key 'serial.navigation.port' = {link.port!r}: "
             f'a flight computer with backend {computer.backend!r} is reached by "pty"'
         )
+    for name in plan.lines.heard():
+        if computer.backend not in HEARING:
+            raise FileError(
+                f"{plan.rig.path}: key 'serial.{name}.port' = 'pty': a flight computer with backend "
+                f"{computer.backend!r} hears no pty (name a port or a socket, or leave the line out)"
+            )
+
+
+def _navigation_line(plan: Plan, wires: WireSet) -> SerialLine:
+    """Return the navigation link as a wire; say what it and the sensors' lines count."""
+    spec = plan.rig.serial["navigation"]
+    line = SerialLine(spec.baudrate, plan.rig.timing.frame_ms * 1_000_000)
+    wires.serial["navigation"] = line
+    for name, sensor in plan.lines.by_name.items():
+        wires.serial[name] = sensor.line
+        wires.count_for(f"serial.{name}", sensor.counts)
+    return line
 
 
 def firmware_layouts() -> dict[str, int]:
@@ -229,7 +265,7 @@ def firmware_layouts() -> dict[str, int]:
     return {name[len("BUS_") : -len("_LAYOUT")]: int(getattr(lib, name)) for name in names}
 
 
-def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -> Board:
+def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: Callable[[], bytes]) -> Board:
     spec = plan.rig.board[name]
     slot = plan.slot(name)
     seam: Seam = FinSeam(plan.frame)
@@ -241,40 +277,40 @@ def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -
     elif spec.backend == "emulated":
         board = _emulated(plan, name, node, seam, nav)
     elif spec.backend == "in_process" and spec.firmware == "flight_computer":
-        board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav.frame)
+        lines = plan.lines.by_name
+        board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav, lines)
     elif spec.backend == "in_process":
         board = ValveBoard(name, node, seam, plan.configs[name])
     else:
         raise RigError(f"board {name}: hardware boards have no link to the plant's sensors and actuators yet")
     wires.count_for(name, board.counters)
+    if not isinstance(board, ValveBoard) and board.role == "flight_computer":
+        for line in plan.lines.heard():
+            wires.count_for(f"{name}.{line}", functools.partial(board.line_counters, line))
     return board
 
 
-def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: CanBus, nav: NavEncoder) -> ProcessBoard:
+def _process(
+    plan: Plan, name: str, node: Node, seam: Seam, bus: CanBus, nav: Callable[[], bytes]
+) -> ProcessBoard:
     computer = plan.rig.board[name].firmware == "flight_computer"
-    link = None
-    if computer:
-        executable = flight_computer_executable(plan.kernel)
-        link = PtyLink(plan.rig.serial["navigation"].baudrate, "navigation")
-    else:
-        executable = valve_board_executable()
-    try:
+    executable = flight_computer_executable(plan.kernel) if computer else valve_board_executable()
+    with ExitStack() as opened:
+        links = _ptys(plan, opened) if computer else {}
         start = launch(
             name,
             executable,
             plan.configs[name],
             frame_us=plan.rig.timing.frame_ms * 1000,
             pace=plan.pace,
-            serial=None if link is None else link.master,
+            serial={link: pty.master for link, pty in links.items()},
             log=None if plan.run_dir is None else plan.run_dir / f"{name}.log",
             bus=(plan.rig.can["engine"].channel, node.accepts) if isinstance(node, DirectNode) else None,
         )
-    except BaseException:
-        if link is not None:
-            link.close()
-        raise
-    if link is not None:
-        link.hand_over()
+        opened.pop_all()
+    for pty in links.values():
+        pty.hand_over()
+    lines = plan.lines.by_name if computer else {}
     return ProcessBoard(
         name,
         "flight_computer" if computer else "engine_valve",
@@ -284,12 +320,23 @@ def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: CanBus, nav: Na
         pace=plan.pace,
         bus=bus,
         fleet=plan.fleet,
-        nav=nav.frame if computer else None,
-        link=link,
+        nav=nav if computer else None,
+        link=links.get("serial"),
+        lines=[(line, links.get(line.name)) for line in lines.values()],
     )
 
 
-def _emulated(plan: Plan, name: str, node: Node, seam: Seam, nav: NavEncoder) -> EmulatedBoard:
+def _ptys(plan: Plan, opened: ExitStack) -> dict[str, PtyTransport]:
+    """Open the pseudo-terminals of a flight computer's process; `opened` closes them when that goes wrong."""
+    links = {"serial": PtyTransport(plan.rig.serial["navigation"].baudrate, "navigation")}
+    opened.callback(links["serial"].close)
+    for line in plan.lines.heard():
+        links[line] = PtyTransport(plan.rig.serial[line].baudrate, line)
+        opened.callback(links[line].close)
+    return links
+
+
+def _emulated(plan: Plan, name: str, node: Node, seam: Seam, nav: Callable[[], bytes]) -> EmulatedBoard:
     computer = plan.rig.board[name].firmware == "flight_computer"
     emulation_tools()
     emulation = launch_emulated(
@@ -306,5 +353,6 @@ def _emulated(plan: Plan, name: str, node: Node, seam: Seam, nav: NavEncoder) ->
         node,
         seam,
         fleet=plan.fleet,
-        nav=nav.frame if computer else None,
+        nav=nav if computer else None,
+        lines=plan.lines.by_name.values() if computer else (),
     )

@@ -87,6 +87,8 @@ class HardwareBus:
         """Error frames by class."""
         self.unsent = 0
         """Frames from behind the bench that the transmit queue had no room for."""
+        self._frames = 0
+        self._error_frames = 0
         self._link = link
         self._log = log
         self._live = pace == "wall"
@@ -202,10 +204,13 @@ class HardwareBus:
         self._heard.append(heard)
         if frame_id(frame) & ERROR:
             self._note_error(frame_id(frame))
-        elif self._live:
+            return
+        self._frames += 1
+        if self._live:
             self._deliver(heard)
 
     def _note_error(self, classes: int) -> None:
+        self._error_frames += 1
         self.errors.update(name for bit, name in _ERRORS.items() if classes & bit)
         if classes & _BUS_OFF:
             self._fail(self._link.failure("went bus-off: see bit rate, termination and wiring"))
@@ -300,9 +305,13 @@ class HardwareBus:
     def _frames_heard(self) -> int:
         return sum(not frame_id(frame) & ERROR for _, frame, _ in self._heard)
 
+    def book(self) -> None:
+        """Nothing frame by frame: the load of a real bus, and its error counters, are not the bench's."""
+
     def figures(self) -> dict[str, Any]:
-        """Return what went wrong on the bus so far, as JSON values."""
-        return {"unsent": self.unsent, "errors": dict(self.errors)}
+        """Return what has happened on the bus so far, as JSON values; `lost` found the queue full."""
+        errors = dict(self.errors)
+        return {"frames": self._frames, "errors": self._error_frames, "lost": self.unsent, "classes": errors}
 
     def close(self) -> None:
         """Record what was still on the bus, then close the interface and the log; safe to call twice."""
@@ -322,6 +331,8 @@ class _FlightClock:
         self._t_ns = 0
         self._monotonic_ns: int | None = None
         """The monotonic clock at the start of the flight."""
+        self._last_ns = 0
+        """What was last told of a stamp: the record never goes back."""
         self._clock_s = 0.0
         """This machine's clock at the start of the flight."""
 
@@ -346,4 +357,5 @@ class _FlightClock:
         if self._monotonic_ns is None:
             return now_ns
         at_ns = round((stamp_s - self._clock_s) * 1e9)
-        return at_ns if abs(at_ns - now_ns) < _STAMP_NS else now_ns
+        self._last_ns = max(at_ns if abs(at_ns - now_ns) < _STAMP_NS else now_ns, self._last_ns)
+        return self._last_ns

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
+from hil.signals.timing import BusSheet
 from hil.wire.bus import Node
+from hil.wire.busbook import BusBook
 from hil.wire.codec import BenchDecoder
+from hil.wire.serial_line import SerialLine
 
 __all__ = ["CanBus", "WireSet"]
 
@@ -27,6 +30,12 @@ class CanBus(Protocol):
     def mute(self, name: str) -> None:
         """Let nothing that the board sends from now on reach anybody."""
 
+    def book(self) -> BusBook | None:
+        """Return the diagnostics frame by frame; None where the wires are not the bench's own."""
+
+    def figures(self) -> dict[str, Any] | None:
+        """Return what has happened on the bus so far, as JSON values."""
+
     def close(self) -> None:
         """Close the bus; safe to call twice."""
 
@@ -36,6 +45,8 @@ class WireSet:
 
     def __init__(self, bus: CanBus, decoder: BenchDecoder) -> None:
         self.bus = bus
+        self.serial: dict[str, SerialLine] = {}
+        """Serial lines by name, for what can go wrong with them."""
         self._decoder = decoder
         self._counters: dict[str, Callable[[], dict[str, int]]] = {}
 
@@ -62,6 +73,15 @@ class WireSet:
         """Return, for each receiving node, frames accepted and rejected by reason."""
         counted = {name: count() for name, count in self._counters.items()}
         return {"bench": dict(self._decoder.counts), **counted}
+
+    def bus_sheet(self) -> BusSheet | None:
+        """Return the diagnostics of the bus; None where a real bus does the timing."""
+        book = self.bus.book()
+        return None if book is None else book.sheet
+
+    def bus_figures(self) -> dict[str, Any] | None:
+        """Return what has happened on the bus so far, as JSON values."""
+        return self.bus.figures()
 
     def close(self) -> None:
         """Close the bus; safe to call twice."""
