@@ -197,7 +197,7 @@ def test_lost_frames_are_counted_by_their_counters(tmp_path: Path) -> None:
         stations.turn(100)
     lines = (tmp_path / "can.log").read_text().splitlines(keepends=True)
     statuses = [line for line in lines if " 101#" in line]
-    assert len(statuses) == 100
+    assert len(statuses) >= 100, "boards that end speak on until they are safe"
     lost = set(statuses[5::10])
     (tmp_path / "lossy.log").write_text("".join(line for line in lines if line not in lost))
     frame = Frame(3)
@@ -278,7 +278,7 @@ def test_a_board_that_cannot_open_the_interface_is_lost_at_once(tmp_path: Path) 
             b"",
             frame_us=10_000,
             pace="lockstep",
-            serial=None,
+            serial={},
             log=tmp_path / "x.log",
             bus=("vcan_none", frozenset({1})),
         )
@@ -304,9 +304,11 @@ def test_in_lockstep_the_record_is_what_candump_heard_put_in_order(tmp_path: Pat
     with dumping("vcan0", tmp_path / "peer.log"), Stations("socketcan", run_dir=tmp_path) as stations:
         stations.turn(50)
     ours, theirs = traffic(tmp_path / "can.log"), traffic(tmp_path / "peer.log")
-    assert len(ours) == 50 * 16
-    for at in range(0, len(ours), 16):
+    flown = 50 * 16
+    assert len(ours) >= flown
+    for at in range(0, flown, 16):
         assert ours[at : at + 16] == sorted(theirs[at : at + 16])
+    assert ours[flown:] == theirs[flown:], "what the boards said on their own at the end is recorded, too"
 
 
 def test_an_interface_that_goes_down_in_lockstep_leaves_no_board_behind() -> None:
