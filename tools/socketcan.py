@@ -17,7 +17,7 @@ import uml_vcan
 
 __all__ = ["lacking", "main", "natively"]
 
-PEERS: Final = {"candump": "can-utils", "slcand": "can-utils", "ip": "iproute2", "tc": "iproute2"}
+PEERS: Final = {"candump": "can-utils", "ip": "iproute2", "tc": "iproute2"}
 """What the tests play with, by the Debian package that has it."""
 _BRING_UP: Final = """
 set -e
@@ -28,19 +28,21 @@ for number in 0 1; do
 done
 exec "$@"
 """
-_NATIVE: Final = ("unshare", "--user", "--map-root-user", "--net", "sh", "-c", _BRING_UP, "sh")
 LIMIT_S: Final = 600.0
 
 
 def natively(command: list[str]) -> list[str] | None:
     """Return the command that has vcan on this machine's kernel; None where that has none."""
     if shutil.which("modprobe", path=uml_vcan.search_path()):
-        subprocess.run(["modprobe", "-a", "vcan", "can-raw"], capture_output=True, check=False)
+        wanted = ["vcan", "can-raw", "vxcan", "dummy", "sch_tbf"]
+        subprocess.run(["modprobe", "-a", *wanted], capture_output=True, check=False)
+    apart = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
+    bring_up = [*apart, "sh", "-c", _BRING_UP, "sh"]
     try:
-        tried = subprocess.run([*_NATIVE, "true"], capture_output=True, check=False)
+        tried = subprocess.run([*bring_up, "true"], capture_output=True, check=False)
     except OSError:
         return None
-    return [*_NATIVE, *command] if tried.returncode == 0 else None
+    return [*bring_up, *command] if tried.returncode == 0 else None
 
 
 def lacking() -> list[str]:

@@ -25,7 +25,7 @@ fail() {
 
 modules=/usr/lib/uml/modules/$(uname -r)/kernel
 for module in net/can/can net/can/can-raw net/can/can-gw drivers/net/can/dev/can-dev drivers/net/can/vcan \
-    drivers/net/can/vxcan drivers/net/can/slcan/slcan net/sched/sch_netem net/sched/sch_tbf; do
+    drivers/net/can/vxcan drivers/net/dummy net/sched/sch_tbf; do
     insmod "$modules/$module.ko" || fail "module $module does not load"
 done
 # The receive queue of a socket holds a few hundred frames by default, and drops what comes after in silence.
