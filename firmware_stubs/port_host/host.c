@@ -353,7 +353,8 @@ static int open_bus(host_t *host)
         host->can = socketcan_open(host->interface, host->accepts);
     }
     if (host->can < 0) {
-        say(host, "CAN interface does not open:", strerror(-host->can));
+        char reason[64];
+        say(host, "CAN interface does not open:", strerror_r(-host->can, reason, sizeof reason));
     }
     return host->can >= 0;
 }

@@ -1,5 +1,5 @@
 /* socketcan.c - opening a raw CAN socket as a board has it: classical frames, its own ids only. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* the name is the C library's to choose: NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 #include "socketcan.h"
 
 #include <errno.h>
