@@ -94,6 +94,7 @@ static void start_node(fk_descent_t *d, int32_t node)
     d->node = node;
     set_switch(d, node);
     if (d->free_time) {
+        d->elastic = d->problem.drag_area_m2 > 0.0; /* the search turns it on where it has to */
         start_scan(d);
         return;
     }
@@ -215,10 +216,6 @@ static void end_scan(fk_descent_t *d)
         best = d->merit[i] < d->merit[best] ? i : best;
     }
     d->count = 0;
-    if (!(d->merit[best] < NOTHING) && d->problem.has_switch) {
-        end_times(d, NOTHING, d->time_s[0]);
-        return;
-    }
     if (!(d->merit[best] < NOTHING) && !d->elastic) {
         d->elastic = 1;
         pose(d, d->time_s[0], 0);

@@ -37,7 +37,7 @@
 #define FK_DESCENT_SETTLED 1e-6
 #define FK_DESCENT_SWITCH ((FK_DESCENT_SWITCHES * 3 + 2) * FK_SOCP_ITERATIONS)
 #define FK_DESCENT_BOTH                                                                                      \
-    ((FK_DESCENT_SWITCHES * (FK_DESCENT_SCAN + FK_DESCENT_PROBES) * 3 + 2) * FK_SOCP_ITERATIONS)
+    ((FK_DESCENT_SWITCHES * (FK_DESCENT_SCAN * 3 + FK_DESCENT_PROBES * 2) + 2) * FK_SOCP_ITERATIONS)
 #define FK_DESCENT_MOST (FK_DESCENT_PASSES * FK_DESCENT_BOTH)
 
 #define FK_DESCENT_BYTES_MAX 196608 /* bound of sizeof(fk_descent_t), asserted in fk_descent.c */
