@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#define LOG_MASS_MOST 50.0 /* a solve that failed may have gone anywhere: its answer is finite still */
 #define STEP_SHARE 0.99    /* of the way to the boundary */
 #define GAP_TOLERANCE 1e-7 /* of the objective, scaled: log mass, or miss */
 #define SOFT_TOLERANCE 1e-6
@@ -762,7 +763,8 @@ void fk_socp_result(const fk_socp_t *w, fk_answer_t *out)
     for (int32_t k = 0; k <= last; k++) {
         const int32_t stage = k < p->stages ? k : p->stages - 1; /* its mass is there by then */
         out->t_s[k] = p->dt_s * (double)k;
-        out->mass_kg[k] = p->given.mass_kg * fk_exp(w->x[FK_Z][k] * p->log_mass);
+        const double log_mass = fk_clamp(w->x[FK_Z][k] * p->log_mass, -LOG_MASS_MOST, LOG_MASS_MOST);
+        out->mass_kg[k] = p->given.mass_kg * fk_exp(log_mass);
         for (int32_t i = 0; i < 3; i++) {
             const double away = p->start[i] - w->x[FK_R + i][0]; /* where a least-miss plan ends */
             out->pos_m[k][i] = p->given.final_pos_m[i] + (w->x[FK_R + i][k] + away) * p->length_m;

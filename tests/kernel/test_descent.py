@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hil.kernel import DescentProblem, DescentSolution, solve_descent
@@ -261,6 +261,7 @@ problems = st.dictionaries(
 
 @settings(max_examples=300, deadline=None)
 @given(problems, st.integers(4, 12), st.booleans(), st.booleans())
+@example({"final_time_s": [42758.0], "gravity_mps2": [0.0, 21333.0, 0.0]}, 9, False, False)
 def test_hostile_problems_end(changes: dict[str, list[float]], nodes: int, foh: bool, free: bool) -> None:
     """Whatever is asked: a status, a finite answer, the stated number of iterations at most."""
     raw = raw_problem(BOOSTER, nodes, BOOSTER_TIME_S, "foh" if foh else "zoh")
