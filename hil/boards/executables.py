@@ -7,6 +7,7 @@ from typing import Final
 
 from hil.files import FileError
 from hil.kernel import Kernel
+from hil.kernel.native_build import build_defines
 from hil.kernel.places import source_root
 from hil.kernel.toolchain import CompileError, Product, build
 from hil.signals import RigError
@@ -29,7 +30,11 @@ def valve_board_executable() -> Path:
     """Return the valve board's executable; raise RigError when it cannot be built."""
     sources, includes = _sources("engine_valve")
     try:
-        return build(Product("engine_valve", tuple(sources), tuple(includes)))
+        return build(
+            Product(
+                "engine_valve", tuple(sources), tuple(includes), defines=build_defines(source_root())
+            )
+        )
     except CompileError as error:
         raise RigError(f"firmware engine_valve: does not compile: {error}") from None
 
@@ -49,6 +54,7 @@ def flight_computer_executable(kernel: Kernel) -> Path:
         (*sources, *kernel.sources),
         (*includes, *kernel.includes),
         links=links,
+        defines=build_defines(source_root()),
     )
     try:
         return build(product)

@@ -87,7 +87,9 @@ def build_stations(
     configs = {}
     for name, spec in rig.board.items():
         if spec.node is not None:
-            configs[name] = valve_board_config(vehicle, spec.node, frame_s)
+            configs[name] = valve_board_config(
+                vehicle, spec.node, frame_s, enable_demanded=rig.demands_enable, limits=rig.limits
+            )
         else:
             configs[name] = flight_computer_config(
                 vehicle,

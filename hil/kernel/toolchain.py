@@ -36,6 +36,8 @@ class Product:
     includes: tuple[Path, ...]
     shared: bool = False
     links: tuple[str, ...] = ()
+    defines: tuple[str, ...] = ()
+    """NAME=VALUE for the preprocessor."""
 
 
 def cache_folder() -> Path:
@@ -79,7 +81,8 @@ def build(product: Product) -> Path:
     no place for the result.
     """
     compiler, version = _compiler(os.environ.get("CC", "cc"))
-    flags = [*FLAGS, *(("-shared", "-fPIC", "-Wl,-z,defs") if product.shared else ())]
+    defines = [f"-D{define}" for define in product.defines]
+    flags = [*FLAGS, *defines, *(("-shared", "-fPIC", "-Wl,-z,defs") if product.shared else ())]
     folder = cache_folder()
     target = folder / f"{product.name}-{_key(product, flags, version)}{'.so' if product.shared else ''}"
     if target.is_file():

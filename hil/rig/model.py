@@ -13,7 +13,19 @@ from hil.rig.reach import can_reaches_out, serial_reaches_out
 from hil.signals import MAX_ENGINES
 from hil.wire.probe import can_interfaces
 
-__all__ = ["BoardSpec", "CanSpec", "KernelSpec", "Rig", "SerialSpec", "TimingSpec", "load_rig"]
+__all__ = [
+    "BoardSpec",
+    "CanSpec",
+    "InputSpec",
+    "InterlockSpec",
+    "KernelSpec",
+    "LimitSpec",
+    "LimitsSpec",
+    "Rig",
+    "SerialSpec",
+    "TimingSpec",
+    "load_rig",
+]
 
 
 class TimingSpec(FileModel):
@@ -87,6 +99,50 @@ class KernelSpec(FileModel):
         return self
 
 
+class InputSpec(FileModel):
+    """A switch at the bench, read as a modem line of a serial port."""
+
+    port: Line
+    line: Literal["cts", "dsr", "cd", "ri"]
+
+
+class InterlockSpec(FileModel):
+    """What has to hold before and while anything moves."""
+
+    enable: bool = False
+    """Valve boards move only while they hear the bench's enable frame; a live rig always demands it."""
+    key: InputSpec | None = None
+    """A key switch that has to be on; it stands for the typed name of the rig."""
+    abort: InputSpec | None = None
+    """A switch that ends the flight as Ctrl-C does while it is on."""
+    many: bool = False
+    """Whether a live rig may be flown again and again (`--seeds`) on one arming."""
+
+
+class LimitSpec(FileModel):
+    """What one actuator may do; a limit that is not named is none."""
+
+    strokes: float | None = bounded(0.01, 1e6, "full strokes in a run", default=None)
+    duty: float | None = bounded(1e-4, 1.0, "mean drive over duty_window_s", default=None)
+    duty_window_s: float = bounded(0.02, 1e4, "s", default=10.0)
+    energy_j: float | None = bounded(1e-3, 1e9, "J in a run", default=None)
+    power_w: float | None = bounded(1e-3, 1e6, "W at full drive", default=None)
+
+    @model_validator(mode="after")
+    def _energy_needs_power(self) -> Self:
+        if self.energy_j is not None and self.power_w is None:
+            raise ValueError("energy_j needs power_w, the power at full drive")
+        return self
+
+
+class LimitsSpec(FileModel):
+    """Limits of each kind of actuator, kept by the bench and by the valve boards."""
+
+    valve: LimitSpec = LimitSpec()
+    gimbal: LimitSpec = LimitSpec()
+    igniter: LimitSpec = LimitSpec()
+
+
 class Rig(FileModel):
     """A rig as its file describes it. Paths in it are relative to the file."""
 
@@ -97,6 +153,8 @@ class Rig(FileModel):
     serial: dict[Name, SerialSpec] = Field(default_factory=dict)
     board: dict[Name, BoardSpec]
     kernel: KernelSpec | None = None
+    interlock: InterlockSpec = InterlockSpec()
+    limits: LimitsSpec | None = None
     path: Annotated[Path, Field(exclude=True)] = Path()
     """Where the rig was read from; filled in by load_rig."""
 
@@ -114,7 +172,14 @@ class Rig(FileModel):
             raise ValueError("the bus is named [can.engine] and the link [serial.navigation]")
         if not self.can and any(b.backend != "in_process" for b in self.board.values()):
             raise ValueError("a rig without wires has in_process boards only (kernel rung)")
+        if not self.can and self.interlock.enable:
+            raise ValueError("interlock.enable: a rig without wires has nothing to send an enable frame on")
         return self
+
+    @property
+    def demands_enable(self) -> bool:
+        """True when valve boards move only while they hear the bench's enable frame."""
+        return self.interlock.enable or self.live
 
     @property
     def has_wires(self) -> bool:
