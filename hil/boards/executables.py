@@ -31,9 +31,7 @@ def valve_board_executable() -> Path:
     sources, includes = _sources("engine_valve")
     try:
         return build(
-            Product(
-                "engine_valve", tuple(sources), tuple(includes), defines=build_defines(source_root())
-            )
+            Product("engine_valve", tuple(sources), tuple(includes), defines=build_defines(source_root()))
         )
     except CompileError as error:
         raise RigError(f"firmware engine_valve: does not compile: {error}") from None

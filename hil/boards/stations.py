@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from hil.boards import _firmware
 from hil.boards._firmware import lib
 from hil.boards.config import flight_computer_config, kernel_config, valve_board_config
 from hil.boards.direct import DirectFlightComputer, DirectValveBoard, DirectWires
 from hil.boards.executables import flight_computer_executable, valve_board_executable
+from hil.boards.hardware import HardwareComputer, HardwareValveBoard
 from hil.boards.in_process import FlightComputer, ValveBoard
 from hil.boards.outputs import FinSeam, Seam, ValveSeam
 from hil.boards.process import ProcessBoard, launch
@@ -21,15 +22,19 @@ from hil.kernel.native_build import firmware_sources
 from hil.kernel.places import check_built, source_root
 from hil.plant.vehicle import Vehicle
 from hil.rig.model import Rig
-from hil.signals import Board, Frame, RigError, Wires
+from hil.signals import Board, Frame, Wires
 from hil.wire.bus import BusLog, Node, VirtualBus
 from hil.wire.codec import BenchDecoder
+from hil.wire.enable import NO_LEAVE, EnableSender, Leave, ReportedDrives
 from hil.wire.layout import accepted_ids, check_database
 from hil.wire.navigation import NavEncoder, PtyLink, open_port
 from hil.wire.python_can import open_real_bus
 from hil.wire.wire_set import WireSet
 
 __all__ = ["build_stations", "rig_kernel"]
+
+WALL_HOLD_FRAMES: Final = 3
+"""On the wall clock a board's report counts for so many frames of the bench: the two clocks drift."""
 
 
 def rig_kernel(rig: Rig) -> Kernel:
@@ -57,6 +62,10 @@ class Plan:
     """Configuration of each board by name."""
     pace: Literal["lockstep", "wall"]
     run_dir: Path | None
+    closed_pos: float
+    """Where a valve of this vehicle counts as closed."""
+    leave: Leave
+    """What the run may move, where the rig demands it."""
     fleet: list[ProcessBoard] = field(default_factory=list)
 
     def slot(self, board: str) -> int | None:
@@ -74,8 +83,11 @@ def build_stations(
     initial_propellant_kg: float,
     pace: Literal["lockstep", "wall"],
     run_dir: Path | None,
+    leave: Leave = NO_LEAVE,
 ) -> tuple[list[Board], Wires]:
     """Return the boards of a rig, in the order of its file, and its wires.
+
+    `leave` is what may be moved where the rig demands the enable frame: nothing, unless somebody says so.
 
     `run_dir` takes the CAN log and the logs of board processes (None: no logs). Raises FileError for what the
     files get wrong (a landing engine without board, a kernel that does not fit), RigError for what the
@@ -107,7 +119,17 @@ def build_stations(
             ignition_forced_at_s=ignition_forced_at_s,
         ),
     )
-    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir)
+    plan = Plan(
+        frame,
+        rig,
+        kernel,
+        vehicle.landing_engines,
+        configs,
+        pace,
+        run_dir,
+        vehicle.valve_board.closed_pos,
+        leave,
+    )
     return _wired(plan) if rig.has_wires else _direct(plan)
 
 
@@ -158,6 +180,10 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
             bus.listen()
         _check_links(plan)
         nav = NavEncoder(plan.frame, database)
+        if plan.rig.demands_enable:
+            hold = 1 if plan.pace == "lockstep" else WALL_HOLD_FRAMES
+            wires.enable = EnableSender(bus.attach("bench", frozenset()), database, plan.leave)
+            wires.drives = ReportedDrives(plan.frame, plan.nodes, wires.decoder, hold_frames=hold)
         for name in plan.rig.board:
             place = bus.attach(name, accepted_ids(plan.rig.board[name].node, database))
             boards.append(_board(plan, name, place, wires, nav))
@@ -174,8 +200,8 @@ def _check_links(plan: Plan) -> None:
     link = plan.rig.serial["navigation"]
     computer = next(spec for spec in plan.rig.board.values() if spec.firmware == "flight_computer")
     if computer.backend == "hardware":
-        open_port(link.port, link.baudrate, "navigation").close()
-    elif link.port != "pty":
+        return  # opened with the board
+    if link.port != "pty":
         raise FileError(
             f"{plan.rig.path}: key 'serial.navigation.port' = {link.port!r}: "
             f'a flight computer with backend {computer.backend!r} is reached by "pty"'
@@ -202,11 +228,22 @@ def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -
     elif spec.backend == "in_process":
         board = ValveBoard(name, node, seam, plan.configs[name])
     elif spec.backend == "hardware":
-        raise RigError(f"board {name}: hardware boards have no link to the plant's sensors and actuators yet")
+        return _hardware(plan, name, seam, wires, nav)
     else:
         raise FileError(f"{plan.rig.path}: key 'board.{name}.backend' = {spec.backend!r}: not built yet")
     wires.count_for(name, board.counters)
     return board
+
+
+def _hardware(plan: Plan, name: str, seam: Seam, wires: WireSet, nav: NavEncoder) -> Board:
+    """Return a board outside; raise RigError when the flight computer's serial port is not there."""
+    spec = plan.rig.board[name]
+    if spec.node is not None:
+        return HardwareValveBoard(name, spec.node, seam, wires.decoder, plan.closed_pos)
+    link = plan.rig.serial["navigation"]
+    port = open_port(link.port, link.baudrate, "navigation")
+    wires.on_close(port.close)
+    return HardwareComputer(name, nav.frame, port.write)
 
 
 def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav: NavEncoder) -> ProcessBoard:

@@ -19,11 +19,14 @@ from hil.faults.dispersion import disperse
 from hil.faults.triggers import TriggerBook
 from hil.faults.wrappers import BoardWithFaults, add_faults
 from hil.plant.model import BoosterPlant
+from hil.rig.interlock import build_interlock
 from hil.rig.model import Rig
 from hil.rig.plan import Plan
 from hil.sensors.model import BoosterSensors
 from hil.signals import Board, Frame
 from hil.tape import TapeWriter
+from hil.wire.enable import NO_LEAVE, Leave
+from hil.wire.wire_set import WireSet
 
 __all__ = ["BuiltFlight", "PaceName", "build_flight", "describe"]
 
@@ -50,11 +53,14 @@ def _rates(rig: Rig) -> RateTable:
     return RateTable(rig.timing.frame_ms * 1_000_000, rig.timing.plant_step_us * 1_000)
 
 
-def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> BuiltFlight:
+def build_flight(
+    plan: Plan, *, seed: int, pace: PaceName, run_dir: Path, leave: Leave = NO_LEAVE
+) -> BuiltFlight:
     """Build every station of a flight and open its tape in `run_dir`.
 
     Random streams and dispersions depend on the seed and the case's name alone, so that every rung
-    flies the same flight; boards and kernel are told the undispersed case.
+    flies the same flight; boards and kernel are told the undispersed case.  `leave` is what may move
+    where the rig demands the enable frame.
 
     Raises FileError for what the files get wrong and RigError for what the machine lacks; what was
     opened until then is closed again.
@@ -77,6 +83,7 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
             initial_propellant_kg=propellant,
             pace=pace,
             run_dir=run_dir,
+            leave=leave,
         )
         stack.callback(wires.close)
         for board in bare:
@@ -99,6 +106,10 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
             plant=acted_on,
             time_limit_s=case.time_limit_s,
         )
+        if isinstance(wires, WireSet) and wires.enable is not None:
+            interlock = build_interlock(plan, wires, flight, bare, slots)
+            stack.callback(interlock.close)
+            flight.interlock = interlock
         return BuiltFlight(flight, tape, book, boards, info, stack.pop_all())
     raise AssertionError("unreachable")
 

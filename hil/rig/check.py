@@ -11,11 +11,10 @@ from hil.faults.case import SHIPPED
 from hil.kernel import KernelRefused, check_fits
 from hil.plant.vehicle import load_vehicle
 from hil.rig.model import Rig
-from hil.signals import RigError
 from hil.wire.layout import check_database
 from hil.wire.probe import probe_can, probe_serial
 
-__all__ = ["open_everything", "refuse_live"]
+__all__ = ["open_everything"]
 
 
 def open_everything(rig: Rig) -> Iterator[str]:
@@ -51,13 +50,3 @@ def _kernel(rig: Rig) -> str:
             ),
         )
     return f"kernel: {kernel.label}: fits"
-
-
-def refuse_live(rig: Rig) -> None:
-    """Raise RigError: the first thing that a live rig misses, or that live rigs do not fly yet."""
-    for _ in open_everything(rig):
-        pass
-    raise RigError(
-        f"rig {rig.name}: every interface opens, but flying real hardware needs the bench's enable frames, "
-        "which this version does not send"
-    )

@@ -13,7 +13,9 @@ from typing import Any, Final
 from hil.executive import Ending, Stop, fly
 from hil.faults.dispersion import case_toml, disperse
 from hil.files import FileError
+from hil.rig.arming import Arming, leave_for
 from hil.rig.build import BuiltFlight, PaceName, build_flight, describe
+from hil.rig.lock import held
 from hil.rig.plan import Plan
 from hil.signals import RigError
 from hil.tape import claim_tape, read_tape
@@ -66,27 +68,35 @@ def run_flight(
     run_dir: Path,
     stop: Stop | None = None,
     on_start: Callable[[], None] | None = None,
+    arming: Arming | None = None,
+    cold: bool = False,
 ) -> Run:
     """Fly a plan once into `run_dir`, which exists and holds no run; `stop` lets others end it early.
 
-    `on_start` is called when everything is set up and the first frame is due.
+    `on_start` is called when everything is set up and the first frame is due.  A live rig flies only
+    with its `arming`; `cold` inhibits every drive of a virtual rig that demands the enable frame.
 
     A rig that breaks is a result (verdict ERROR), not an exception; raises FileError for what the
     files get wrong and for a folder that holds a run.  However it ends, every board is ended and,
     where the disk takes it, run.json is written.
     """
+    if plan.rig.live and pace != "wall":
+        raise FileError(f"rig {plan.rig.name} is live: it flies on the wall clock")
     outcome = _Outcome()
     begin = time.perf_counter()
-    try:
-        with _claimed(run_dir / "tape.mcap"):
-            _keep_drawn_case(plan, seed, run_dir)
-            built = build_flight(plan, seed=seed, pace=pace, run_dir=run_dir)
-    except (RigError, OSError) as error:  # OSError: a log beside the tape
-        outcome.cause = " ".join(str(error).split())
-    else:
-        if on_start is not None:
-            on_start()
-        _fly(built, outcome, stop, begin)
+    with contextlib.ExitStack() as stack:
+        try:
+            leave = leave_for(plan.rig, arming, cold=cold)
+            stack.enter_context(held(plan.rig))
+            with _claimed(run_dir / "tape.mcap"):
+                _keep_drawn_case(plan, seed, run_dir)
+                built = build_flight(plan, seed=seed, pace=pace, run_dir=run_dir, leave=leave)
+        except (RigError, OSError) as error:  # OSError: a log beside the tape
+            outcome.cause = " ".join(str(error).split())
+        else:
+            if on_start is not None:
+                on_start()
+            _fly(built, outcome, stop, begin)
     return _judged(plan, outcome, seed=seed, pace=pace, run_dir=run_dir)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from hil.wire.bus import VirtualBus
 from hil.wire.codec import BenchDecoder
+from hil.wire.enable import EnableSender, ReportedDrives
 
 __all__ = ["WireSet"]
 
@@ -17,7 +18,17 @@ class WireSet:
     def __init__(self, bus: VirtualBus, decoder: BenchDecoder) -> None:
         self.bus = bus
         self._decoder = decoder
+        self._closers: list[Callable[[], None]] = []
         self._counters: dict[str, Callable[[], dict[str, int]]] = {}
+        self.enable: EnableSender | None = None
+        """What lets the valve boards move, where the rig demands it."""
+        self.drives: ReportedDrives | None = None
+        """What those boards report that they drive."""
+
+    @property
+    def decoder(self) -> BenchDecoder:
+        """The bench's ear on the bus."""
+        return self._decoder
 
     def count_for(self, node: str, counters: Callable[[], dict[str, int]]) -> None:
         """Name the function that says what a receiving node has counted."""
@@ -26,6 +37,8 @@ class WireSet:
     def exchange(self, t_ns: int) -> None:
         """Deliver what was sent in this frame, record it, decode it into the frame's records."""
         self._decoder.take(self.bus.exchange(t_ns))
+        if self.drives is not None:
+            self.drives.show()
 
     def pump(self, until_s: float) -> None:
         """Serve the bus until the monotonic time `until_s`."""
@@ -43,6 +56,12 @@ class WireSet:
         counted = {name: count() for name, count in self._counters.items()}
         return {"bench": dict(self._decoder.counts), **counted}
 
+    def on_close(self, close: Callable[[], None]) -> None:
+        """Have something else closed with the wires."""
+        self._closers.append(close)
+
     def close(self) -> None:
-        """Close the bus; safe to call twice."""
+        """Close the bus and what else belongs to the wires; safe to call twice."""
         self.bus.close()
+        while self._closers:
+            self._closers.pop()()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.rig.model import LimitsSpec, LimitSpec
+from hil.rig.model import LimitSpec, LimitsSpec
 from hil.signals import REQUESTS
 from tests.boards.valve import Enable, ValveBench
 from tests.seams.rigging import VEHICLE
