@@ -1,0 +1,272 @@
+"""A laboratory: flight computer and valve boards that run by themselves, a CAN adapter, and `hil run` as the bench.
+
+The boards are processes on a bus of the laboratory's own.  The bench reaches that bus through a serial-line
+CAN adapter (SLCAN on a pseudo-terminal), so for the bench the rig is live; when the bench dies, nothing else does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+import time
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from hil.wire.canframe import frame_id, make_frame, split_frame
+from tests.seams.rigging import RIGS, Stations, make_rig
+from tests.seams.test_seams import engine_model
+
+__all__ = ["ENABLE_ID", "OBEYED", "ROOT", "SlcanAdapter", "World", "bench", "live_rig"]
+
+ROOT = RIGS.parent
+ENABLE_ID = 0x010
+COMMANDS = range(0x041, 0x069)
+OBEYED = {ENABLE_ID, *COMMANDS}
+"""Ids that a valve board obeys."""
+ROOM = 65536
+"""Bytes that an adapter keeps for a bench that does not read."""
+HIGH_M, LOW_M = 30_000.0, 1_500.0
+"""Where the kernel coasts, and where it lights its engines at once."""
+
+
+class SlcanAdapter:
+    """A CAN adapter on a serial line, as the bus of the laboratory sees it; `sent` holds what came from the bench."""
+
+    def __init__(self) -> None:
+        self.master, slave = os.openpty()
+        tty.setraw(slave)
+        self.port = os.ttyname(slave)
+        self._slave = slave
+        os.set_blocking(self.master, False)
+        self._rest = b""
+        self.sent: list[tuple[float, bytes]] = []
+        self.lost = 0
+        self.is_open = False
+        self._waiting = b""
+
+    def send(self, frame: bytes) -> None:
+        """Pass a frame to the bench while it has the channel open; what its line does not take is lost."""
+        if not self.is_open or len(self._waiting) > ROOM:
+            self.lost += 1
+            return
+        can_id, data = split_frame(frame)
+        self._waiting += f"t{can_id:03X}{len(data)}{data.hex().upper()}\r".encode()
+        with contextlib.suppress(OSError):
+            self._waiting = self._waiting[os.write(self.master, self._waiting) :]
+
+    def drain(self) -> list[bytes]:
+        """Return what the bench has sent."""
+        with contextlib.suppress(OSError):
+            while chunk := os.read(self.master, 65536):
+                self._rest += chunk
+        *lines, self._rest = self._rest.split(b"\r")
+        frames = []
+        for line in lines:
+            if line[:1] in (b"O", b"C"):
+                self.is_open = line[:1] == b"O"
+            elif line[:1] == b"t":
+                frames.append(make_frame(int(line[1:4], 16), bytes.fromhex(line[5:].decode())))
+        now = time.monotonic()
+        self.sent += [(now, frame) for frame in frames]
+        return frames
+
+    def fileno(self) -> int:
+        """Return what to poll."""
+        return self.master
+
+    def close(self) -> None:
+        """Unplug it; safe to call twice."""
+        for descriptor in (self.master, self._slave):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+class World:
+    """The laboratory, turned by the test on the wall clock, 10 ms a frame."""
+
+    def __init__(self, folder: Path, **config: Any) -> None:
+        rig = make_rig("process", interlock={"enable": True}, **config)
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self.stations = Stations("process", rig=rig, pace="wall", run_dir=folder)
+        self.adapter = SlcanAdapter()
+        self.stations.wires.bus.add_gateway(self.adapter)  # type: ignore[attr-defined]
+        self.nav_master, slave = os.openpty()
+        tty.setraw(slave)
+        self.nav_port = os.ttyname(slave)
+        self._nav_slave = slave
+        os.set_blocking(self.nav_master, False)
+        self.altitude(HIGH_M)
+        self._start = time.monotonic()
+        self._frames = 0
+
+    def altitude(self, up_m: float) -> None:
+        """Put the booster of the flight computer somewhere else."""
+        nav = self.stations.frame["nav"]
+        nav["pos_pad_m"][:] = (0.0, 0.0, up_m)
+        nav["vel_pad_mps"][:] = (0.0, 0.0, -300.0)
+        nav["height_m"][()] = up_m
+
+    def turn(self, frames: int = 1) -> None:
+        """Live on for some frames of 10 ms."""
+        for _ in range(frames):
+            self.stations.wires.pump(self._start + self._frames * 0.01)
+            self._frames += 1
+            with contextlib.suppress(OSError):
+                os.read(self.nav_master, 65536)
+            keep = self.stations.frame["nav"]["pos_pad_m"][2]
+            self.stations.turn(1, engine_model)
+            if keep == HIGH_M:
+                self.altitude(HIGH_M)
+
+    def turn_until(self, wanted: Callable[[], bool], limit_s: float = 60.0) -> None:
+        """Live on until something holds; fail when it never does."""
+        end = time.monotonic() + limit_s
+        while not wanted():
+            assert time.monotonic() < end, "it never happened"
+            self.turn()
+
+    @property
+    def states(self) -> list[int]:
+        """State of each valve board, as it last said."""
+        return [int(state) for state in self.stations.frame["status"]["state"]]
+
+    @property
+    def faults(self) -> list[int]:
+        """Fault word of each valve board."""
+        return [int(word) for word in self.stations.frame["status"]["fault"]]
+
+    def drives(self, name: str) -> list[float]:
+        """What the boards really drive."""
+        return [float(value) for value in self.stations.frame["actuator"][name]]
+
+    @property
+    def valves(self) -> float:
+        """How far the widest valve is open."""
+        sensor = self.stations.frame["sensor"]
+        return float(max(sensor["ox_valve_pos"].max(), sensor["fuel_valve_pos"].max()))
+
+    def log(self, engine: int) -> str:
+        """What a valve board has written down."""
+        return (self.folder / f"engine_{engine}.log").read_text()
+
+    def board_time_s(self, engine: int, line: str) -> float:
+        """When a board wrote a line of its log, on this machine's monotonic clock."""
+        board = self.stations.board(f"engine_{engine}")
+        return board._epoch_ns * 1e-9 + 0.005 + float(line.split()[0])  # half a frame after the bench's
+
+    def heard(self, can_id: int) -> list[float]:
+        """When the bench sent frames with this id."""
+        return [t_s for t_s, frame in self.adapter.sent if frame_id(frame) == can_id]
+
+    def commands_heard(self) -> int:
+        """How many commands the boards have heard from the flight computer so far."""
+        counted = self.stations.wires.counters()
+        return counted["engine_1"]["accepted"]
+
+    def light(self) -> None:
+        """Have the flight computer light the engines; return when they burn."""
+        self.altitude(LOW_M)
+        self.turn_until(lambda: self.states == [3, 3, 3])
+        self.turn(30)
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stations.close()
+        for descriptor in (self.nav_master, self._nav_slave):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+LIMITS = """
+[limits.valve]
+strokes = 200
+[limits.gimbal]
+strokes = 500
+[limits.igniter]
+strokes = 5
+"""
+CASE = """
+vehicle = "zq3_class"
+description = "Long enough for anything to happen."
+time_limit_s = 300.0
+[initial]
+pos_pad_m = [0.0, 0.0, 30000.0]
+vel_pad_mps = [0.0, 0.0, 100.0]
+"""
+
+
+def live_rig(folder: Path, can_port: str, nav_port: str, more: str = LIMITS) -> Path:
+    """Write the rig of a laboratory whose boards are all real, as the bench sees it."""
+    text = f"""
+name = "lab"
+[can.engine]
+interface = "slcan"
+channel = "{can_port}"
+database = "{RIGS}/bus.dbc"
+[serial.navigation]
+port = "{nav_port}"
+[board.flight_computer]
+firmware = "flight_computer"
+backend = "hardware"
+"""
+    for node in (1, 2, 3):
+        text += f'[board.engine_{node}]\nfirmware = "engine_valve"\nbackend = "hardware"\nnode = {node}\n'
+    path = folder / "lab.toml"
+    path.write_text(text + more)
+    (folder / "case.toml").write_text(CASE)
+    return path
+
+
+ARMED = ("--arm", "--confirm", "lab", "--stop-tested")
+
+
+@contextmanager
+def bench(world: World, folder: Path, *arguments: str, more: str = LIMITS) -> Iterator[subprocess.Popen[str]]:
+    """Start `hil run` on the laboratory; it is ended with the test."""
+    rig = live_rig(folder, world.adapter.port, world.nav_port, more)
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from hil.cli import main; sys.exit(main())",
+        "run",
+        str(rig),
+    ]
+    command += ["--case", str(folder / "case.toml"), "--out", str(folder / "out"), *arguments]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "HIL_LOCK_DIR": str(folder)},
+        cwd=folder,
+    ) as hil:
+        try:
+            yield hil
+        finally:
+            if hil.poll() is None:
+                hil.kill()
+
+
+def end_of(hil: subprocess.Popen[str], world: World, limit_s: float = 60.0) -> tuple[int, str]:
+    """Live on until the bench has ended; return its exit status and what it said."""
+    world.turn_until(lambda: hil.poll() is not None, limit_s)
+    _, err = hil.communicate()
+    return int(hil.returncode), err
+
+
+def readable(descriptor: int) -> bool:
+    """Tell whether something waits."""
+    return bool(select.select([descriptor], [], [], 0)[0])
