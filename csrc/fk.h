@@ -22,9 +22,15 @@
 #define FK_STACK_BYTES_MAX 4096   /* of one fk_step on a 64-bit machine, checked by tools/check_stack.py */
 #define FK_PLAN_NODES 30          /* of an optimised descent, at most */
 #define FK_PLAN_NODES_LEAST 23
+#define FK_PROBE_NODES 25   /* of a descent that ignition could wait for */
+#define FK_FALL_STEPS 12    /* of the fall before it */
+#define FK_ENGINE_OUT_S 3.0 /* after ignition, the loss of any one engine is to be landable */
+#define FK_IGNITION_SPARE_S                                                                                  \
+    2.1 /* ignition comes so much before the latest one: two seconds and what a probe may be off */
 #define FK_PLAN_ITERATIONS 4 /* interior-point iterations a frame */
 /* Most work of one step: steps of predicted phases, and nodes of the plan in each iteration. */
-#define FK_WORK_BOUND (2 * 2 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
+#define FK_WORK_BOUND (6 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
+#define FK_STEP_INSTRUCTIONS_MAX 1000000 /* of one step on a Cortex-M7, counted where boards are emulated */
 
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
@@ -83,6 +89,7 @@ typedef struct {
 /* The vertical plan: all engines brake down to a speed, then the landing engines finish. */
 typedef struct {
     double brake_throttle;    /* solved for in every frame */
+    double flown_throttle;    /* more, while the loss of an engine could not be borne */
     double land_throttle;     /* planned for the finish */
     double finish_decel_mps2; /* net deceleration that this gives */
     double land_accel_mps2;   /* net deceleration flown in the finish */
@@ -94,12 +101,13 @@ typedef struct {
     double margin_s;     /* ignition could be so much later, where margin_known */
     int32_t margin_known;
     int32_t profile_steps; /* taken in this frame */
-    double asked_mps2;      /* specific force that the closed form asks for, upwards */
-    double to_light_s;   /* after ignition, until the engines should burn */
-    double trim_pad_mps2[2][3]; /* side force of the gimbals that hold the torque, now and after that change */
-    fk_across_t across;  /* what pushes across now, and after the engines change */
-    double end_height_m; /* where the finish reaches the touchdown speed */
-    double speed_in_mps; /* speed at which the finish is joined */
+    double asked_mps2;     /* specific force that the closed form asks for, upwards */
+    double to_light_s;     /* after ignition, until the engines should burn */
+    double trim_pad_mps2[2]
+                        [3]; /* side force of the gimbals that hold the torque, now and after that change */
+    fk_across_t across;      /* what pushes across now, and after the engines change */
+    double end_height_m;     /* where the finish reaches the touchdown speed */
+    double speed_in_mps;     /* speed at which the finish is joined */
     double final_mass_kg;
 } fk_plan_t;
 
@@ -134,11 +142,36 @@ typedef struct {
     int32_t dropped;
 } fk_optimiser_t;
 
+/* The search for the latest ignition from which the loss of an engine can be borne. */
+typedef struct {
+    double early_s; /* an ignition time found early enough, on the clock of the frames */
+    double late_s;  /* one found too late */
+    double probe_s; /* the one looked at */
+    double latest_s;
+    double throttle; /* of the probe's descent */
+    double final_time_s;
+    int32_t begun;
+    int32_t known; /* latest_s holds */
+    int32_t solving;
+    int32_t frames; /* spent on this probe's throttle */
+    int32_t steps;  /* of profiles, in this frame */
+} fk_ignition_t;
+
+/* A stage that cannot land is steered beside the keep-out. */
+typedef struct {
+    double aside[2];   /* unit vector from the pad to where it shall come down, east and north */
+    double accel_mps2; /* that this takes */
+    int32_t given_up;  /* latched */
+    int32_t frames;    /* for which the forecast has been that it hits the ground */
+    int32_t steps;     /* of the forecast, in this frame */
+} fk_divert_t;
+
 /* What guidance asks of control and allocation. */
 typedef struct {
     double accel_pad_mps2[3]; /* thrust acceleration */
     double axis_pad[3];       /* where the nose shall point */
     double thrust_n;
+    double turn_limit_radps; /* fastest turn towards that axis */
 } fk_demand_t;
 
 typedef struct {
@@ -161,6 +194,8 @@ typedef struct {
     fk_engine_t engine[FK_ENGINES];
     fk_plan_t plan;
     fk_optimiser_t optimiser;
+    fk_ignition_t ignition;
+    fk_divert_t divert;
     fk_demand_t demand;
     fk_control_t control;
     fk_modes_t modes;

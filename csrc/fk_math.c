@@ -212,8 +212,8 @@ static void normalise(double q[4])
     }
 }
 
-void fk_swing_ahead(const fk_across_t *across, int32_t axis, double dt, double tilt, double swing, double *pos,
-                    double *vel)
+void fk_swing_ahead(const fk_across_t *across, int32_t axis, double dt, double tilt, double swing,
+                    double *pos, double *vel)
 {
     const double before = fk_clamp(across->change_s, 0.0, dt);
     const double part[2] = {before, dt - before};

@@ -48,8 +48,8 @@ typedef struct {
 } fk_across_t;
 
 /* Position and velocity along one axis after dt, the tilt towards it swinging on as it does now. */
-void fk_swing_ahead(const fk_across_t *across, int32_t axis, double dt, double tilt, double swing, double *pos,
-                    double *vel);
+void fk_swing_ahead(const fk_across_t *across, int32_t axis, double dt, double tilt, double swing,
+                    double *pos, double *vel);
 void fk_turn(double q[4], const double omega_body[3], double dt);  /* q advanced by omega dt */
 void fk_nudge(double q[4], const double measured[4], double gain); /* q drawn towards measured */
 

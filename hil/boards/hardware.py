@@ -1,4 +1,4 @@
-"""Form `hardware`: a board outside, on the rig's wires; the bench talks to it and believes what it reports."""
+"""Form `hardware`: a board outside, on the rig's wires; the bench believes what it reports."""
 
 from __future__ import annotations
 

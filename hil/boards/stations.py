@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from hil.boards import _firmware
 from hil.boards._firmware import lib
+from hil.boards.child import ChildBoard
 from hil.boards.config import flight_computer_config, kernel_config, valve_board_config
 from hil.boards.direct import DirectFlightComputer, DirectValveBoard, DirectWires
-from hil.boards.executables import flight_computer_executable, valve_board_executable
+from hil.boards.emulated import EmulatedBoard, emulation_tools, launch_emulated
+from hil.boards.executables import (
+    flight_computer_executable,
+    flight_computer_image,
+    valve_board_executable,
+    valve_board_image,
+)
 from hil.boards.hardware import HardwareComputer, HardwareValveBoard
 from hil.boards.in_process import FlightComputer, ValveBoard
 from hil.boards.outputs import FinSeam, Seam, ValveSeam
@@ -31,7 +42,7 @@ from hil.wire.navigation import NavEncoder, PtyLink, open_port
 from hil.wire.python_can import open_real_bus
 from hil.wire.wire_set import WireSet
 
-__all__ = ["build_stations", "rig_kernel"]
+__all__ = ["build_stations", "note_work", "rig_kernel"]
 
 WALL_HOLD_FRAMES: Final = 3
 """On the wall clock a board's report counts for so many frames of the bench: the two clocks drift."""
@@ -66,7 +77,7 @@ class Plan:
     """Where a valve of this vehicle counts as closed."""
     leave: Leave
     """What the run may move, where the rig demands it."""
-    fleet: list[ProcessBoard] = field(default_factory=list)
+    fleet: list[ChildBoard] = field(default_factory=list)
 
     def slot(self, board: str) -> int | None:
         """Return the slot of a valve board's engine, None when the engine is not in the burn."""
@@ -131,6 +142,13 @@ def build_stations(
         leave,
     )
     return _wired(plan) if rig.has_wires else _direct(plan)
+
+
+def note_work(boards: Sequence[Board], instructions: npt.NDArray[np.int64]) -> None:
+    """Let the flight computer that counts its kernel's instructions put each step's into `instructions`."""
+    for board in boards:
+        if isinstance(board, EmulatedBoard) and board.role == "flight_computer":
+            board.note_work(instructions)
 
 
 @functools.cache
@@ -220,17 +238,17 @@ def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -
     seam: Seam = FinSeam(plan.frame)
     if spec.firmware == "engine_valve":
         seam = Seam() if slot is None else ValveSeam(plan.frame, slot)
-    board: FlightComputer | ValveBoard | ProcessBoard
+    board: FlightComputer | ValveBoard | ProcessBoard | EmulatedBoard
     if spec.backend == "process":
         board = _process(plan, name, node, seam, wires.bus, nav)
+    elif spec.backend == "emulated":
+        board = _emulated(plan, name, node, seam, nav)
     elif spec.backend == "in_process" and spec.firmware == "flight_computer":
         board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav.frame)
     elif spec.backend == "in_process":
         board = ValveBoard(name, node, seam, plan.configs[name])
-    elif spec.backend == "hardware":
-        return _hardware(plan, name, seam, wires, nav)
     else:
-        raise FileError(f"{plan.rig.path}: key 'board.{name}.backend' = {spec.backend!r}: not built yet")
+        return _hardware(plan, name, seam, wires, nav)
     wires.count_for(name, board.counters)
     return board
 
@@ -281,4 +299,25 @@ def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav
         fleet=plan.fleet,
         nav=nav.frame if computer else None,
         link=link,
+    )
+
+
+def _emulated(plan: Plan, name: str, node: Node, seam: Seam, nav: NavEncoder) -> EmulatedBoard:
+    computer = plan.rig.board[name].firmware == "flight_computer"
+    emulation_tools()
+    emulation = launch_emulated(
+        name,
+        flight_computer_image(plan.kernel) if computer else valve_board_image(),
+        plan.configs[name],
+        frame_us=plan.rig.timing.frame_ms * 1000,
+        log=None if plan.run_dir is None else plan.run_dir / f"{name}.log",
+    )
+    return EmulatedBoard(
+        name,
+        "flight_computer" if computer else "engine_valve",
+        emulation,
+        node,
+        seam,
+        fleet=plan.fleet,
+        nav=nav.frame if computer else None,
     )

@@ -75,13 +75,25 @@ def summary(run: Run, page: Path | None) -> str:
     if result["wall_s"] > 0.0:
         sim_s, wall_s = result["sim_s"], result["wall_s"]
         lines.append(f"  flown    {sim_s:.2f} s in {wall_s:.2f} s ({sim_s / wall_s:.0f} times real time)")
-    missed = result["timing"].get("deadlines", {}).get("missed", 0)
-    if missed:
-        lines.append(f"  timing   {missed} deadlines missed")
+    lines += _machinery(result["timing"])
     lines.append(f"  run      {run.run_dir}")
     if page is not None:
         lines.append(f"  report   {page}")
     return "\n".join(lines)
+
+
+def _machinery(timing: dict[str, Any]) -> list[str]:
+    """Return the lines on the kernel's work, where it was counted, and on deadlines that were missed."""
+    lines = []
+    work = timing.get("step_instructions")
+    if work is not None:
+        bound = "" if work["bound"] is None else f" (bound {work['bound']:,})"
+        most, mean = f"{work['max']:,}", f"{work['mean']:,.0f}"
+        lines.append(f"  work     {most} instructions in a step at most{bound}, {mean} on average")
+    missed = timing.get("deadlines", {}).get("missed", 0)
+    if missed:
+        lines.append(f"  timing   {missed} deadlines missed")
+    return lines
 
 
 def _failed(run: Run) -> dict[str, str]:

@@ -147,6 +147,7 @@ def _module(
 _DESCENT: Final = """
 #define FK_DESCENT_FIXED ...
 #define FK_DESCENT_FREE ...
+#define FK_STEP_INSTRUCTIONS_MAX ...
 size_t descent_size(void);
 void descent_init(void *memory, const fk_problem_t *problem, int32_t free_time);
 int32_t descent_iterate(void *memory, int32_t iterations);
@@ -154,6 +155,7 @@ void descent_result(const void *memory, fk_answer_t *out);
 double descent_timed(void *memory, const fk_problem_t *problem, int32_t free_time);
 """
 _DESCENT_C: Final = """
+#include "fk.h"
 #include "fk_descent.h"
 #include <time.h>
 static size_t descent_size(void) { return sizeof(fk_descent_t); }

@@ -68,7 +68,7 @@ def arm(rig: Rig, wish: Wish, ask: Ask) -> Arming | None:
         return None
     if wish.flights > 1 and not rig.interlock.many:
         raise RigError(
-            f"rig {rig.name} is live: one flight for one arming; many need 'interlock.many = true' in its file"
+            f"rig {rig.name} is live: one flight for one arming; many need 'interlock.many = true'"
         )
     if wish.cold:
         return Arming(rig.name, "COLD", igniter=False)

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from hil import __version__
-from hil.boards.stations import build_stations, rig_kernel
+from hil.boards.stations import build_stations, note_work, rig_kernel
 from hil.executive import Crew, Flight, Lockstep, Pace, RateTable, WallClock
 from hil.faults.case import Case, vehicle_path
 from hil.faults.dispersion import disperse
@@ -92,6 +92,7 @@ def build_flight(
         slots = {number: slot for slot, number in enumerate(vehicle.landing_engines)}
         acted_on, boards = add_faults(case, book, plant, cast("list[BoardWithFaults]", bare), slots)
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
+        note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)
         tape = TapeWriter(run_dir / "tape.mcap", frame, clock.timing, info)
         stack.callback(tape.close)
@@ -156,6 +157,7 @@ def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:
         "landing_engines": list(vehicle.landing_engines),
         "frame_ns": rig.timing.frame_ms * 1_000_000,
         "time_limit_s": case.time_limit_s,
+        "step_instructions_max": kernel.step_instructions_max,
         "work_bound": kernel.work_bound,
         "versions": {
             "lastbrake": __version__,

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from hil.boards.config import kernel_config
+from hil.boards.emulated import emulation_tools
 from hil.boards.stations import firmware_layouts, rig_kernel
 from hil.faults.case import SHIPPED
 from hil.kernel import KernelRefused, check_fits
@@ -28,6 +29,9 @@ def open_everything(rig: Rig) -> Iterator[str]:
         check_database(table, firmware_layouts())
         yield f"can.{name}: {can.database}: agrees with the firmware"
     yield _kernel(rig)
+    emulated = [name for name, board in rig.board.items() if board.backend == "emulated"]
+    if emulated:
+        yield f"boards {', '.join(emulated)}: {emulation_tools()}"
     for name, can in rig.can.items():
         probe_can(f"can.{name}", can.interface, can.channel, can.bitrate)
         yield f"can.{name}: {can.interface} {can.channel}: opens"

@@ -18,7 +18,7 @@ from hil.rig.build import BuiltFlight, PaceName, build_flight, describe
 from hil.rig.lock import held
 from hil.rig.plan import Plan
 from hil.signals import RigError
-from hil.tape import claim_tape, read_tape
+from hil.tape import Recording, claim_tape, read_tape
 from hil.verdict import GUIDANCE_KEYS, REQUIREMENTS, TOUCHDOWN_KEYS, Judgement, judge
 
 __all__ = ["EXIT_STATUS", "INTERRUPTED", "Run", "run_flight"]
@@ -182,7 +182,9 @@ def _judged(plan: Plan, outcome: _Outcome, *, seed: int, pace: PaceName, run_dir
     judgement = None
     if outcome.ending is not None:
         try:
-            judgement = judge(read_tape(run_dir / "tape.mcap"))
+            tape = read_tape(run_dir / "tape.mcap")
+            judgement = judge(tape)
+            outcome.timing["step_instructions"] = _work(tape)
         except FileError as error:
             outcome.cause = outcome.cause or str(error)
     run = _run(plan, outcome, judgement, seed=seed, pace=pace, run_dir=run_dir)
@@ -192,6 +194,19 @@ def _judged(plan: Plan, outcome: _Outcome, *, seed: int, pace: PaceName, run_dir
         outcome.cause = outcome.cause or str(error)
         run = _run(plan, outcome, judgement, seed=seed, pace=pace, run_dir=run_dir)
     return run
+
+
+def _work(tape: Recording) -> dict[str, Any] | None:
+    """Return how many instructions the kernel's steps took, None where no board counted them."""
+    counted = tape.timing["step_instructions"]
+    counted = counted[counted > 0]
+    if len(counted) == 0:
+        return None
+    return {
+        "max": int(counted.max()),
+        "mean": float(counted.mean()),
+        "bound": tape.info.get("step_instructions_max"),
+    }
 
 
 def _run(

@@ -16,7 +16,9 @@ def timing_dtype() -> np.dtype[np.void]:
     """Return the layout of one frame's diagnostics.
 
     `lateness_s` is how late the frame began; `<stage>_s` is the wall time of that stage in the
-    frame *before* (this one is not over when it is recorded).
+    frame *before* (this one is not over when it is recorded). `step_instructions` is how many
+    instructions the guidance kernel's step took in this frame, where its board counts them, else 0.
     """
     times = ["lateness_s"] + [f"{stage}_s" for stage in STAGES]
-    return np.dtype([("t_ns", "<i8"), ("frame", "<i8")] + [(name, "<f8") for name in times])
+    fields = [("t_ns", "<i8"), ("frame", "<i8"), *((name, "<f8") for name in times)]
+    return np.dtype([*fields, ("step_instructions", "<i8")])

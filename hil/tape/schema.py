@@ -21,7 +21,7 @@ __all__ = [
     "timing_definition",
 ]
 
-TAPE_VERSION: Final = 2
+TAPE_VERSION: Final = 3
 """Raised whenever a record, field or metadata key changes its meaning."""
 
 FRAME_TOPIC: Final = "/frame"
@@ -65,4 +65,5 @@ def timing_definition() -> str:
         "float64 lateness_s  # s: how late this frame began on the wall clock, 0 in lockstep",
     ]
     lines += [f"float64 {stage}_s  # s: wall time of this stage in the frame before" for stage in STAGES]
+    lines.append("int64 step_instructions  # 1: of the kernel's step in this frame, 0 where nobody counts")
     return "\n".join(lines) + "\n"

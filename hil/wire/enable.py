@@ -96,7 +96,7 @@ class ReportedDrives:
         return take
 
     def show(self) -> None:
-        """Put what was reported into the actuator record; what is too old is left as the board's seam has it."""
+        """Put what was reported into the actuator record; what is too old is left as it is."""
         for slot, age in enumerate(self._age):
             if age < self._hold:
                 for field, value in zip(self._fields, self._values[slot], strict=True):
