@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil.executive import Ending, Stop, fly
+from hil.executive.realtime import real_time
 from hil.faults.dispersion import case_toml, disperse
 from hil.files import FileError
 from hil.rig.arming import Arming, leave_for
@@ -136,11 +137,15 @@ def _fly(built: BuiltFlight, outcome: _Outcome, stop: Stop | None, begin: float)
         flight.stop = stop
     try:
         outcome.setup_s = time.perf_counter() - begin
-        ending = fly(flight)
+        granted: dict[str, Any] = {}
+        with contextlib.ExitStack() as stack:
+            if built.info["pace"] == "wall":
+                granted = {"real_time": stack.enter_context(real_time())}
+            ending = fly(flight)
         outcome.ending = ending
         outcome.cause = ending.cause
         outcome.interrupted = ending.reason == "interrupted"
-        outcome.timing = _timing(built, ending)
+        outcome.timing = _timing(built, ending) | granted
         outcome.notes = {
             "reason": ending.reason,
             "cause": ending.cause,

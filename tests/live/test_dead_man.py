@@ -8,26 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.world import ARMED, ENABLE_ID, World, bench, end_of
+from tests.live.world import ARMED, World, bench, end_of
 
 pytestmark = pytest.mark.xdist_group("wall")
 
 SAFE, SHUTDOWN = 0, 4
 WINDOW_S = 0.060
-SLACK_S = 0.020
-"""Two frames: the boards' clocks and the test's do not begin together."""
+SLACK_S = 0.010
+"""A frame: enable frames are timed when the laboratory has turned one."""
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_dead_man(number: signal.Signals, tmp_path: Path) -> None:
     with World(tmp_path / "lab") as world, bench(world, tmp_path, *ARMED, "--arm-igniter") as hil:
-        world.turn_until(lambda: len(world.heard(ENABLE_ID)) > 60 or hil.poll() is not None)
+        world.turn_until(lambda: len(world.enables_s) > 60 or hil.poll() is not None)
         assert hil.poll() is None, hil.communicate()[1]
         world.light()
         os.kill(hil.pid, number)
         before = world.commands_heard()
         world.turn_until(lambda: world.states == [SHUTDOWN] * 3, 2.0)
-        last_enable = world.heard(ENABLE_ID)[-1]
+        last_enable = world.enables_s[-1]
         for engine in (1, 2, 3):
             said = [line for line in world.log(engine).splitlines() if "SHUTDOWN cause enable" in line]
             assert world.board_time_s(engine, said[0]) - last_enable <= WINDOW_S + SLACK_S

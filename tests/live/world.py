@@ -1,14 +1,14 @@
-"""A laboratory: flight computer and valve boards that run by themselves, a CAN adapter, and `hil run` as the bench.
+"""A laboratory: flight computer and valve boards that run by themselves, and `hil run` as the bench.
 
-The boards are processes on a bus of the laboratory's own.  The bench reaches that bus through a serial-line
-CAN adapter (SLCAN on a pseudo-terminal), so for the bench the rig is live; when the bench dies, nothing else does.
+The boards are processes on a bus of the laboratory's own.  The bench joins that bus by an interface that
+python-can knows by another name than the bench's own bus, so for the bench the rig is live; when the bench
+dies, nothing else does.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
 import subprocess
 import sys
 import time
@@ -19,73 +19,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from hil.wire.canframe import frame_id, make_frame, split_frame
 from tests.seams.rigging import RIGS, Stations, make_rig
 from tests.seams.test_seams import engine_model
 
-__all__ = ["ENABLE_ID", "OBEYED", "ROOT", "SlcanAdapter", "World", "bench", "live_rig"]
+__all__ = ["ARMED", "LIMITS", "OBEYED", "ROOT", "World", "bench", "end_of", "environment", "live_rig"]
 
 ROOT = RIGS.parent
-ENABLE_ID = 0x010
-COMMANDS = range(0x041, 0x069)
-OBEYED = {ENABLE_ID, *COMMANDS}
+OBEYED = {0x010, *range(0x041, 0x069)}
 """Ids that a valve board obeys."""
-ROOM = 65536
-"""Bytes that an adapter keeps for a bench that does not read."""
 HIGH_M, LOW_M = 30_000.0, 1_500.0
 """Where the kernel coasts, and where it lights its engines at once."""
 
 
-class SlcanAdapter:
-    """A CAN adapter on a serial line, as the bus of the laboratory sees it; `sent` holds what came from the bench."""
-
-    def __init__(self) -> None:
-        self.master, slave = os.openpty()
-        tty.setraw(slave)
-        self.port = os.ttyname(slave)
-        self._slave = slave
-        os.set_blocking(self.master, False)
-        self._rest = b""
-        self.sent: list[tuple[float, bytes]] = []
-        self.lost = 0
-        self.is_open = False
-        self._waiting = b""
-
-    def send(self, frame: bytes) -> None:
-        """Pass a frame to the bench while it has the channel open; what its line does not take is lost."""
-        if not self.is_open or len(self._waiting) > ROOM:
-            self.lost += 1
-            return
-        can_id, data = split_frame(frame)
-        self._waiting += f"t{can_id:03X}{len(data)}{data.hex().upper()}\r".encode()
-        with contextlib.suppress(OSError):
-            self._waiting = self._waiting[os.write(self.master, self._waiting) :]
-
-    def drain(self) -> list[bytes]:
-        """Return what the bench has sent."""
-        with contextlib.suppress(OSError):
-            while chunk := os.read(self.master, 65536):
-                self._rest += chunk
-        *lines, self._rest = self._rest.split(b"\r")
-        frames = []
-        for line in lines:
-            if line[:1] in (b"O", b"C"):
-                self.is_open = line[:1] == b"O"
-            elif line[:1] == b"t":
-                frames.append(make_frame(int(line[1:4], 16), bytes.fromhex(line[5:].decode())))
-        now = time.monotonic()
-        self.sent += [(now, frame) for frame in frames]
-        return frames
-
-    def fileno(self) -> int:
-        """Return what to poll."""
-        return self.master
-
-    def close(self) -> None:
-        """Unplug it; safe to call twice."""
-        for descriptor in (self.master, self._slave):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+def _real_time(policy: int) -> None:
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, policy, os.sched_param(60 if policy != os.SCHED_OTHER else 0))
 
 
 class World:
@@ -93,11 +41,16 @@ class World:
 
     def __init__(self, folder: Path, **config: Any) -> None:
         rig = make_rig("process", interlock={"enable": True}, **config)
+        _real_time(os.SCHED_FIFO)  # a laboratory and its boards do not wait for other work of this machine
         self.folder = folder
         folder.mkdir(exist_ok=True)
         self.stations = Stations("process", rig=rig, pace="wall", run_dir=folder)
-        self.adapter = SlcanAdapter()
-        self.stations.wires.bus.add_gateway(self.adapter)  # type: ignore[attr-defined]
+        _real_time(os.SCHED_FIFO | os.SCHED_RESET_ON_FORK)  # a bench looks after itself
+        self.channel = str(self.stations.wires.bus._path)  # type: ignore[attr-defined]
+        self.enables_s: list[float] = []
+        """When the bench's enable frames were heard, on this machine's monotonic clock."""
+        self.modes: list[int] = []
+        self.stations.wires.decoder.listen("BENCH_ENABLE", self._hear_enable)  # type: ignore[attr-defined]
         self.nav_master, slave = os.openpty()
         tty.setraw(slave)
         self.nav_port = os.ttyname(slave)
@@ -130,7 +83,7 @@ class World:
         """Live on until something holds; fail when it never does."""
         end = time.monotonic() + limit_s
         while not wanted():
-            assert time.monotonic() < end, "it never happened"
+            assert time.monotonic() < end, f"it never happened: {self.states} {self.faults}"
             self.turn()
 
     @property
@@ -162,9 +115,9 @@ class World:
         board = self.stations.board(f"engine_{engine}")
         return board._epoch_ns * 1e-9 + 0.005 + float(line.split()[0])  # half a frame after the bench's
 
-    def heard(self, can_id: int) -> list[float]:
-        """When the bench sent frames with this id."""
-        return [t_s for t_s, frame in self.adapter.sent if frame_id(frame) == can_id]
+    def _hear_enable(self, signals: dict[str, float]) -> None:
+        self.enables_s.append(time.monotonic())
+        self.modes.append(int(signals["mode"]))
 
     def commands_heard(self) -> int:
         """How many commands the boards have heard from the flight computer so far."""
@@ -184,6 +137,7 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stations.close()
+        _real_time(os.SCHED_OTHER)
         for descriptor in (self.nav_master, self._nav_slave):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
@@ -207,13 +161,13 @@ vel_pad_mps = [0.0, 0.0, 100.0]
 """
 
 
-def live_rig(folder: Path, can_port: str, nav_port: str, more: str = LIMITS) -> Path:
+def live_rig(folder: Path, channel: str, nav_port: str, more: str = LIMITS) -> Path:
     """Write the rig of a laboratory whose boards are all real, as the bench sees it."""
     text = f"""
 name = "lab"
 [can.engine]
-interface = "slcan"
-channel = "{can_port}"
+interface = "lab"
+channel = "{channel}"
 database = "{RIGS}/bus.dbc"
 [serial.navigation]
 port = "{nav_port}"
@@ -223,10 +177,19 @@ backend = "hardware"
 """
     for node in (1, 2, 3):
         text += f'[board.engine_{node}]\nfirmware = "engine_valve"\nbackend = "hardware"\nnode = {node}\n'
+    plugin = folder / "lab-1.0.dist-info"
+    plugin.mkdir(exist_ok=True)
+    (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: lab\nVersion: 1.0\n")
+    (plugin / "entry_points.txt").write_text("[can.interface]\nlab = hil.wire.python_can:HilBus\n")
     path = folder / "lab.toml"
     path.write_text(text + more)
     (folder / "case.toml").write_text(CASE)
     return path
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return what a bench of the laboratory needs: the interface `lab`, and locks of the test's own."""
+    return {**os.environ, "PYTHONPATH": f"{ROOT}:{folder}", "HIL_LOCK_DIR": str(folder)}
 
 
 ARMED = ("--arm", "--confirm", "lab", "--stop-tested")
@@ -235,7 +198,7 @@ ARMED = ("--arm", "--confirm", "lab", "--stop-tested")
 @contextmanager
 def bench(world: World, folder: Path, *arguments: str, more: str = LIMITS) -> Iterator[subprocess.Popen[str]]:
     """Start `hil run` on the laboratory; it is ended with the test."""
-    rig = live_rig(folder, world.adapter.port, world.nav_port, more)
+    rig = live_rig(folder, world.channel, world.nav_port, more)
     command = [
         sys.executable,
         "-c",
@@ -250,7 +213,7 @@ def bench(world: World, folder: Path, *arguments: str, more: str = LIMITS) -> It
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "HIL_LOCK_DIR": str(folder)},
+        env=environment(folder),
         cwd=folder,
     ) as hil:
         try:
@@ -265,8 +228,3 @@ def end_of(hil: subprocess.Popen[str], world: World, limit_s: float = 60.0) -> t
     world.turn_until(lambda: hil.poll() is not None, limit_s)
     _, err = hil.communicate()
     return int(hil.returncode), err
-
-
-def readable(descriptor: int) -> bool:
-    """Tell whether something waits."""
-    return bool(select.select([descriptor], [], [], 0)[0])
