@@ -1,4 +1,4 @@
-"""What the system lets a flight on the wall clock have: a real-time priority, memory that stays, no collector."""
+"""What a flight on the wall clock takes of the system: real-time priority, locked memory, no collector."""
 
 from __future__ import annotations
 

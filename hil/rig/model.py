@@ -68,12 +68,21 @@ class SerialSpec(FileModel):
     baudrate: int = bounded(9_600, 4_000_000, "baud", default=921_600)
 
 
+def _build(text: str) -> str:
+    """Refuse what is no build of a firmware."""
+    if re.fullmatch(r"[0-9a-f]{6}", text) is None:
+        raise ValueError("is not six digits 0-9 a-f")
+    return text
+
+
 class BoardSpec(FileModel):
     """A board: which firmware it runs and in what form."""
 
     firmware: Literal["flight_computer", "engine_valve"]
     backend: Literal["in_process", "process", "emulated", "hardware"]
     node: int | None = bounded(1, MAX_ENGINES, "engine number", default=None)
+    build: Annotated[str, AfterValidator(_build)] | None = None
+    """What a real board's firmware was built from, where that is not this bench's; `hil check` shows it."""
 
     @model_validator(mode="after")
     def _node_fits(self) -> Self:

@@ -26,6 +26,7 @@ __all__ = ["EXIT_STATUS", "INTERRUPTED", "Run", "run_flight"]
 
 EXIT_STATUS: Final = {"PASS": 0, "FAIL": 1, "ERROR": 3, "INVALID": 4}
 INTERRUPTED: Final = 130
+PREFLIGHT_QUESTIONS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def run_flight(
         try:
             leave = leave_for(plan.rig, arming, cold=cold)
             stack.enter_context(held(plan.rig))
+            _look_at_real_boards(plan)
             with _claimed(run_dir / "tape.mcap"):
                 _keep_drawn_case(plan, seed, run_dir)
                 built = build_flight(plan, seed=seed, pace=pace, run_dir=run_dir, leave=leave)
@@ -99,6 +101,14 @@ def run_flight(
                 on_start()
             _fly(built, outcome, stop, begin)
     return _judged(plan, outcome, seed=seed, pace=pace, run_dir=run_dir)
+
+
+def _look_at_real_boards(plan: Plan) -> None:
+    """Raise RigError unless every board outside is the one that the rig means."""
+    from hil.rig.inquiry import ask_real_boards
+
+    for _ in ask_real_boards(plan.rig, questions=PREFLIGHT_QUESTIONS):
+        pass
 
 
 @contextlib.contextmanager

@@ -18,6 +18,8 @@ class WireSet:
     def __init__(self, bus: VirtualBus, decoder: BenchDecoder) -> None:
         self.bus = bus
         self._decoder = decoder
+        self._taps: list[Callable[[list[bytes], int], None]] = []
+        self._exchanges = 0
         self._closers: list[Callable[[], None]] = []
         self._counters: dict[str, Callable[[], dict[str, int]]] = {}
         self.enable: EnableSender | None = None
@@ -36,7 +38,11 @@ class WireSet:
 
     def exchange(self, t_ns: int) -> None:
         """Deliver what was sent in this frame, record it, decode it into the frame's records."""
-        self._decoder.take(self.bus.exchange(t_ns))
+        frames = self.bus.exchange(t_ns)
+        self._decoder.take(frames)
+        for tap in self._taps:
+            tap(frames, self._exchanges)
+        self._exchanges += 1
         if self.drives is not None:
             self.drives.show()
 
@@ -55,6 +61,10 @@ class WireSet:
         """Return, for each receiving node, frames accepted and rejected by reason."""
         counted = {name: count() for name, count in self._counters.items()}
         return {"bench": dict(self._decoder.counts), **counted}
+
+    def tap(self, take: Callable[[list[bytes], int], None]) -> None:
+        """Hand everything that is heard to `take` too, with the number of the exchange, from 0."""
+        self._taps.append(take)
 
     def on_close(self, close: Callable[[], None]) -> None:
         """Have something else closed with the wires."""

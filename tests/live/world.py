@@ -13,13 +13,17 @@ import subprocess
 import sys
 import time
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.seams.rigging import RIGS, Stations, make_rig
+from hil.boards.config import valve_board_config
+from hil.boards.in_process import ValveBoard
+from hil.boards.outputs import Seam
+from hil.wire.layout import accepted_ids, load_database
+from tests.seams.rigging import RIGS, VEHICLE, Stations, make_rig
 from tests.seams.test_seams import engine_model
 
 __all__ = ["ARMED", "LIMITS", "OBEYED", "ROOT", "World", "bench", "end_of", "environment", "live_rig"]
@@ -124,6 +128,13 @@ class World:
         counted = self.stations.wires.counters()
         return counted["engine_1"]["accepted"]
 
+    def add_board(self, engine: int) -> None:
+        """Put one more valve board with the number of an engine on the bus."""
+        bus = self.stations.wires.bus  # type: ignore[attr-defined]
+        node = bus.attach("intruder", accepted_ids(engine, load_database(RIGS / "bus.dbc")))
+        config = valve_board_config(VEHICLE, engine, 0.01, enable_demanded=True)
+        self.stations.crew.boards.append(ValveBoard("intruder", node, Seam(), config))
+
     def light(self) -> None:
         """Have the flight computer light the engines; return when they burn."""
         self.altitude(LOW_M)
@@ -192,6 +203,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{ROOT}:{folder}", "HIL_LOCK_DIR": str(folder)}
 
 
+HIL = (sys.executable, "-c", "import sys; from hil.cli import main; sys.exit(main())")
 ARMED = ("--arm", "--confirm", "lab", "--stop-tested")
 
 
@@ -207,7 +219,26 @@ def bench(world: World, folder: Path, *arguments: str, more: str = LIMITS) -> It
         str(rig),
     ]
     command += ["--case", str(folder / "case.toml"), "--out", str(folder / "out"), *arguments]
-    with subprocess.Popen(
+    with start(command, folder) as hil:
+        try:
+            yield hil
+        finally:
+            if hil.poll() is None:
+                hil.kill()
+
+
+def check(world: World, folder: Path, more: str = LIMITS) -> tuple[int, str, str]:
+    """Let `hil check` look at the laboratory; return its exit status, output and errors."""
+    rig = live_rig(folder, world.channel, world.nav_port, more)
+    with start([*HIL, "check", str(rig)], folder) as hil:
+        world.turn_until(lambda: hil.poll() is not None)
+        out, err = hil.communicate()
+    return int(hil.returncode), out, err
+
+
+def start(command: Sequence[str], folder: Path) -> subprocess.Popen[str]:
+    """Start a bench."""
+    return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -215,12 +246,7 @@ def bench(world: World, folder: Path, *arguments: str, more: str = LIMITS) -> It
         text=True,
         env=environment(folder),
         cwd=folder,
-    ) as hil:
-        try:
-            yield hil
-        finally:
-            if hil.poll() is None:
-                hil.kill()
+    )
 
 
 def end_of(hil: subprocess.Popen[str], world: World, limit_s: float = 60.0) -> tuple[int, str]:
