@@ -161,7 +161,7 @@ def build_interlock(
             watched.append(Watched(board.name, slots[node], board.faults))
     limits = None
     if rig.limits is not None:
-        limits = LimitWatch(flight.frame, plan.vehicle, rig.limits, flight.rates.frame_ns * 1e-9)
+        limits = LimitWatch(wires.drives.shown, plan.vehicle, rig.limits, flight.rates.frame_ns * 1e-9)
     interlock = Interlock(
         wires.enable, wires.drives, flight.frame, watched, flight, rig.live, limits, computer=computer
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from hil.plant.vehicle import Vehicle
 from hil.rig.model import LimitSpec, LimitsSpec
-from hil.signals import Frame, RigError
+from hil.signals import RigError
 
 __all__ = ["LimitWatch"]
 
@@ -55,9 +56,16 @@ class _Account:
 
 
 class LimitWatch:
-    """Looks at the actuator record once a frame."""
+    """Counts what the actuators do, once a frame."""
 
-    def __init__(self, frame: Frame, vehicle: Vehicle, limits: LimitsSpec, frame_s: float) -> None:
+    def __init__(
+        self,
+        drives: Mapping[str, npt.NDArray[np.float64]],
+        vehicle: Vehicle,
+        limits: LimitsSpec,
+        frame_s: float,
+    ) -> None:
+        """`drives` is what each actuator does now, by field of the actuator record."""
         engine = vehicle.engine
         speeds = {
             "valve": engine.valve_slew_per_s,
@@ -67,7 +75,7 @@ class LimitWatch:
         self._frame_s = frame_s
         self._engines = vehicle.landing_engines
         self._accounts = {
-            field: _Account(frame["actuator"][field], getattr(limits, kind), speeds[kind])
+            field: _Account(drives[field], getattr(limits, kind), speeds[kind])
             for field, (kind, _) in _ACTUATORS.items()
         }
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import numpy as np
 from cantools.database.can import Database
 
 from hil.signals import Frame
@@ -79,6 +80,8 @@ class ReportedDrives:
         """The leave that each board reports, "" before it has reported any."""
         self.nonces = [-1] * len(nodes)
         """Low 8 bits of the nonce that each board has heard last, -1 before."""
+        self.shown = {name: np.zeros(len(nodes)) for name in _DRIVES}
+        """The actuator record of the last frame, as the plant followed it; each shape (engines,)."""
         self._fields = [frame["actuator"][name] for name in _DRIVES]
         self._values = [[0.0] * len(_DRIVES) for _ in nodes]
         self._age = [hold_frames] * len(nodes)
@@ -102,3 +105,5 @@ class ReportedDrives:
                 for field, value in zip(self._fields, self._values[slot], strict=True):
                     field[slot] = value
             self._age[slot] = age + 1
+        for shown, field in zip(self.shown.values(), self._fields, strict=True):
+            shown[:] = field

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from hil.boards.config import valve_board_config
 from hil.boards.in_process import ValveBoard
 from hil.boards.outputs import Seam
+from hil.signals import Frame
 from hil.wire.layout import accepted_ids, load_database
 from tests.seams.rigging import RIGS, VEHICLE, Stations, make_rig
 from tests.seams.test_seams import engine_model
@@ -43,14 +43,18 @@ def _real_time(policy: int) -> None:
 class World:
     """The laboratory, turned by the test on the wall clock, 10 ms a frame."""
 
-    def __init__(self, folder: Path, **config: Any) -> None:
-        rig = make_rig("process", interlock={"enable": True}, **config)
+    def __init__(self, folder: Path, in_process: tuple[str, ...] = ()) -> None:
+        """`in_process` are the boards that the test wants in its own hands."""
+        rig = make_rig("process", interlock={"enable": True})
+        mixed = {name: rig.board[name].model_copy(update={"backend": "in_process"}) for name in in_process}
+        rig = rig.model_copy(update={"board": {**rig.board, **mixed}})
         _real_time(os.SCHED_FIFO)  # a laboratory and its boards do not wait for other work of this machine
         self.folder = folder
         folder.mkdir(exist_ok=True)
         self.stations = Stations("process", rig=rig, pace="wall", run_dir=folder)
         _real_time(os.SCHED_FIFO | os.SCHED_RESET_ON_FORK)  # a bench looks after itself
         self.channel = str(self.stations.wires.bus._path)  # type: ignore[attr-defined]
+        self.stations.wires.drives = None  # type: ignore[attr-defined]  # what is really driven counts
         self.enables_s: list[float] = []
         """When the bench's enable frames were heard, on this machine's monotonic clock."""
         self.modes: list[int] = []
@@ -63,6 +67,8 @@ class World:
         self.altitude(HIGH_M)
         self._start = time.monotonic()
         self._frames = 0
+        self.stuck_open = False
+        """Whether the sensor of a valve says that it is open, whatever is driven."""
 
     def altitude(self, up_m: float) -> None:
         """Put the booster of the flight computer somewhere else."""
@@ -77,11 +83,27 @@ class World:
             self.stations.wires.pump(self._start + self._frames * 0.01)
             self._frames += 1
             with contextlib.suppress(OSError):
-                os.read(self.nav_master, 65536)
+                if self.nav_master >= 0:
+                    os.read(self.nav_master, 65536)
             keep = self.stations.frame["nav"]["pos_pad_m"][2]
-            self.stations.turn(1, engine_model)
+            self.stations.turn(1, self._physics)
             if keep == HIGH_M:
                 self.altitude(HIGH_M)
+
+    def _physics(self, number: int, frame: Frame) -> None:
+        engine_model(number, frame)
+        if self.stuck_open:
+            frame["sensor"]["ox_valve_pos"][0] = 0.7
+
+    def unplug_navigation(self) -> None:
+        """Pull out the flight computer's serial line."""
+        os.close(self.nav_master)
+        self.nav_master = -1
+
+    @staticmethod
+    def config_of(engine: int) -> bytes:
+        """Return the configuration of a valve board of the laboratory."""
+        return valve_board_config(VEHICLE, engine, 0.01, enable_demanded=True)
 
     def turn_until(self, wanted: Callable[[], bool], limit_s: float = 60.0) -> None:
         """Live on until something holds; fail when it never does."""
@@ -132,14 +154,25 @@ class World:
         """Put one more valve board with the number of an engine on the bus."""
         bus = self.stations.wires.bus  # type: ignore[attr-defined]
         node = bus.attach("intruder", accepted_ids(engine, load_database(RIGS / "bus.dbc")))
-        config = valve_board_config(VEHICLE, engine, 0.01, enable_demanded=True)
-        self.stations.crew.boards.append(ValveBoard("intruder", node, Seam(), config))
+        self.stations.crew.boards.append(ValveBoard("intruder", node, Seam(), self.config_of(engine)))
 
-    def light(self) -> None:
-        """Have the flight computer light the engines; return when they burn."""
+    def wait_for_leave(self, hil: subprocess.Popen[str]) -> None:
+        """Live on until the bench has given the boards leave for a while."""
+        self.turn_until(lambda: len(self.enables_s) > 60 or hil.poll() is not None)
+        assert hil.poll() is None, hil.communicate()[1]
+
+    def light(self, hil: subprocess.Popen[str]) -> None:
+        """Have the flight computer light the engines once the bench allows it; return when they burn."""
+        self.wait_for_leave(hil)
         self.altitude(LOW_M)
-        self.turn_until(lambda: self.states == [3, 3, 3])
+        self.turn_until(lambda: self.states == [3, 3, 3] or hil.poll() is not None)
+        assert hil.poll() is None, hil.communicate()[1]
         self.turn(30)
+
+    def quiet(self, name: str) -> None:
+        """Turn a board no more: something is about to happen to it."""
+        boards = self.stations.crew.boards
+        boards[:] = [board for board in boards if board.name != name]
 
     def __enter__(self) -> World:
         return self
@@ -208,7 +241,9 @@ ARMED = ("--arm", "--confirm", "lab", "--stop-tested")
 
 
 @contextmanager
-def bench(world: World, folder: Path, *arguments: str, more: str = LIMITS) -> Iterator[subprocess.Popen[str]]:
+def bench(
+    world: World, folder: Path, *arguments: str, more: str = LIMITS, out: str = "out"
+) -> Iterator[subprocess.Popen[str]]:
     """Start `hil run` on the laboratory; it is ended with the test."""
     rig = live_rig(folder, world.channel, world.nav_port, more)
     command = [
@@ -218,7 +253,7 @@ def bench(world: World, folder: Path, *arguments: str, more: str = LIMITS) -> It
         "run",
         str(rig),
     ]
-    command += ["--case", str(folder / "case.toml"), "--out", str(folder / "out"), *arguments]
+    command += ["--case", str(folder / "case.toml"), "--out", str(folder / out), *arguments]
     with start(command, folder) as hil:
         try:
             yield hil
