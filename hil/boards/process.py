@@ -19,15 +19,18 @@ from hil.boards.child import ANSWER_S, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, Child
 from hil.boards.common import Role
 from hil.boards.outputs import ALL_VALID, Seam
 from hil.signals import RigError
+from hil.signals.clocks import ClockMatch
 from hil.wire.bus import Node, VirtualBus
 from hil.wire.canframe import FRAME_BYTES
 from hil.wire.navigation import PtyLink
 
-__all__ = ["ANSWER_S", "Launch", "ProcessBoard", "launch"]
+__all__ = ["ANSWER_S", "WALL_ANSWER_S", "Launch", "ProcessBoard", "launch"]
 
 _FLAG_DEAD: Final = 1
 
-BEHIND_S: Final = 0.3
+WALL_ANSWER_S: Final = 0.2
+"""Time without an answer, both simulated and real, after which a board on the wall clock is frozen."""
+BEHIND_S: Final = 0.1
 """Wall time without an answer after which nothing more is written to a board's serial link."""
 
 
@@ -121,6 +124,9 @@ class ProcessBoard(ChildBoard):
         self._live = pace == "wall"
         self._epoch_ns = 0
         self._answered_s = time.monotonic()
+        self._answered_t_ns = 0
+        self.clock = ClockMatch()
+        """The board's clock against the bench's, on the wall clock."""
         node.socket = start.can
         if self._live:
             start.can.setblocking(False)
@@ -192,7 +198,7 @@ class ProcessBoard(ChildBoard):
         try:
             return self._control.recv(TOCK.size + 1)
         except TimeoutError:
-            self._lose(self._frozen())
+            self._lose(self._frozen(ANSWER_S))
         except OSError:
             return b""
         raise AssertionError("unreachable")
@@ -208,17 +214,23 @@ class ProcessBoard(ChildBoard):
             tock = b""
         if newest is not None and len(newest) == TOCK.size:
             self._answered_s = time.monotonic()
+            self._answered_t_ns = self._t_ns
+            self.clock.note(self._answered_s - 1e-9 * self._epoch_ns, 1e-9 * TOCK.unpack(newest)[2])
             if not self.faults.silent:
                 self._take(TOCK.unpack(newest))
         if not tock:
             self._lose(self._obituary())
-        if self._behind(ANSWER_S):
-            self._lose(self._frozen())
+        if self._behind(WALL_ANSWER_S):
+            self._lose(self._frozen(WALL_ANSWER_S))
 
     def _behind(self, allowed_s: float) -> bool:
-        """Tell whether a board on the wall clock has not answered for so long."""
+        """Tell whether a board on the wall clock has not answered for so long.
+
+        Both clocks have to say so: a bench that catches up after a stall has asked often in no time.
+        """
         dead = self.faults.silent or not self._live
-        return not dead and time.monotonic() - self._answered_s > allowed_s
+        unanswered_s = 1e-9 * (self._t_ns - self._answered_t_ns)
+        return not dead and min(time.monotonic() - self._answered_s, unanswered_s) > allowed_s
 
     def _close_ends(self) -> None:
         self._control.close()

@@ -261,7 +261,9 @@ def _hardware(plan: Plan, name: str, seam: Seam, wires: WireSet, nav: NavEncoder
     """Return a board outside; raise RigError when the flight computer's serial port is not there."""
     spec = plan.rig.board[name]
     if spec.node is not None:
-        return HardwareValveBoard(name, spec.node, seam, wires.decoder, plan.closed_pos)
+        return HardwareValveBoard(
+            name, spec.node, seam, wires.decoder, plan.closed_pos, plan.rig.timing.frame_ms * 1e-3
+        )
     link = plan.rig.serial["navigation"]
     port = open_port(link.port, link.baudrate, "navigation")
     wires.on_close(port.close)

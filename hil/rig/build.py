@@ -41,6 +41,8 @@ class BuiltFlight:
     tape: TapeWriter
     book: TriggerBook
     boards: list[Board]
+    bare: list[Board]
+    """The boards as they are without faults."""
     info: dict[str, Any]
     _stack: ExitStack
 
@@ -111,7 +113,7 @@ def build_flight(
             interlock = build_interlock(plan, wires, flight, bare, slots)
             stack.callback(interlock.close)
             flight.interlock = interlock
-        return BuiltFlight(flight, tape, book, boards, info, stack.pop_all())
+        return BuiltFlight(flight, tape, book, boards, bare, info, stack.pop_all())
     raise AssertionError("unreachable")
 
 
@@ -157,6 +159,10 @@ def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:
         "landing_engines": list(vehicle.landing_engines),
         "frame_ns": rig.timing.frame_ms * 1_000_000,
         "time_limit_s": case.time_limit_s,
+        "timing_limits": {
+            "missed_share": rig.timing.missed_share,
+            "lateness_s": rig.timing.lateness_ms * 1e-3,
+        },
         "step_instructions_max": kernel.step_instructions_max,
         "work_bound": kernel.work_bound,
         "versions": {

@@ -34,6 +34,10 @@ class TimingSpec(FileModel):
     frame_ms: int = bounded(1, 20, "ms", default=10)
     """Two frames and more fit into the 50 ms after which the valve boards' watchdogs act."""
     plant_step_us: int = bounded(50, 1000, "us", default=1000)
+    missed_share: float = bounded(0.0, 1.0, "share of the frames", default=0.01)
+    """On the wall clock: a flight with more frames than this too late by a period proves nothing ..."""
+    lateness_ms: float = bounded(0.1, 1000.0, "ms", default=50.0)
+    """... nor does one with a frame that began later than this; the boards' watchdogs act after 50 ms."""
 
 
 def _one_line(text: str) -> str:

@@ -163,6 +163,7 @@ def _fly(built: BuiltFlight, outcome: _Outcome, stop: Stop | None, begin: float)
             "boards_not_safe": list(ending.unsafe_boards),
             "wires": flight.wires.counters(),
             "faults": built.book.onsets(),
+            "clocks": {board.name: board.clock.as_dict() for board in built.bare if hasattr(board, "clock")},
         }
         with contextlib.suppress(RigError):  # a full disk has been latched as the cause already
             built.tape.annotate("outcome", outcome.notes)
