@@ -6,6 +6,7 @@ itself (firmware_stubs/port_host/host.h), at the latest two seconds later.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -30,6 +31,8 @@ _FLAG_DEAD: Final = 1
 
 WALL_ANSWER_S: Final = 0.2
 """Time without an answer, both simulated and real, after which a board on the wall clock is frozen."""
+PRIORITY: Final = 60
+"""Of a board's process on the wall clock, below the bench that looks after it."""
 BEHIND_S: Final = 0.1
 """Wall time without an answer after which nothing more is written to a board's serial link."""
 
@@ -129,6 +132,8 @@ class ProcessBoard(ChildBoard):
         """The board's clock against the bench's, on the wall clock."""
         node.socket = start.can
         if self._live:
+            with contextlib.suppress(OSError):  # where it is permitted: a board's clock waits for nobody
+                os.sched_setscheduler(start.process.pid, os.SCHED_FIFO, os.sched_param(PRIORITY))
             start.can.setblocking(False)
             self._control.setblocking(False)
             bus.go_live(node)
