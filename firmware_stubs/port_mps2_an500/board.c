@@ -101,15 +101,24 @@ static int32_t take_tick(void)
         || board.tick.serial_bytes > PORT_MEMORY_SERIAL) {
         return -2;
     }
+    for (uint32_t i = 0; i < PORT_LINES; ++i) {
+        if (board.tick.line_bytes[i] > PORT_MEMORY_LINE) {
+            return -2;
+        }
+    }
     memory->can_in = board.tick.can_frames;
     memory->serial_in = board.tick.serial_bytes;
     memory->sensor_valid = board.tick.sensor_valid;
     memcpy(memory->sensor, board.tick.sensor, sizeof memory->sensor);
     board.t_us = board.tick.t_ns / 1000;
-    return (semihosting_read(board.in, memory->inbox, memory->can_in * sizeof memory->inbox[0])
-            && semihosting_read(board.in, memory->serial, memory->serial_in))
-               ? 1
-               : -1;
+    int32_t whole = semihosting_read(board.in, memory->inbox, memory->can_in * sizeof memory->inbox[0])
+                    && semihosting_read(board.in, memory->serial, memory->serial_in);
+    for (uint32_t i = 0; i < PORT_LINES; ++i) {
+        memory->line_in[i] = board.tick.line_bytes[i];
+        memory->line_read[i] = 0;
+        whole = whole && semihosting_read(board.in, memory->line[i], memory->line_in[i]);
+    }
+    return whole ? 1 : -1;
 }
 
 static void run_frame(void)
@@ -138,6 +147,10 @@ static void answer(void)
     tock->can_lost = memory->can_lost;
     memcpy(tock->actuator, memory->actuator, sizeof tock->actuator);
     memcpy(tock->counters, board.firmware->counters(board.state)->count, sizeof tock->counters);
+    for (uint32_t i = 0; i < PORT_LINES && board.firmware->line_counters != NULL; ++i) {
+        memcpy(tock->line_counters[i], board.firmware->line_counters(board.state, i)->count,
+               sizeof tock->line_counters[i]);
+    }
     board.answer.head.step_instructions = (board.step_instructions != NULL) ? *board.step_instructions : 0;
     memcpy(board.answer.can, memory->outbox, memory->can_out * sizeof memory->outbox[0]);
     (void)semihosting_write(board.out, &board.answer,

@@ -14,11 +14,13 @@ from hil.boards.outputs import Seam
 from hil.signals import BoardLost, Reality
 from hil.wire.bus import Node
 from hil.wire.counting import REASONS, counts_by_reason
+from hil.wire.sensor_lines import LINE_NAMES
 
-__all__ = ["ANSWER_S", "CHANNELS", "TICK", "TICK_MAGIC", "TOCK", "TOCK_MAGIC", "ChildBoard"]
+__all__ = ["ANSWER_S", "CHANNELS", "LINES", "TICK", "TICK_MAGIC", "TOCK", "TOCK_MAGIC", "ChildBoard"]
 
-TICK: Final = struct.Struct("=IIqqIIII8d")
-TOCK: Final = struct.Struct(f"=IIqiI8d{len(REASONS)}I")
+LINES: Final = len(LINE_NAMES)
+TICK: Final = struct.Struct(f"=IIqqIII{LINES}I8d")
+TOCK: Final = struct.Struct(f"=IIqiI8d{(1 + LINES) * len(REASONS)}I")
 """host_tick_t and host_tock_t of firmware_stubs/port_host/host.h."""
 TICK_MAGIC: Final = 0x4B434954
 TOCK_MAGIC: Final = 0x4B434F54
@@ -59,7 +61,7 @@ class ChildBoard(ABC):
         self._waiting = False
         self._sensors = [0.0] * CHANNELS
         self._safe = role == "flight_computer"
-        self._counts: tuple[int, ...] = (0,) * len(REASONS)
+        self._counts: tuple[int, ...] = (0,) * ((1 + LINES) * len(REASONS))
         self._t_ns = 0
         self._hung_up = False
         self._reaped = False
@@ -110,7 +112,12 @@ class ChildBoard(ABC):
 
     def counters(self) -> dict[str, int]:
         """Return frames accepted and rejected by reason, as the board last reported."""
-        return counts_by_reason(self._counts)
+        return counts_by_reason(self._counts[: len(REASONS)])
+
+    def line_counters(self, line: str) -> dict[str, int]:
+        """Return frames accepted and rejected by reason on a sensor's line, as the board last reported."""
+        at = len(REASONS) * (1 + LINE_NAMES.index(line))
+        return counts_by_reason(self._counts[at : at + len(REASONS)])
 
     def close(self) -> None:
         """Hang up on the whole fleet, let this board make itself safe, and reap it; safe to call twice.

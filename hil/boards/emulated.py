@@ -14,7 +14,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Final
 
@@ -22,13 +22,14 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.boards._firmware import lib
-from hil.boards.child import ANSWER_S, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard
+from hil.boards.child import ANSWER_S, LINES, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard
 from hil.boards.common import Role
 from hil.boards.outputs import ALL_VALID, Seam
 from hil.kernel.toolchain import CORTEX_M7, compiler_of
 from hil.signals import RigError
 from hil.wire.bus import Node
 from hil.wire.canframe import FRAME_BYTES
+from hil.wire.sensor_lines import LINE_NAMES, SensorLine
 
 __all__ = ["EmulatedBoard", "Emulation", "emulate", "emulation_lacks", "emulation_tools", "launch_emulated"]
 
@@ -45,6 +46,7 @@ _START_MAGIC: Final = 0x54524154
 _WORK: Final = struct.Struct("=II")
 _MOST_CAN: Final = int(lib.PORT_MEMORY_CAN)
 _MOST_SERIAL: Final = int(lib.PORT_MEMORY_SERIAL)
+_MOST_LINE: Final = int(lib.PORT_MEMORY_LINE)
 """What a frame brings a board at most."""
 _MOST_READ: Final = 65536
 
@@ -181,11 +183,14 @@ class EmulatedBoard(ChildBoard):
         *,
         fleet: list[ChildBoard],
         nav: Callable[[], bytes] | None = None,
+        lines: Iterable[SensorLine] = (),
     ) -> None:
-        """`fleet` collects the boards of a flight; `nav` gives the navigation link's bytes of a frame."""
+        """`fleet` collects the boards of a flight; `nav` gives the navigation link's bytes of a frame,
+        `lines` those of sensors on lines of their own."""
         super().__init__(name, role, emulation.process, node, seam, fleet)
         self._emulation = emulation
         self._nav = nav
+        self._lines = [(LINE_NAMES.index(line.name), line) for line in lines]
         self._allowed_s = START_S
         self._work: npt.NDArray[np.int64] = np.zeros((), np.int64)
 
@@ -199,6 +204,9 @@ class EmulatedBoard(ChildBoard):
         self._waiting = False
         self._work[()] = 0
         serial = b"" if self._nav is None else self._nav()[:_MOST_SERIAL]
+        spoken = [b""] * LINES
+        for number, line in self._lines:
+            spoken[number] = line.take()[:_MOST_LINE]
         node = self._node
         node.deaf = self.faults.silent or self.lost is not None
         if node.deaf:
@@ -206,9 +214,10 @@ class EmulatedBoard(ChildBoard):
             return
         frames = node.inbox[:_MOST_CAN]
         valid = self._seam.read_sensors(self._sensors) & ALL_VALID
-        tick = TICK.pack(TICK_MAGIC, 0, t_ns, 0, valid, len(frames), len(serial), 0, *self._sensors)
+        sizes = (len(frames), len(serial), *map(len, spoken))
+        tick = TICK.pack(TICK_MAGIC, 0, t_ns, 0, valid, *sizes, *self._sensors)
         try:
-            self._emulation.send(b"".join((tick, *frames, serial)))
+            self._emulation.send(b"".join((tick, *frames, serial, *spoken)))
         except OSError:
             self._lose(self._obituary())
         self._waiting = True

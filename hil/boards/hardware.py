@@ -8,7 +8,7 @@ from typing import Final
 
 from hil.boards.common import BoardFaults, Role
 from hil.boards.outputs import Seam
-from hil.signals import ENGINE_STATES, BoardLost, Reality
+from hil.signals import ENGINE_STATES, Reality
 from hil.signals.clocks import ClockMatch
 from hil.wire.codec import BenchDecoder
 
@@ -56,11 +56,8 @@ class HardwareComputer(_Hardware):
         self._write = write
 
     def start_frame(self, t_ns: int) -> None:  # noqa: ARG002 - it keeps its own time
-        """Send it the navigation solution; raise BoardLost when its line is gone."""
-        try:
-            self._write(self._nav())
-        except OSError as error:
-            raise BoardLost(self.name, f"its serial line is gone: {' '.join(str(error).split())}") from None
+        """Send it the navigation solution; raises RigError when its line is gone."""
+        self._write(self._nav())
 
 
 class HardwareValveBoard(_Hardware):

@@ -11,19 +11,20 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from hil.boards.child import ANSWER_S, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard
+from hil.boards.child import ANSWER_S, LINES, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard
 from hil.boards.common import Role
 from hil.boards.outputs import ALL_VALID, Seam
 from hil.signals import RigError
 from hil.signals.clocks import ClockMatch
 from hil.wire.bus import Node, VirtualBus
 from hil.wire.canframe import FRAME_BYTES
-from hil.wire.navigation import PtyLink
+from hil.wire.sensor_lines import LINE_NAMES, SensorLine
+from hil.wire.transport import LinkLost, PtyTransport
 
 __all__ = ["ANSWER_S", "WALL_ANSWER_S", "Launch", "ProcessBoard", "launch"]
 
@@ -63,12 +64,13 @@ def launch(
     *,
     frame_us: int,
     pace: Literal["lockstep", "wall"],
-    serial: int | None,
+    serial: Mapping[str, int],
     log: Path | None,
 ) -> Launch:
     """Start a board; raise RigError when the system does not let it start.
 
-    `serial` is the descriptor of the pseudo-terminal's master, which the board inherits.
+    `serial` holds the descriptors of pseudo-terminals' masters, which the board inherits: "serial" is the
+    navigation link's, the others are called as the sensors' lines.
     """
     control, board_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     can, board_can = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -76,7 +78,7 @@ def launch(
     inherited["--config"] = _config_pipe(config)
     if log is not None:
         inherited["--log"] = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
-    passed = dict(inherited) | ({} if serial is None else {"--serial": serial})
+    passed = inherited | {f"--{line}": master for line, master in serial.items()}
     arguments = [text for option, number in passed.items() for text in (option, str(number))]
     try:
         process = subprocess.Popen(
@@ -114,16 +116,19 @@ class ProcessBoard(ChildBoard):
         bus: VirtualBus,
         fleet: list[ChildBoard],
         nav: Callable[[], bytes] | None = None,
-        link: PtyLink | None = None,
+        link: PtyTransport | None = None,
+        lines: Sequence[tuple[SensorLine, PtyTransport | None]] = (),
     ) -> None:
         """`fleet` collects the boards of a flight, which end together.
 
-        `nav` gives the navigation link's bytes of a frame, `link` is where they go.
+        `nav` gives the navigation link's bytes of a frame, `link` is where they go; `lines` is the same for
+        each sensor's line (None: its bytes go elsewhere).
         """
         super().__init__(name, role, start.process, node, seam, fleet)
         self._control = start.control
         self._nav = nav
         self._link = link
+        self._lines = lines
         self._live = pace == "wall"
         self._epoch_ns = 0
         self._answered_s = time.monotonic()
@@ -147,6 +152,8 @@ class ProcessBoard(ChildBoard):
         self._t_ns = t_ns
         self._waiting = False
         serial = b"" if self._nav is None else self._nav()
+        spoken = [line.take() for line, _ in self._lines]
+        announced = [0] * LINES
         node = self._node
         node.deaf = self.faults.silent or self.lost is not None
         if node.deaf:
@@ -154,29 +161,36 @@ class ProcessBoard(ChildBoard):
             if self.lost is not None or not self._live:
                 return
         try:
-            if self._link is not None and not node.deaf and not self._behind(BEHIND_S):
-                self._link.write(serial)
+            if not node.deaf and not self._behind(BEHIND_S):
+                if self._link is not None:
+                    self._link.write(serial)
+                self._speak(spoken, announced)
             if not self._live:
                 for frame in node.inbox:
                     node.socket.send(frame)  # type: ignore[union-attr]
-            self._send_tick(t_ns, len(node.inbox), len(serial))
+            self._send_tick(t_ns, len(node.inbox), len(serial), announced)
             self._waiting = True
         except BlockingIOError:
             self._waiting = True  # the board is behind: it will take a later tick
-        except OSError:
+        except (OSError, LinkLost):
             self._lose(self._obituary())
 
-    def _send_tick(self, t_ns: int, frames: int, serial: int) -> None:
+    def _speak(self, spoken: list[bytes], announced: list[int]) -> None:
+        """Put the bytes of the sensors' lines on their way; a board that does not read misses them."""
+        for (line, link), data in zip(self._lines, spoken, strict=True):
+            if link is not None:
+                taken = link.offer(data)
+                line.missed(len(data) - taken)
+                announced[LINE_NAMES.index(line.name)] = taken
+
+    def _send_tick(self, t_ns: int, frames: int, serial: int, announced: list[int]) -> None:
         if self._live and self._epoch_ns == 0:
             self._epoch_ns = time.monotonic_ns() - t_ns
             self._answered_s = time.monotonic()
         valid = self._seam.read_sensors(self._sensors)
         flags = _FLAG_DEAD if self.faults.silent else 0
-        self._control.send(
-            TICK.pack(
-                TICK_MAGIC, flags, t_ns, self._epoch_ns, valid & ALL_VALID, frames, serial, 0, *self._sensors
-            )
-        )
+        inputs = (valid & ALL_VALID, frames, serial, *announced, *self._sensors)
+        self._control.send(TICK.pack(TICK_MAGIC, flags, t_ns, self._epoch_ns, *inputs))
 
     def finish_frame(self) -> None:
         """Take the board's outputs; raise BoardLost when it has died or does not answer.
@@ -242,5 +256,6 @@ class ProcessBoard(ChildBoard):
         if self._node.socket is not None:
             self._node.socket.close()
             self._node.socket = None
-        if self._link is not None:
-            self._link.close()
+        for link in (self._link, *(link for _, link in self._lines)):
+            if link is not None:
+                link.close()

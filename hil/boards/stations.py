@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from hil.boards import _firmware
 from hil.boards._firmware import lib
+from hil.boards.can_bits import measure_frames
 from hil.boards.child import ChildBoard
 from hil.boards.config import flight_computer_config, kernel_config, valve_board_config
 from hil.boards.direct import DirectFlightComputer, DirectValveBoard, DirectWires
@@ -34,18 +36,25 @@ from hil.kernel.places import check_built, source_root
 from hil.plant.vehicle import Vehicle
 from hil.rig.model import Rig
 from hil.signals import Board, Frame, Wires
-from hil.wire.bus import BusLog, Node, VirtualBus
+from hil.wire.bus import Node, VirtualBus
+from hil.wire.buslog import BusLog
 from hil.wire.codec import BenchDecoder
 from hil.wire.enable import NO_LEAVE, EnableSender, Leave, ReportedDrives
 from hil.wire.layout import accepted_ids, check_database
-from hil.wire.navigation import NavEncoder, PtyLink, open_port
+from hil.wire.medium import Medium, Streams
+from hil.wire.navigation import NavEncoder, sent_over
 from hil.wire.python_can import open_real_bus
+from hil.wire.sensor_lines import SensorLines
+from hil.wire.serial_line import SerialLine
+from hil.wire.transport import PtyTransport, open_transport
 from hil.wire.wire_set import WireSet
 
 __all__ = ["build_stations", "note_work", "rig_kernel"]
 
 WALL_HOLD_FRAMES: Final = 3
 """On the wall clock a board's report counts for so many frames of the bench: the two clocks drift."""
+HEARING: Final = ("in_process", "process", "emulated")
+"""Forms of a flight computer that hear sensors' lines on a pty."""
 
 
 def rig_kernel(rig: Rig) -> Kernel:
@@ -77,6 +86,9 @@ class Plan:
     """Where a valve of this vehicle counts as closed."""
     leave: Leave
     """What the run may move, where the rig demands it."""
+    lines: SensorLines
+    """Sensors on lines of their own."""
+    streams: Streams | None = None
     fleet: list[ChildBoard] = field(default_factory=list)
 
     def slot(self, board: str) -> int | None:
@@ -94,15 +106,18 @@ def build_stations(
     initial_propellant_kg: float,
     pace: Literal["lockstep", "wall"],
     run_dir: Path | None,
+    streams: Streams | None = None,
+    lines: SensorLines | None = None,
     leave: Leave = NO_LEAVE,
     partial: bool = False,
 ) -> tuple[list[Board], Wires]:
     """Return the boards of a rig, in the order of its file, and its wires.
 
-    `leave` is what may be moved where the rig demands the enable frame: nothing, unless somebody says so.
-    `partial`: some of the boards alone, not those of a flight.
-
-    `run_dir` takes the CAN log and the logs of board processes (None: no logs). Raises FileError for what the
+    `lines` are the lines of single sensors, which whoever turns the sensors turns as well. `run_dir` takes
+    the CAN log and the logs of board processes (None: no logs).
+    `streams` gives the random stream of a name, for bit errors on the bus. `leave` is what may be moved where
+    the rig demands the enable frame: nothing, unless somebody says so. `partial`: some of the boards alone,
+    not those of a flight. Raises FileError for what the
     files get wrong (a landing engine without board, a kernel that does not fit), RigError for what the
     machine lacks; what was opened until then is closed again.
     """
@@ -143,6 +158,8 @@ def build_stations(
         run_dir,
         vehicle.valve_board.closed_pos,
         leave,
+        SensorLines([]) if lines is None else lines,
+        streams,
     )
     return _wired(plan) if rig.has_wires else _direct(plan)
 
@@ -191,7 +208,10 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
     spec = plan.rig.can["engine"]
     database = check_database(plan.rig.path.parent / spec.database, firmware_layouts())
     log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
-    bus = VirtualBus(spec.channel, log)
+    medium = None
+    if spec.interface == "hil":
+        medium = Medium(spec.bitrate, spec.data_bitrate, measure=measure_frames, streams=plan.streams)
+    bus = VirtualBus(spec.channel, log, medium=medium, frame_ns=plan.rig.timing.frame_ms * 1_000_000)
     wires = WireSet(bus, BenchDecoder(plan.frame, plan.nodes, database))
     boards: list[Board] = []
     try:
@@ -200,7 +220,8 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
         else:
             bus.listen()
         _check_links(plan)
-        nav = NavEncoder(plan.frame, database)
+        link = _navigation_line(plan, wires)
+        nav = sent_over(link, plan.frame, NavEncoder(plan.frame, database))
         if plan.rig.demands_enable:
             hold = 1 if plan.pace == "lockstep" else WALL_HOLD_FRAMES
             wires.enable = EnableSender(bus.attach("bench", frozenset()), database, plan.leave)
@@ -217,17 +238,34 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
 
 
 def _check_links(plan: Plan) -> None:
-    """See that the navigation link reaches the flight computer; raise RigError when its port is missing."""
+    """See that links and lines reach the flight computer; raise RigError when a port is missing."""
     link = plan.rig.serial["navigation"]
     computers = [spec for spec in plan.rig.board.values() if spec.firmware == "flight_computer"]
     computer = computers[0] if computers else None
-    if computer is None or computer.backend == "hardware":
-        return  # opened with the board
-    if link.port != "pty":
+    if computer is None:
+        return
+    if computer.backend != "hardware" and link.port != "pty":
         raise FileError(
             f"{plan.rig.path}: key 'serial.navigation.port' = {link.port!r}: "
             f'a flight computer with backend {computer.backend!r} is reached by "pty"'
         )
+    for name in plan.lines.heard():
+        if computer.backend not in HEARING:
+            raise FileError(
+                f"{plan.rig.path}: key 'serial.{name}.port' = 'pty': a flight computer with backend "
+                f"{computer.backend!r} hears no pty (name a port or a socket, or leave the line out)"
+            )
+
+
+def _navigation_line(plan: Plan, wires: WireSet) -> SerialLine:
+    """Return the navigation link as a wire; say what it and the sensors' lines count."""
+    spec = plan.rig.serial["navigation"]
+    line = SerialLine(spec.baudrate, plan.rig.timing.frame_ms * 1_000_000)
+    wires.serial["navigation"] = line
+    for name, sensor in plan.lines.by_name.items():
+        wires.serial[name] = sensor.line
+        wires.count_for(f"serial.{name}", sensor.counts)
+    return line
 
 
 def firmware_layouts() -> dict[str, int]:
@@ -236,7 +274,7 @@ def firmware_layouts() -> dict[str, int]:
     return {name[len("BUS_") : -len("_LAYOUT")]: int(getattr(lib, name)) for name in names}
 
 
-def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -> Board:
+def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: Callable[[], bytes]) -> Board:
     spec = plan.rig.board[name]
     slot = plan.slot(name)
     seam: Seam = FinSeam(plan.frame)
@@ -248,16 +286,20 @@ def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -
     elif spec.backend == "emulated":
         board = _emulated(plan, name, node, seam, nav)
     elif spec.backend == "in_process" and spec.firmware == "flight_computer":
-        board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav.frame)
+        lines = plan.lines.by_name
+        board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav, lines)
     elif spec.backend == "in_process":
         board = ValveBoard(name, node, seam, plan.configs[name])
     else:
         return _hardware(plan, name, seam, wires, nav)
     wires.count_for(name, board.counters)
+    if not isinstance(board, ValveBoard) and board.role == "flight_computer":
+        for line in plan.lines.heard():
+            wires.count_for(f"{name}.{line}", functools.partial(board.line_counters, line))
     return board
 
 
-def _hardware(plan: Plan, name: str, seam: Seam, wires: WireSet, nav: NavEncoder) -> Board:
+def _hardware(plan: Plan, name: str, seam: Seam, wires: WireSet, nav: Callable[[], bytes]) -> Board:
     """Return a board outside; raise RigError when the flight computer's serial port is not there."""
     spec = plan.rig.board[name]
     if spec.node is not None:
@@ -265,35 +307,31 @@ def _hardware(plan: Plan, name: str, seam: Seam, wires: WireSet, nav: NavEncoder
             name, spec.node, seam, wires.decoder, plan.closed_pos, plan.rig.timing.frame_ms * 1e-3
         )
     link = plan.rig.serial["navigation"]
-    port = open_port(link.port, link.baudrate, "navigation")
+    port = open_transport(link.port, link.baudrate, "navigation")
     wires.on_close(port.close)
-    return HardwareComputer(name, nav.frame, port.write)
+    return HardwareComputer(name, nav, port.write)
 
 
-def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav: NavEncoder) -> ProcessBoard:
+def _process(
+    plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav: Callable[[], bytes]
+) -> ProcessBoard:
     computer = plan.rig.board[name].firmware == "flight_computer"
-    link = None
-    if computer:
-        executable = flight_computer_executable(plan.kernel)
-        link = PtyLink(plan.rig.serial["navigation"].baudrate, "navigation")
-    else:
-        executable = valve_board_executable()
-    try:
+    executable = flight_computer_executable(plan.kernel) if computer else valve_board_executable()
+    with ExitStack() as opened:
+        links = _ptys(plan, opened) if computer else {}
         start = launch(
             name,
             executable,
             plan.configs[name],
             frame_us=plan.rig.timing.frame_ms * 1000,
             pace=plan.pace,
-            serial=None if link is None else link.master,
+            serial={link: pty.master for link, pty in links.items()},
             log=None if plan.run_dir is None else plan.run_dir / f"{name}.log",
         )
-    except BaseException:
-        if link is not None:
-            link.close()
-        raise
-    if link is not None:
-        link.hand_over()
+        opened.pop_all()
+    for pty in links.values():
+        pty.hand_over()
+    lines = plan.lines.by_name if computer else {}
     return ProcessBoard(
         name,
         "flight_computer" if computer else "engine_valve",
@@ -303,12 +341,23 @@ def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav
         pace=plan.pace,
         bus=bus,
         fleet=plan.fleet,
-        nav=nav.frame if computer else None,
-        link=link,
+        nav=nav if computer else None,
+        link=links.get("serial"),
+        lines=[(line, links.get(line.name)) for line in lines.values()],
     )
 
 
-def _emulated(plan: Plan, name: str, node: Node, seam: Seam, nav: NavEncoder) -> EmulatedBoard:
+def _ptys(plan: Plan, opened: ExitStack) -> dict[str, PtyTransport]:
+    """Open the pseudo-terminals of a flight computer's process; `opened` closes them when that goes wrong."""
+    links = {"serial": PtyTransport(plan.rig.serial["navigation"].baudrate, "navigation")}
+    opened.callback(links["serial"].close)
+    for line in plan.lines.heard():
+        links[line] = PtyTransport(plan.rig.serial[line].baudrate, line)
+        opened.callback(links[line].close)
+    return links
+
+
+def _emulated(plan: Plan, name: str, node: Node, seam: Seam, nav: Callable[[], bytes]) -> EmulatedBoard:
     computer = plan.rig.board[name].firmware == "flight_computer"
     emulation_tools()
     emulation = launch_emulated(
@@ -325,5 +374,6 @@ def _emulated(plan: Plan, name: str, node: Node, seam: Seam, nav: NavEncoder) ->
         node,
         seam,
         fleet=plan.fleet,
-        nav=nav.frame if computer else None,
+        nav=nav if computer else None,
+        lines=plan.lines.by_name.values() if computer else (),
     )

@@ -76,6 +76,7 @@ def summary(run: Run, page: Path | None) -> str:
         sim_s, wall_s = result["sim_s"], result["wall_s"]
         lines.append(f"  flown    {sim_s:.2f} s in {wall_s:.2f} s ({sim_s / wall_s:.0f} times real time)")
     lines += _machinery(result["timing"])
+    lines += _bus(result["timing"].get("bus"))
     lines.append(f"  run      {run.run_dir}")
     if page is not None:
         lines.append(f"  report   {page}")
@@ -94,6 +95,15 @@ def _machinery(timing: dict[str, Any]) -> list[str]:
     if missed:
         lines.append(f"  timing   {missed} deadlines missed")
     return lines
+
+
+def _bus(bus: dict[str, Any] | None) -> list[str]:
+    """Say how full the CAN bus was, and what went wrong on it."""
+    if bus is None:
+        return []
+    text = f"load {100 * bus['load_mean']:.0f} %, at most {100 * bus['load_peak']:.0f} %"
+    wrong = (("late", "late by a frame"), ("lost", "lost for want of room"), ("errors", "error frames"))
+    return ["  bus      " + "; ".join([text, *(f"{bus[key]} {what}" for key, what in wrong if bus[key])])]
 
 
 def _failed(run: Run) -> dict[str, str]:

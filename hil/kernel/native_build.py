@@ -39,10 +39,12 @@ _FIRMWARE_HEADERS: Final = (
     "firmware_stubs/engine_valve/ev_logic.h",
     "csrc/fk_interface.h",
     "firmware_stubs/flight_computer/fc_logic.h",
+    "firmware_stubs/flight_computer/fc_sensors.h",
     "firmware_stubs/flight_computer/fc_node.h",
     "firmware_stubs/port_host/port_memory.h",
     "firmware_stubs/port_host/in_process.h",
     "firmware_stubs/port_host/direct.h",
+    "firmware_stubs/port_host/can_bits.h",
 )
 INCLUDES: Final = (
     "csrc",
@@ -82,7 +84,8 @@ def firmware_sources(root: Path) -> list[str]:
     folders = ("common", "common/generated", "engine_valve")
     found = [path for folder in folders for path in stubs.glob(f"{folder}/*.c")]
     found += [p for p in stubs.glob("flight_computer/*.c") if p.name != "fc_firmware.c"]
-    found += [stubs / "port_host" / name for name in ("direct.c", "in_process.c", "port_memory.c")]
+    on_the_bench = ("can_bits.c", "direct.c", "in_process.c", "port_memory.c")
+    found += [stubs / "port_host" / name for name in on_the_bench]
     return sorted(str(p.relative_to(root)) for p in found)
 
 

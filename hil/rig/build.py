@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -20,12 +21,16 @@ from hil.faults.triggers import TriggerBook
 from hil.faults.wrappers import BoardWithFaults, add_faults
 from hil.plant.model import BoosterPlant
 from hil.rig.interlock import build_interlock
+from hil.rig.lines import SpeakingSensors, open_lines
 from hil.rig.model import Rig
 from hil.rig.plan import Plan
+from hil.sensors.lines import LineSensors
 from hil.sensors.model import BoosterSensors
-from hil.signals import Board, Frame
+from hil.sensors.streams import stream
+from hil.signals import Board, Frame, Sensors
 from hil.tape import TapeWriter
 from hil.wire.enable import NO_LEAVE, Leave
+from hil.wire.sensor_lines import SensorLines
 from hil.wire.wire_set import WireSet
 
 __all__ = ["BuiltFlight", "PaceName", "build_flight", "describe"]
@@ -43,6 +48,8 @@ class BuiltFlight:
     boards: list[Board]
     bare: list[Board]
     """The boards as they are without faults."""
+    lines: SensorLines
+    """Sensors on lines of their own, for what can go wrong with them."""
     info: dict[str, Any]
     _stack: ExitStack
 
@@ -76,7 +83,8 @@ def build_flight(
     _warm_up(plan)
     with ExitStack() as stack:
         plant = _plant(frame, plan, case, seed)
-        sensors = BoosterSensors(frame, vehicle, case.navigation, seed, plan.case_name)
+        sensors, lines = _sensors(frame, plan, case, seed, run_dir)
+        stack.callback(lines.close)
         bare, wires = build_stations(
             frame,
             rig,
@@ -86,6 +94,8 @@ def build_flight(
             pace=pace,
             run_dir=run_dir,
             leave=leave,
+            streams=partial(stream, seed, plan.case_name),
+            lines=lines,
         )
         stack.callback(wires.close)
         for board in bare:
@@ -96,7 +106,7 @@ def build_flight(
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
         note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)
-        tape = TapeWriter(run_dir / "tape.mcap", frame, clock.timing, info)
+        tape = TapeWriter(run_dir / "tape.mcap", frame, clock.timing, info, bus=wires.bus_sheet())
         stack.callback(tape.close)
         flight = Flight(
             frame=frame,
@@ -113,7 +123,7 @@ def build_flight(
             interlock = build_interlock(plan, wires, flight, bare, slots)
             stack.callback(interlock.close)
             flight.interlock = interlock
-        return BuiltFlight(flight, tape, book, boards, bare, info, stack.pop_all())
+        return BuiltFlight(flight, tape, book, boards, bare, lines, info, stack.pop_all())
     raise AssertionError("unreachable")
 
 
@@ -133,11 +143,21 @@ def _plant(frame: Frame, plan: Plan, case: Case, seed: int) -> BoosterPlant:
     )
 
 
+def _sensors(frame: Frame, plan: Plan, case: Case, seed: int, run_dir: Path) -> tuple[Sensors, SensorLines]:
+    """Return the sensors of the plain case that is flown, and the lines of those that have one."""
+    sensors = BoosterSensors(frame, plan.vehicle, case.navigation, seed, plan.case_name)
+    rates_hz = plan.rig.sensor_rates_hz
+    speaking = LineSensors(frame, rates_hz, case.navigation, case.pad, seed, plan.case_name)
+    lines = open_lines(plan.rig, speaking.samples, run_dir)
+    return (SpeakingSensors(sensors, speaking, lines) if rates_hz else sensors), lines
+
+
 def _warm_up(plan: Plan) -> None:
     """Have the compiled cores of plant and sensors ready before the first frame is due."""
     frame = Frame(len(plan.vehicle.landing_engines))
     scratch = BoosterPlant(frame, plan.vehicle, plan.case.initial, plan.case.wind, 1_000_000)
     BoosterSensors(frame, plan.vehicle, plan.case.navigation, 0, "").sample(0)
+    LineSensors(frame, plan.rig.sensor_rates_hz, plan.case.navigation, plan.case.pad, 0, "").sample(0)
     scratch.advance(1_000_000)
 
 

@@ -162,6 +162,7 @@ def _fly(built: BuiltFlight, outcome: _Outcome, stop: Stop | None, begin: float)
             "later_failures": list(ending.later),
             "boards_not_safe": list(ending.unsafe_boards),
             "wires": flight.wires.counters(),
+            "bus": flight.wires.bus_figures(),
             "faults": built.book.onsets(),
             "clocks": {board.name: board.clock.as_dict() for board in built.bare if hasattr(board, "clock")},
         }
@@ -190,7 +191,13 @@ def _timing(built: BuiltFlight, ending: Ending) -> dict[str, Any]:
         "stages_us": {name: 1e6 * value for name, value in stages.items()},
         "executive_us": own,
         "deadlines": pace.deadlines.as_dict(),
+        "bus": _bus(built.flight.wires.bus_figures()),
     }
+
+
+def _bus(figures: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the figures of the bus but for its nodes, which are in run.json."""
+    return None if figures is None else {key: value for key, value in figures.items() if key != "nodes"}
 
 
 def _judged(plan: Plan, outcome: _Outcome, *, seed: int, pace: PaceName, run_dir: Path) -> Run:

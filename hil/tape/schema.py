@@ -9,14 +9,17 @@ from __future__ import annotations
 from typing import Final
 
 from hil.signals import PER_ENGINE, RECORDS, Record
-from hil.signals.timing import STAGES
+from hil.signals.timing import BUS_COLUMNS, STAGES
 
 __all__ = [
+    "BUS_MESSAGE",
+    "BUS_TOPIC",
     "FRAME_MESSAGE",
     "FRAME_TOPIC",
     "TAPE_VERSION",
     "TIMING_MESSAGE",
     "TIMING_TOPIC",
+    "bus_definition",
     "frame_definition",
     "timing_definition",
 ]
@@ -26,8 +29,10 @@ TAPE_VERSION: Final = 3
 
 FRAME_TOPIC: Final = "/frame"
 TIMING_TOPIC: Final = "/timing"
+BUS_TOPIC: Final = "/bus"
 FRAME_MESSAGE: Final = "lastbrake/Frame"
 TIMING_MESSAGE: Final = "lastbrake/Timing"
+BUS_MESSAGE: Final = "lastbrake/Bus"
 
 _KINDS: Final = {"f8": "float64", "i8": "int64"}
 _RULE: Final = "=" * 80
@@ -70,4 +75,14 @@ def timing_definition() -> str:
     lines.append(
         "int64 overrun  # 1: why that was too long: 0 it was not, 1 to 5 its longest stage, 6 late start"
     )
+    return "\n".join(lines) + "\n"
+
+
+def bus_definition(nodes: tuple[str, ...]) -> str:
+    """Return the message definition of the diagnostics of a CAN bus with these nodes."""
+    lines = ["int64 t_ns  # ns since the start of the flight"]
+    lines += [f"{_KINDS[kind[1:]]} {name}  # {text}" for name, kind, text in BUS_COLUMNS]
+    who = ", ".join(nodes)
+    lines += [f"int64[{len(nodes)}] tec  # 1: transmit error counters of {who}"]
+    lines += [f"int64[{len(nodes)}] rec  # 1: receive error counters of {who}"]
     return "\n".join(lines) + "\n"

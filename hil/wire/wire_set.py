@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
+from hil.signals.timing import BusSheet
 from hil.wire.bus import VirtualBus
 from hil.wire.codec import BenchDecoder
 from hil.wire.enable import EnableSender, ReportedDrives
+from hil.wire.serial_line import SerialLine
 
 __all__ = ["WireSet"]
 
@@ -17,6 +20,8 @@ class WireSet:
 
     def __init__(self, bus: VirtualBus, decoder: BenchDecoder) -> None:
         self.bus = bus
+        self.serial: dict[str, SerialLine] = {}
+        """Serial lines by name, for what can go wrong with them."""
         self._decoder = decoder
         self._taps: list[Callable[[list[bytes], int], None]] = []
         self._exchanges = 0
@@ -69,6 +74,16 @@ class WireSet:
     def on_close(self, close: Callable[[], None]) -> None:
         """Have something else closed with the wires."""
         self._closers.append(close)
+
+    def bus_sheet(self) -> BusSheet | None:
+        """Return the diagnostics of the bus; None where a real bus does the timing."""
+        book = self.bus.book()
+        return None if book is None else book.sheet
+
+    def bus_figures(self) -> dict[str, Any] | None:
+        """Return what has happened on the bus so far; None where a real bus does the timing."""
+        book = self.bus.book()
+        return None if book is None else book.sums()
 
     def close(self) -> None:
         """Close the bus and what else belongs to the wires; safe to call twice."""

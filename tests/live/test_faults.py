@@ -100,7 +100,7 @@ def test_a_serial_line_that_is_pulled_out(tmp_path: Path) -> None:
     with World(tmp_path / "lab") as world, bench(world, tmp_path, *ARMED) as hil:
         world.light(hil)
         world.unplug_navigation()
-        ends_safe(world, hil, status=3, cause="board flight_computer: its serial line is gone")
+        ends_safe(world, hil, status=3, cause="serial.navigation: ")
         nothing_lost(tmp_path)
 
 
