@@ -8,7 +8,8 @@
 
 void identity_hear(identity_t *identity, link_counters_t *counters, const port_can_frame_t *frame)
 {
-    if (link_check(counters, &identity->memory, frame) && records_unpack_query(&identity->echo, frame->data)) {
+    if (link_check(counters, &identity->memory, frame)
+        && records_unpack_query(&identity->echo, frame->data)) {
         identity->asked = 1;
         ++counters->count[LINK_ACCEPTED];
     }

@@ -3,9 +3,8 @@
 
 static int32_t is_spent(const ev_enable_t *enable, uint32_t nonce)
 {
-    const uint32_t kept = (enable->spent_count < EV_SPENT_NONCES) ? enable->spent_count : EV_SPENT_NONCES;
-    for (uint32_t i = 0; i < kept; ++i) {
-        if (enable->spent[i] == nonce) {
+    for (uint32_t i = 0; i < EV_SPENT_NONCES; ++i) {
+        if (i < enable->spent_count && enable->spent[i] == nonce) {
             return 1;
         }
     }

@@ -125,7 +125,8 @@ static void move_model(ev_t *ev)
     for (int32_t v = 0; v < EV_VALVES; ++v) {
         const double stroke = ev->wanted.valve_drive[v] * ev->config.valve_slew_per_s * ev->config.frame_s;
         const double turn = ev->wanted.gimbal_drive[v] * ev->config.gimbal_rate_radps * ev->config.frame_s;
-        ev->model_pos[v] = fmin(fmax(ev->model_pos[v] + stroke, 0.0), 1.0);
+        const double pos = ev->model_pos[v] + stroke;
+        ev->model_pos[v] = (pos < 0.0) ? 0.0 : (pos > 1.0) ? 1.0 : pos;
         ev->model_rad[v] = clamp(ev->model_rad[v] + turn, ev->config.gimbal_limit_rad);
     }
 }
@@ -307,7 +308,8 @@ static void decide(ev_t *ev, const ev_sensors_t *sensors)
 static void spend_limits(ev_t *ev, const ev_sensors_t *sensors)
 {
     const double valve = ev->config.valve_slew_per_s;
-    const double gimbal = ev->config.gimbal_rate_radps / (2.0 * ev->config.gimbal_limit_rad);
+    const double travel_rad = 2.0 * ev->config.gimbal_limit_rad;
+    const double gimbal = (travel_rad > 0.0) ? ev->config.gimbal_rate_radps / travel_rad : 0.0;
     const double drive[EV_ACTUATORS] = {ev->wanted.valve_drive[EV_OX], ev->wanted.valve_drive[EV_FUEL],
                                         ev->wanted.gimbal_drive[0], ev->wanted.gimbal_drive[1],
                                         ev->wanted.igniter};
@@ -385,9 +387,12 @@ int32_t ev_safe(const ev_t *ev)
 
 const char *ev_describe(const ev_t *ev)
 {
-    static const char *const shutdown_text[] = {"SHUTDOWN", "SHUTDOWN cause command",
-                                                "SHUTDOWN cause watchdog", "SHUTDOWN cause not lit",
-                                                "SHUTDOWN cause enable", "SHUTDOWN cause limit"};
+    static const char *const shutdown_text[] = {"SHUTDOWN",
+                                                "SHUTDOWN cause command",
+                                                "SHUTDOWN cause watchdog",
+                                                "SHUTDOWN cause not lit",
+                                                "SHUTDOWN cause enable",
+                                                "SHUTDOWN cause limit"};
     switch (ev->state) {
     case ENGINE_SAFE:
         return ev_safe(ev) ? "SAFE valves closed" : "SAFE valves open";

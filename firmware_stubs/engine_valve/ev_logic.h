@@ -81,7 +81,7 @@ typedef struct {
     ev_config_t config;
     ev_enable_t enable;
     ev_usage_t usage[EV_ACTUATORS];
-    ev_drives_t wanted; /* what would be driven were nothing inhibited */
+    ev_drives_t wanted;       /* what would be driven were nothing inhibited */
     record_command_t command; /* the newest that was valid */
     int64_t t_ns;
     int64_t heard_t_ns;            /* when the newest valid command came */

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -117,43 +117,24 @@ def build_stations(
     the CAN log and the logs of board processes (None: no logs).
     `streams` gives the random stream of a name, for bit errors on the bus. `leave` is what may be moved where
     the rig demands the enable frame: nothing, unless somebody says so. `partial`: some of the boards alone,
-    not those of a flight. Raises FileError for what the
-    files get wrong (a landing engine without board, a kernel that does not fit), RigError for what the
-    machine lacks; what was opened until then is closed again.
+    not those of a flight. Raises FileError for what the files get wrong (a landing engine without board, a
+    kernel that does not fit), RigError for what the machine lacks; what was opened is closed again.
     """
     if not partial:
         _check_boards(rig, vehicle)
     _check_firmware()
-    frame_s = rig.timing.frame_ms * 1e-3
-    configs = {}
-    for name, spec in rig.board.items():
-        if spec.node is not None:
-            configs[name] = valve_board_config(
-                vehicle, spec.node, frame_s, enable_demanded=rig.demands_enable, limits=rig.limits
-            )
-        else:
-            configs[name] = flight_computer_config(
-                vehicle,
-                frame_s,
-                initial_propellant_kg=initial_propellant_kg,
-                ignition_forced_at_s=ignition_forced_at_s,
-            )
+    flight: _FlightData = {
+        "initial_propellant_kg": initial_propellant_kg,
+        "ignition_forced_at_s": ignition_forced_at_s,
+    }
     kernel = rig_kernel(rig)
-    check_fits(
-        kernel,
-        kernel_config(
-            vehicle,
-            frame_s,
-            initial_propellant_kg=initial_propellant_kg,
-            ignition_forced_at_s=ignition_forced_at_s,
-        ),
-    )
+    check_fits(kernel, kernel_config(vehicle, rig.timing.frame_ms * 1e-3, **flight))
     plan = Plan(
         frame,
         rig,
         kernel,
         vehicle.landing_engines,
-        configs,
+        _configs(rig, vehicle, flight),
         pace,
         run_dir,
         vehicle.valve_board.closed_pos,
@@ -162,6 +143,26 @@ def build_stations(
         streams,
     )
     return _wired(plan) if rig.has_wires else _direct(plan)
+
+
+class _FlightData(TypedDict):
+    """What the flight computer is told of a flight."""
+
+    initial_propellant_kg: float
+    ignition_forced_at_s: float | None
+
+
+def _configs(rig: Rig, vehicle: Vehicle, flight: _FlightData) -> dict[str, bytes]:
+    """Return the configuration of each board by name."""
+    frame_s = rig.timing.frame_ms * 1e-3
+    return {
+        name: flight_computer_config(vehicle, frame_s, **flight)
+        if spec.node is None
+        else valve_board_config(
+            vehicle, spec.node, frame_s, enable_demanded=rig.demands_enable, limits=rig.limits
+        )
+        for name, spec in rig.board.items()
+    }
 
 
 def note_work(boards: Sequence[Board], instructions: npt.NDArray[np.int64]) -> None:

@@ -27,7 +27,7 @@ from hil.rig.plan import Plan
 from hil.sensors.lines import LineSensors
 from hil.sensors.model import BoosterSensors
 from hil.sensors.streams import stream
-from hil.signals import Board, Frame, Sensors
+from hil.signals import Board, Frame, Sensors, Wires
 from hil.tape import TapeWriter
 from hil.wire.enable import NO_LEAVE, Leave
 from hil.wire.sensor_lines import SensorLines
@@ -101,8 +101,7 @@ def build_flight(
         for board in bare:
             stack.callback(board.close)
         book = TriggerBook(frame, case.fault, rates.frame_ns)
-        slots = {number: slot for slot, number in enumerate(vehicle.landing_engines)}
-        acted_on, boards = add_faults(case, book, plant, cast("list[BoardWithFaults]", bare), slots)
+        acted_on, boards = add_faults(case, book, plant, cast("list[BoardWithFaults]", bare), _slots(plan))
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
         note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)
@@ -119,12 +118,22 @@ def build_flight(
             plant=acted_on,
             time_limit_s=case.time_limit_s,
         )
-        if isinstance(wires, WireSet) and wires.enable is not None:
-            interlock = build_interlock(plan, wires, flight, bare, slots)
-            stack.callback(interlock.close)
-            flight.interlock = interlock
+        _add_interlock(plan, wires, flight, bare, stack)
         return BuiltFlight(flight, tape, book, boards, bare, lines, info, stack.pop_all())
     raise AssertionError("unreachable")
+
+
+def _slots(plan: Plan) -> dict[int, int]:
+    """Return the slot of each engine of the burn by its number."""
+    return {number: slot for slot, number in enumerate(plan.vehicle.landing_engines)}
+
+
+def _add_interlock(plan: Plan, wires: Wires, flight: Flight, bare: list[Board], stack: ExitStack) -> None:
+    """Give the flight its interlock, where the rig demands the enable frame."""
+    if isinstance(wires, WireSet) and wires.enable is not None:
+        interlock = build_interlock(plan, wires, flight, bare, _slots(plan))
+        stack.callback(interlock.close)
+        flight.interlock = interlock
 
 
 def _plant(frame: Frame, plan: Plan, case: Case, seed: int) -> BoosterPlant:

@@ -241,6 +241,10 @@ class Rig(FileModel):
         self._check_serial()
         if not self.can and any(b.backend != "in_process" for b in self.board.values()):
             raise ValueError("a rig without wires has in_process boards only (kernel rung)")
+        return self
+
+    @model_validator(mode="after")
+    def _enable_needs_wires(self) -> Self:
         if not self.can and self.interlock.enable:
             raise ValueError("interlock.enable: a rig without wires has nothing to send an enable frame on")
         return self

@@ -64,6 +64,7 @@ class World:
         self.nav_port = os.ttyname(slave)
         self._nav_slave = slave
         os.set_blocking(self.nav_master, False)
+        self._held_m: float | None = HIGH_M
         self.altitude(HIGH_M)
         self._start = time.monotonic()
         self._frames = 0
@@ -71,7 +72,8 @@ class World:
         """Whether the sensor of a valve says that it is open, whatever is driven."""
 
     def altitude(self, up_m: float) -> None:
-        """Put the booster of the flight computer somewhere else."""
+        """Hold the booster of the flight computer at a height until an engine is started."""
+        self._held_m = up_m
         nav = self.stations.frame["nav"]
         nav["pos_pad_m"][:] = (0.0, 0.0, up_m)
         nav["vel_pad_mps"][:] = (0.0, 0.0, -300.0)
@@ -87,8 +89,10 @@ class World:
                     os.read(self.nav_master, 65536)
             keep = self.stations.frame["nav"]["pos_pad_m"][2]
             self.stations.turn(1, self._physics)
-            if keep == HIGH_M:
-                self.altitude(HIGH_M)
+            if self._held_m is not None and self._held_m == keep:
+                self.altitude(keep)
+                if max(self.states) > 1:
+                    self._held_m = None  # lit: now it falls
 
     def _physics(self, number: int, frame: Frame) -> None:
         engine_model(number, frame)
