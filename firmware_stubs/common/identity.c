@@ -15,7 +15,7 @@ void identity_hear(identity_t *identity, link_counters_t *counters, const port_c
     }
 }
 
-void identity_answer(identity_t *identity, const port_t *port, uint32_t id, int32_t role)
+void identity_answer(identity_t *identity, const port_t *port, uint32_t id, int32_t role, uint32_t build)
 {
     record_identity_t record;
     port_can_frame_t frame;
@@ -25,7 +25,7 @@ void identity_answer(identity_t *identity, const port_t *port, uint32_t id, int3
     memset(&record, 0, sizeof record);
     record.role = role;
     record.version = FIRMWARE_VERSION;
-    record.build = (role == ROLE_ENGINE_VALVE) ? FIRMWARE_BUILD_ENGINE_VALVE : FIRMWARE_BUILD_FLIGHT_COMPUTER;
+    record.build = build;
     record.table = BUS_TABLE_HASH;
     record.echo = identity->echo;
     records_pack_identity(frame.data, &record);

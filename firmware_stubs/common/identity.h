@@ -28,6 +28,6 @@ typedef struct {
 void identity_hear(identity_t *identity, link_counters_t *counters, const port_can_frame_t *frame);
 
 /* Sends the answer that is due, as `id`; nothing when nobody has asked. */
-void identity_answer(identity_t *identity, const port_t *port, uint32_t id, int32_t role);
+void identity_answer(identity_t *identity, const port_t *port, uint32_t id, int32_t role, uint32_t build);
 
 #endif

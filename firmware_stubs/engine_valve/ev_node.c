@@ -122,7 +122,8 @@ static void send(ev_node_t *node, const port_t *port, record_status_t *status)
         (void)port->can_send(port->context, &frame);
     }
     node->send_counter = (uint8_t)((node->send_counter + 1u) & 0x0Fu);
-    identity_answer(&node->identity, port, RECORDS_IDENTITY_ID + number, ROLE_ENGINE_VALVE);
+    identity_answer(&node->identity, port, RECORDS_IDENTITY_ID + number, ROLE_ENGINE_VALVE,
+                    FIRMWARE_BUILD_ENGINE_VALVE);
 }
 
 static void step(void *state, const port_t *port)

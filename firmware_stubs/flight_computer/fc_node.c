@@ -134,7 +134,8 @@ void fc_node_step(void *state, const port_t *port)
         port->actuator_out(port->context, i, node->out.fin_cmd_rad[i]);
     }
     send(node, fc, port);
-    identity_answer(&node->identity, port, RECORDS_COMPUTER_IDENTITY_ID, ROLE_FLIGHT_COMPUTER);
+    identity_answer(&node->identity, port, RECORDS_COMPUTER_IDENTITY_ID, ROLE_FLIGHT_COMPUTER,
+                    FIRMWARE_BUILD_FLIGHT_COMPUTER);
 }
 
 int32_t fc_node_safe(const void *state)
