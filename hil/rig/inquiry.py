@@ -16,10 +16,11 @@ from hil.kernel.places import source_root
 from hil.plant.vehicle import load_vehicle
 from hil.rig.model import BoardSpec, Rig
 from hil.signals import Frame, RigError
+from hil.wire.bus import VirtualBus
+from hil.wire.can_link import open_can_link
 from hil.wire.codec import BenchDecoder
 from hil.wire.inquiry import QUESTIONS, Identity, Inquiry
 from hil.wire.layout import fingerprint, load_database, table_hash
-from hil.wire.python_can import open_real_bus
 from hil.wire.wire_set import WireSet
 
 __all__ = ["ask_real_boards", "ask_virtual_boards"]
@@ -40,9 +41,9 @@ def ask_real_boards(rig: Rig, *, questions: int = QUESTIONS) -> Iterator[str]:
         return
     spec = rig.can["engine"]
     inquiry = Inquiry(load_database(rig.path.parent / spec.database), [b.node for b in real.values()])
-    bus = open_real_bus(spec.interface, spec.channel, spec.bitrate, "engine")
+    bus = open_can_link("engine", spec.link)
     try:
-        inquiry.ask_on(bus.send, bus.drain, questions)
+        inquiry.ask_on(bus.send, lambda: [frame for _, frame in bus.drain()], questions)
     finally:
         bus.close()
     for name, board in real.items():
@@ -106,6 +107,7 @@ def _ask_apart(rig: Rig, boards: Mapping[str, BoardSpec]) -> Iterator[str]:
 
 def _ask_in_lockstep(wires: WireSet, crew: Crew, inquiry: Inquiry, frame_ns: int) -> None:
     """Ask once every four frames; the clock is the number of the frame."""
+    assert isinstance(wires.bus, VirtualBus)
     bench = wires.bus.attach("bench", frozenset())
     wires.tap(lambda frames, number: inquiry.take(frames, float(number)))
     for number in range(4 * QUESTIONS + 4):

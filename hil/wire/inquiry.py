@@ -103,7 +103,7 @@ class Inquiry:
 
     def ask_on(
         self,
-        send: Callable[[bytes], None],
+        send: Callable[[bytes], object],
         drain: Callable[[], list[bytes]],
         questions: int = QUESTIONS,
     ) -> None:
