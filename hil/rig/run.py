@@ -171,8 +171,8 @@ def _fly(built: BuiltFlight, outcome: _Outcome, stop: Stop | None, begin: float)
     finally:
         try:
             built.close()
-        except RigError as error:
-            outcome.cause = outcome.cause or str(error)
+        except (RigError, OSError) as error:  # OSError: a log beside the tape
+            outcome.cause = outcome.cause or " ".join(str(error).split())
         outcome.sha256 = built.tape.signals_sha256
 
 

@@ -136,7 +136,7 @@ def test_virtual_rigs_need_no_arming() -> None:
     [
         ((), 3),
         (("--seeds", "0:3"), 3),
-        (("--arm",), 2),
+        (("--arm",), 3),
         (("--pace", "lockstep"), 2),
         (("--arm", "--cold"), 2),
     ],
