@@ -4,6 +4,7 @@
 #include "fk_math.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #define SERIES_TERMS                                                                                         \
@@ -132,22 +133,27 @@ static int32_t vectors_usable(const fk_problem_t *p)
            && vector_in_range(p->frame_rate_radps, 3);
 }
 
+static int32_t bounds_usable(double least_n, double most_n)
+{
+    return in_range(least_n, 0.0, 1e12) && in_range(most_n, least_n, 1e12) && most_n > 0.0;
+}
+
 static int32_t thrust_usable(const fk_problem_t *p)
 {
     for (int32_t k = 0; k < p->nodes; k++) {
-        if (!in_range(p->thrust_min_n[k], 0.0, 1e12)
-            || !in_range(p->thrust_max_n[k], p->thrust_min_n[k], 1e12) || !(p->thrust_max_n[k] > 0.0)) {
+        if (!bounds_usable(p->thrust_min_n[k], p->thrust_max_n[k])) {
             return 0;
         }
     }
-    return 1;
+    return !p->has_switch || bounds_usable(p->later_thrust_min_n, p->later_thrust_max_n);
 }
 
 static int32_t limits_usable(const fk_problem_t *p)
 {
     return (!p->has_pointing || in_range(p->pointing_rad, 0.0, FK_PI))
            && (!p->has_glide_slope || in_range(p->glide_slope_rad, 1e-6, 0.5 * FK_PI))
-           && (!p->has_speed_limit || in_range(p->speed_limit_mps, 1e-6, 1e6));
+           && (!p->has_speed_limit || in_range(p->speed_limit_mps, 1e-6, 1e6))
+           && in_range(p->drag_area_m2, 0.0, 1e6);
 }
 
 int32_t fk_problem_usable(const fk_problem_t *p)
@@ -346,7 +352,7 @@ static int32_t breaks_a_limit(const fk_program_t *out)
 
 int32_t fk_problem_scale(fk_program_t *out, const fk_problem_t *in, int32_t soft)
 {
-    memset(out, 0, sizeof *out);
+    memset(out, 0, offsetof(fk_program_t, given)); /* which is copied whole */
     if (!fk_problem_usable(in)) {
         return 1;
     }

@@ -18,6 +18,7 @@ typedef struct {
     int32_t has_pointing; /* limits that are on */
     int32_t has_glide_slope;
     int32_t has_speed_limit;
+    int32_t has_switch; /* for fk_descent: bounds change at a node that it finds */
     double final_time_s;
     double mass_kg;
     double dry_mass_kg;
@@ -34,6 +35,9 @@ typedef struct {
     double pointing_rad;        /* half-angle of thrust about up */
     double glide_slope_rad;     /* half-angle about up, apex at the final position */
     double speed_limit_mps;
+    double later_thrust_min_n; /* for fk_descent: bounds from the switch on */
+    double later_thrust_max_n;
+    double drag_area_m2; /* for fk_descent: drag coefficient times area; 0: no drag */
 } fk_problem_t;
 
 /* One interval, exactly discretised: x+ = a x + b u for the shifted state x = y - d u, y being the true one.
@@ -90,7 +94,7 @@ typedef struct {
     double drift[FK_NODES]
                 [6]; /* of the shifted state over interval k, due to gravity and known accelerations */
     fk_limits_t limit;
-    fk_problem_t given;
+    fk_problem_t given; /* last: the rest is cleared before it is filled in */
 } fk_program_t;
 
 /* What was found, in physical units. With zero-order hold the last thrust is that of the stage before. */
@@ -98,7 +102,8 @@ typedef struct {
     int32_t status;
     int32_t iterations;
     double propellant_kg;
-    double miss_m; /* horizontal distance from the final position; zero for the least-propellant problem */
+    double miss_m;   /* horizontal distance from the final position; zero for the least-propellant problem */
+    double switch_s; /* first node with the later bounds, from fk_descent; 0: no switch */
     double t_s[FK_NODES];
     double pos_m[FK_NODES][3];
     double vel_mps[FK_NODES][3];
@@ -109,7 +114,7 @@ typedef struct {
 /* 1 when every value is finite and in range: masses 1e-3 to 1e9 kg, dry mass at most mass; mass flow 1e-9 to 1
  * kg/s for each newton; thrust 0 to 1e12 N, the upper bound above zero and not below the lower one; final time 1e-3
  * to 1e5 s; pointing 0 to pi; glide slope 1e-6 to pi / 2; speed limit 1e-6 to 1e6 m/s; lengths, speeds and
- * accelerations to 1e9; and the axes turn by less than 1 rad in one interval. */
+ * accelerations to 1e9; drag area 0 to 1e6 m2; and the axes turn by less than 1 rad in one interval. */
 int32_t fk_problem_usable(const fk_problem_t *p);
 
 /* Scaled program of a descent. soft: the least-miss problem. Returns 0, or 1 when the data are not finite or

@@ -26,7 +26,7 @@ static uint32_t solve(fk_descent_t *descent)
     fk_descent_init(descent, &question.problem, question.free_time);
     uint32_t sum = machine_instructions(before, machine_timer());
     int32_t running = 1;
-    for (int32_t i = 0; i < FK_DESCENT_FREE && running; ++i) {
+    for (int32_t i = 0; i < FK_DESCENT_MOST && running; ++i) {
         machine_serve_watchdog();
         before = machine_timer();
         running = fk_descent_iterate(descent, 1) == FK_DESCENT_RUNNING;

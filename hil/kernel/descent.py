@@ -30,6 +30,11 @@ class DescentProblem:
     each node. `gravity_mps2` is a vector, or its size downwards. `pointing_deg` is the half-angle of thrust
     about up, `glide_slope_deg` that of the cone about up whose apex is the final position; limits hold at the
     nodes. `frame_rate_radps` is the rate at which the axes turn against the stars.
+
+    `later_thrust_min_n` and `later_thrust_max_n` (newtons, both or neither) are bounds that hold from a
+    switch on, whose node is found: three engines, then one. `drag_area_m2` is drag coefficient times area,
+    for the standard atmosphere with `pos_m[2]` as height above sea level; it follows the motion by successive
+    linearisation (csrc/fk_descent.h).
     """
 
     mass_kg: float
@@ -47,6 +52,9 @@ class DescentProblem:
     glide_slope_deg: float | None = None
     speed_limit_mps: float | None = None
     frame_rate_radps: Sequence[float] | NDArray[np.float64] | None = None
+    later_thrust_min_n: float | None = None
+    later_thrust_max_n: float | None = None
+    drag_area_m2: float | None = None
 
     def flow_s_per_m(self) -> float:
         """Return the mass flow for each newton; raise ValueError unless it is given in exactly one way."""
@@ -65,12 +73,14 @@ class DescentSolution:
     `status` is "optimal"; "infeasible", and the motion is that of least miss; or "failed". `thrust_n` is the
     thrust at a node; with hold "zoh" it is that at the start of the interval after it, repeated for the last.
     Between nodes the thrust *acceleration* is constant ("zoh") or linear ("foh"). `miss_m` is the horizontal
-    distance from the final position at the end.
+    distance from the final position at the end. `switch_s` is the time of the first node with the later
+    thrust bounds, None where the problem has none.
     """
 
     status: Status
     propellant_kg: float
     miss_m: float
+    switch_s: float | None
     t_s: NDArray[np.float64]
     pos_m: NDArray[np.float64]
     vel_mps: NDArray[np.float64]
@@ -125,6 +135,13 @@ def _fill(raw: Any, problem: DescentProblem, nodes: int, hold: Hold) -> None:
         raw.has_glide_slope, raw.glide_slope_rad = 1, math.radians(problem.glide_slope_deg)
     if problem.speed_limit_mps is not None:
         raw.has_speed_limit, raw.speed_limit_mps = 1, problem.speed_limit_mps
+    if problem.drag_area_m2 is not None:
+        raw.drag_area_m2 = problem.drag_area_m2
+    later = (problem.later_thrust_min_n, problem.later_thrust_max_n)
+    if later[0] is not None and later[1] is not None:
+        raw.has_switch, raw.later_thrust_min_n, raw.later_thrust_max_n = 1, *later
+    elif later != (None, None):
+        raise ValueError("give both or neither of later_thrust_min_n and later_thrust_max_n")
 
 
 def raw_problem(problem: DescentProblem, nodes: int, final_time_s: float | None, hold: Hold) -> Any:
@@ -175,6 +192,7 @@ def solution_of(answer: bytes, nodes: int, solve_time_s: float, hold: Hold) -> D
         status=STATUSES[found.status],
         propellant_kg=found.propellant_kg,
         miss_m=found.miss_m,
+        switch_s=found.switch_s or None,
         t_s=rows("t_s", (nodes,)),
         pos_m=rows("pos_m", (nodes, 3)),
         vel_mps=rows("vel_mps", (nodes, 3)),

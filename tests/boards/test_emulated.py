@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def test_a_step_stays_within_its_bound_whatever_it_is_told(seed: int) -> None:
 
 def same(a: DescentSolution, b: DescentSolution) -> bool:
     """Tell whether two solutions are equal to the bit."""
-    numbers = ("propellant_kg", "miss_m", "iterations", "status")
+    numbers = ("propellant_kg", "miss_m", "switch_s", "iterations", "status")
     arrays = ("t_s", "pos_m", "vel_mps", "mass_kg", "thrust_n")
     return all(getattr(a, name) == getattr(b, name) for name in numbers) and all(
         getattr(a, name).tobytes() == getattr(b, name).tobytes() for name in arrays
@@ -178,6 +179,13 @@ def test_the_optimiser_gives_the_same_bits_on_both_processors() -> None:
     rng = np.random.default_rng(7)
     posed = [(BOOSTER, nodes, BOOSTER_TIME_S, "foh") for nodes in (20, 30, 50)]
     posed += [(LANDER, 60, 72.0, "zoh"), (ROTATING, 60, 75.0, "foh"), (BOOSTER, 30, None, "foh")]
+    drag = replace(BOOSTER, drag_area_m2=10.0)
+    switch = replace(drag, later_thrust_min_n=150e3, later_thrust_max_n=500e3)
+    posed += [
+        (drag, 30, BOOSTER_TIME_S, "foh"),
+        (switch, 12, BOOSTER_TIME_S, "zoh"),
+        (switch, 8, None, "foh"),
+    ]
     posed += [(d.problem, d.nodes, d.time_s, d.hold) for d in (draw(rng) for _ in range(10))]
     statuses = set()
     with EmulatedOptimiser() as board:

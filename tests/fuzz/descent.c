@@ -56,11 +56,22 @@ static void booster(fuzz_t *f, fk_problem_t *p)
     p->speed_limit_mps = fuzz_between(f, 50.0, 500.0);
 }
 
+/* Bounds that change at a node that is found, and drag: one of them, or both. */
+static void switch_or_drag(fuzz_t *f, fk_problem_t *p, uint8_t which)
+{
+    p->has_switch = which != 0;
+    p->later_thrust_max_n = fuzz_between(f, 2e5, 1e6);
+    p->later_thrust_min_n = 0.4 * p->later_thrust_max_n;
+    if (which != 1) {
+        p->drag_area_m2 = fuzz_byte(f) < 16 ? fuzz_hostile(f) : fuzz_between(f, 0.0, 20.0);
+    }
+}
+
 /* One number is anything, or one is some times itself. */
 static void mutate(fuzz_t *f, fk_problem_t *p)
 {
     const size_t first = offsetof(fk_problem_t, final_time_s) / sizeof(double);
-    const size_t slots = sizeof *p / sizeof(double) - first;
+    const size_t slots = offsetof(fk_problem_t, later_thrust_min_n) / sizeof(double) - first;
     const uint8_t how = fuzz_byte(f);
     double *at = &p->final_time_s + fuzz_word(f) % slots;
     if (how < 8) {
@@ -103,7 +114,8 @@ static void accelerations(const fk_problem_t *p, const fk_answer_t *a, int32_t k
     }
 }
 
-/* Every interval follows from its accelerations; not checked where the axes turn. */
+/* Every interval follows from its accelerations; not checked where the axes turn, nor with drag, which is not in
+ * the answer. */
 static void check_motion(const fk_problem_t *p, const fk_answer_t *a)
 {
     double length;
@@ -111,7 +123,8 @@ static void check_motion(const fk_problem_t *p, const fk_answer_t *a)
     double accel[2];
     sizes(p, a, &length, &speed);
     const double dt = a->t_s[1] - a->t_s[0];
-    for (int32_t k = 0; k + 1 < p->nodes && !(norm(p->frame_rate_radps) > 0.0); k++) {
+    for (int32_t k = 0; k + 1 < p->nodes && !(norm(p->frame_rate_radps) > 0.0 || p->drag_area_m2 > 0.0);
+         k++) {
         for (int32_t i = 0; i < 3; i++) {
             accelerations(p, a, k, i, accel);
             const double gained = dt * (fabs(accel[0]) + fabs(accel[1]));
@@ -128,6 +141,11 @@ static void check_motion(const fk_problem_t *p, const fk_answer_t *a)
     }
 }
 
+static double most_thrust(const fk_problem_t *p, const fk_answer_t *a, int32_t k)
+{
+    return p->has_switch && a->t_s[k] >= a->switch_s ? p->later_thrust_max_n : p->thrust_max_n[k];
+}
+
 static void check_limits(const fk_problem_t *p, const fk_answer_t *a)
 {
     double length;
@@ -136,9 +154,9 @@ static void check_limits(const fk_problem_t *p, const fk_answer_t *a)
     for (int32_t k = 0; k < p->nodes; k++) {
         const int32_t held = p->foh || k + 1 < p->nodes ? k : k - 1;
         const double thrust = norm(a->thrust_n[k]);
-        FUZZ_HOLDS(thrust <= p->thrust_max_n[held] * (1.0 + ROOM));
-        FUZZ_HOLDS(!p->has_pointing
-                   || a->thrust_n[k][2] >= cos(p->pointing_rad) * thrust - ROOM * p->thrust_max_n[held]);
+        const double most = most_thrust(p, a, held);
+        FUZZ_HOLDS(thrust <= most * (1.0 + ROOM));
+        FUZZ_HOLDS(!p->has_pointing || a->thrust_n[k][2] >= cos(p->pointing_rad) * thrust - ROOM * most);
         FUZZ_HOLDS(!p->has_speed_limit || norm(a->vel_mps[k]) <= p->speed_limit_mps + ROOM * speed);
         FUZZ_HOLDS(fuzz_in(a->mass_kg[k], 0.49 * p->dry_mass_kg, p->mass_kg * (1.0 + ROOM)));
     }
@@ -154,7 +172,9 @@ static void check_limits(const fk_problem_t *p, const fk_answer_t *a)
 
 static int32_t solve(fuzz_t *f, int32_t free_time, fk_answer_t *answer)
 {
-    const int32_t most = free_time ? FK_DESCENT_FREE : FK_DESCENT_FIXED;
+    const int32_t once = s.problem.has_switch ? FK_DESCENT_SWITCH : FK_DESCENT_FIXED;
+    const int32_t fixed = once * (s.problem.drag_area_m2 > 0.0 ? FK_DESCENT_PASSES : 1);
+    const int32_t most = free_time ? FK_DESCENT_FREE : fixed;
     fk_descent_init(&s.work, &s.problem, free_time);
     int32_t status = s.work.status;
     while (status == FK_DESCENT_RUNNING) {
@@ -176,9 +196,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_t f = {data, size};
     memset(&s.problem, 0, sizeof s.problem);
-    const int32_t free_time = fuzz_byte(&f) >= 252;
+    const uint8_t kind = fuzz_byte(&f);
+    const int32_t free_time = kind >= 252;
     const uint8_t changes = fuzz_byte(&f);
     booster(&f, &s.problem);
+    if (kind >= 240 && !free_time) {
+        switch_or_drag(&f, &s.problem, kind % 3);
+    }
     for (int32_t i = 96; i < changes; i += 40) {
         mutate(&f, &s.problem);
     }

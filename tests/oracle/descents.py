@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from hil.kernel import DescentProblem
+from hil.kernel.descent import G0_MPS2
 
 Hold = Literal["zoh", "foh"]
 MARS_DAY_S = 88_642.66
@@ -92,3 +93,30 @@ def draw(rng: np.random.Generator) -> Drawn:
         speed_limit_mps=rng.uniform(300.0, 400.0),
     )
     return Drawn(problem, nodes, time, "foh" if rng.random() < 0.7 else "zoh")
+
+
+def draw_switch(rng: np.random.Generator) -> Drawn:
+    """Draw a booster of several engines then one, or one then several; about half can be landed."""
+    mass = rng.uniform(26e3, 34e3)
+    one = mass * G0_MPS2 * rng.uniform(1.3, 2.2)
+    engines = rng.uniform(2.0, 3.0)
+    least = rng.uniform(0.35, 0.6)
+    first, later = (1.0, engines) if rng.random() < 0.3 else (engines, 1.0)
+    time = rng.uniform(12.0, 22.0)
+    height = rng.uniform(1200.0, 3000.0)
+    problem = DescentProblem(
+        mass_kg=mass,
+        dry_mass_kg=mass - rng.uniform(4e3, 7e3),
+        isp_s=rng.uniform(270.0, 310.0),
+        thrust_min_n=first * one * least,
+        thrust_max_n=first * one,
+        later_thrust_min_n=later * one * least,
+        later_thrust_max_n=later * one,
+        gravity_mps2=G0_MPS2,
+        pos_m=(*rng.normal(0.0, 80.0, 2), height),
+        vel_mps=(*rng.normal(0.0, 8.0, 2), -rng.uniform(1.3, 2.4) * height / time),
+        pointing_deg=rng.uniform(10.0, 40.0),
+        glide_slope_deg=rng.uniform(45.0, 85.0),
+        speed_limit_mps=500.0,
+    )
+    return Drawn(problem, 30, time, "foh" if rng.random() < 0.7 else "zoh")
