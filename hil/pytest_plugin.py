@@ -42,7 +42,7 @@ def hil_rig(request: pytest.FixtureRequest) -> Path:
 def fly(hil_rig: Path, tmp_path_factory: pytest.TempPathFactory) -> Fly:
     """Fly `fly(case, seed=None)` in lockstep on the rig; refuses a live rig."""
     from hil.files import FileError
-    from hil.rig.check import refuse_live
+    from hil.rig.arming import refuse_unarmed
     from hil.rig.plan import load_plan
     from hil.rig.run import run_flight
     from hil.signals import RigError
@@ -51,7 +51,7 @@ def fly(hil_rig: Path, tmp_path_factory: pytest.TempPathFactory) -> Fly:
         try:
             plan = load_plan(hil_rig, case)
             if plan.rig.live:
-                refuse_live(plan.rig)
+                raise refuse_unarmed(plan.rig)
             run = run_flight(
                 plan,
                 seed=plan.case.seed if seed is None else seed,

@@ -16,7 +16,7 @@ from cantools.database.can import Database, c_source
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from hil.wire.layout import fingerprint, load_database, raw_range  # noqa: E402
+from hil.wire.layout import fingerprint, load_database, raw_range, table_hash  # noqa: E402
 
 __all__ = ["generated", "main"]
 
@@ -65,6 +65,8 @@ def generated() -> dict[str, str]:
     ]
     for message in messages:
         table += [*_scaling(message), ""]
+    layouts = {message.name: fingerprint(message) for message in messages}
+    table += [f"#define BUS_TABLE_HASH {table_hash(layouts)}", ""]
     table += ["#endif", ""]
     return {"bus.h": _undated(header), "bus.c": _undated(source), "bus_scaling.h": "\n".join(table)}
 

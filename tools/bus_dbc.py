@@ -31,18 +31,18 @@ def _copy(block: str, number: int) -> str:
 
 
 def _copied_lines(block: str, originals: dict[int, str]) -> list[str]:
-    """Return the VAL_ lines with those of engine 1's frames repeated for the copies."""
+    """Return the VAL_ and BA_ lines with those of engine 1's frames repeated for the copies."""
     lines = []
     kept = set(originals)
     copies = {k + n for k in kept for n in range(1, ENGINES)}
     for line in block.splitlines():
-        head = re.match(r"VAL_ (\d+) ", line)
-        if head and int(head[1]) in copies:
+        head = re.match(r'(VAL_|BA_ "\w+" BO_) (\d+) ', line)
+        if head and int(head[2]) in copies:
             continue
         lines.append(line)
-        if head and int(head[1]) in kept:
-            first = int(head[1])
-            lines += [line.replace(f"VAL_ {first} ", f"VAL_ {first + n} ", 1) for n in range(1, ENGINES)]
+        if head and int(head[2]) in kept:
+            first, rest = int(head[2]), line[head.end() :]
+            lines += [f"{head[1]} {first + n} {rest}" for n in range(1, ENGINES)]
     return lines
 
 
@@ -62,7 +62,7 @@ def replicated(text: str) -> str:
     for block in blocks:
         if block.startswith("BU_:"):
             block = _nodes(block)
-        if block.startswith("VAL_"):
+        if block.startswith(("VAL_", "BA_")):
             block = "\n".join(_copied_lines(block, originals))
         out.append(block)
         if block.startswith("BO_ ") and _frame_id(block) in originals:

@@ -13,6 +13,11 @@ _Static_assert(BUS_ENGINE_1_GIMBAL_FRAME_ID == RECORDS_GIMBAL_ID + 1u, "gimbal i
 _Static_assert(BUS_TELEMETRY_MODE_FRAME_ID == RECORDS_TELEMETRY_ID, "telemetry id");
 _Static_assert(BUS_TELEMETRY_KERNEL_FRAME_ID == RECORDS_TELEMETRY_ID + RECORDS_TELEMETRY_FRAMES - 1u,
                "telemetry");
+_Static_assert(BUS_BENCH_ENABLE_FRAME_ID == RECORDS_ENABLE_ID, "enable id");
+_Static_assert(BUS_ENGINE_1_DRIVE_FRAME_ID == RECORDS_DRIVE_ID + 1u, "drive id");
+_Static_assert(BUS_BENCH_QUERY_FRAME_ID == RECORDS_QUERY_ID, "query id");
+_Static_assert(BUS_ENGINE_1_IDENTITY_FRAME_ID == RECORDS_IDENTITY_ID + 1u, "identity id");
+_Static_assert(BUS_COMPUTER_IDENTITY_FRAME_ID == RECORDS_COMPUTER_IDENTITY_ID, "computer's identity id");
 _Static_assert(BUS_NAV_SOLUTION_LENGTH == RECORDS_NAV_BYTES, "navigation payload");
 
 /* Counts of size `lsb` nearest to x, halves up, kept within low..high; 0 for a NaN. */
@@ -111,6 +116,53 @@ int32_t records_unpack_gimbal(record_status_t *record, const uint8_t data[8])
     record->gimbal_y_rad = VALUE(BUS_ENGINE_1_GIMBAL_GIMBAL_Y_RAD, m.gimbal_y_rad);
     record->rejected = m.rejected;
     return 1;
+}
+
+int32_t records_unpack_enable(record_enable_t *record, const uint8_t data[8])
+{
+    struct bus_bench_enable_t m;
+    (void)bus_bench_enable_unpack(&m, data, 8);
+    if (!bus_bench_enable_mode_is_in_range(m.mode)) {
+        return 0;
+    }
+    record->nonce = m.nonce;
+    record->mode = m.mode;
+    record->igniter = m.igniter;
+    return 1;
+}
+
+int32_t records_unpack_query(uint32_t *echo, const uint8_t data[8])
+{
+    struct bus_bench_query_t m;
+    (void)bus_bench_query_unpack(&m, data, 8);
+    *echo = m.echo;
+    return 1; /* every count is within its signal's range */
+}
+
+void records_pack_drive(uint8_t data[8], const record_drive_t *record)
+{
+    struct bus_engine_1_drive_t m;
+    memset(&m, 0, sizeof m);
+    m.ox_drive = (int16_t)COUNTS(BUS_ENGINE_1_DRIVE_OX_DRIVE, record->ox_drive);
+    m.fuel_drive = (int16_t)COUNTS(BUS_ENGINE_1_DRIVE_FUEL_DRIVE, record->fuel_drive);
+    m.gimbal_x_drive = (int16_t)COUNTS(BUS_ENGINE_1_DRIVE_GIMBAL_X_DRIVE, record->gimbal_x_drive);
+    m.gimbal_y_drive = (int16_t)COUNTS(BUS_ENGINE_1_DRIVE_GIMBAL_Y_DRIVE, record->gimbal_y_drive);
+    m.igniter = (record->igniter != 0) ? 1u : 0u;
+    m.mode = (uint8_t)COUNTS(BUS_ENGINE_1_DRIVE_MODE, record->mode);
+    m.nonce_low = (uint8_t)(record->nonce & 0xFFu);
+    (void)bus_engine_1_drive_pack(data, &m, 8);
+}
+
+void records_pack_identity(uint8_t data[8], const record_identity_t *record)
+{
+    struct bus_engine_1_identity_t m;
+    memset(&m, 0, sizeof m);
+    m.role = (uint8_t)COUNTS(BUS_ENGINE_1_IDENTITY_ROLE, record->role);
+    m.version = (uint8_t)(record->version & 0xFFu);
+    m.build = record->build & 0xFFFFFFu;
+    m.table = (uint16_t)(record->table & 0xFFFFu);
+    m.echo = (uint8_t)(record->echo & 0x3u);
+    (void)bus_engine_1_identity_pack(data, &m, 8);
 }
 
 static void pack_mode(uint8_t data[8], const record_telemetry_t *record)

@@ -16,6 +16,11 @@
 #define RECORDS_TELEMETRY_ID 0x200u
 #define RECORDS_TELEMETRY_FRAMES 7
 #define RECORDS_NAV_BYTES 64
+#define RECORDS_ENABLE_ID 0x010u
+#define RECORDS_DRIVE_ID 0x180u
+#define RECORDS_QUERY_ID 0x700u
+#define RECORDS_IDENTITY_ID 0x700u /* plus the engine's number, from 1 */
+#define RECORDS_COMPUTER_IDENTITY_ID 0x740u
 
 enum { /* record_command_t.request */
        REQUEST_SAFE = 0,
@@ -34,10 +39,25 @@ enum { /* record_status_t.state */
        ENGINE_FAULT = 5
 };
 
-enum {                     /* bits of record_status_t.fault, latched until the board is initialised */
+enum {                     /* bits of record_status_t.fault, latched until the board is initialised ... */
        FAULT_WATCHDOG = 1, /* no valid command for the watchdog time */
        FAULT_NOT_LIT = 2,  /* no chamber pressure within the light timeout */
-       FAULT_SENSOR = 4    /* a sensor had no valid reading */
+       FAULT_SENSOR = 4,   /* a sensor had no valid reading */
+       /* ... or, of these, takes the leave of the next run */
+       FAULT_ENABLE = 8,   /* the enable frame was lost, withdrawn or changed outside SAFE */
+       FAULT_BENCHES = 16, /* two benches enabled at once */
+       FAULT_LIMIT = 32    /* an actuator has used up what it is allowed */
+};
+
+enum { /* record_enable_t.mode */
+       ENABLE_STOP = 0,
+       ENABLE_COLD = 1, /* everything runs, nothing is driven */
+       ENABLE_DRIVE = 2
+};
+
+enum { /* record_identity_t.role */
+       ROLE_ENGINE_VALVE = 0,
+       ROLE_FLIGHT_COMPUTER = 1
 };
 
 typedef struct {
@@ -94,11 +114,39 @@ typedef struct {
     int32_t fresh;
 } record_telemetry_t;
 
+/* The bench's leave to move. */
+typedef struct {
+    uint32_t nonce; /* of the bench's run */
+    int32_t mode;
+    int32_t igniter; /* 1: igniter power is allowed */
+} record_enable_t;
+
+/* What a valve board drives, or would drive were it not inhibited; -1 .. 1 of the full speed. */
+typedef struct {
+    double ox_drive;
+    double fuel_drive;
+    double gimbal_x_drive;
+    double gimbal_y_drive;
+    int32_t igniter;
+    int32_t mode;   /* the leave that the board has: ENABLE_STOP, _COLD or _DRIVE */
+    uint32_t nonce; /* the low 8 bits go out */
+} record_drive_t;
+
+typedef struct {
+    int32_t role;
+    uint32_t version;
+    uint32_t build; /* 24 bits of the digest of the sources */
+    uint32_t table; /* 16 bits of the digest of the bus table */
+    uint32_t echo;  /* the question's */
+} record_identity_t;
+
 /* Counter and checksum of a frame are left zero: the link puts them in. */
 void records_pack_command(uint8_t data[8], const record_command_t *record);
 void records_pack_status(uint8_t data[8], const record_status_t *record);
 void records_pack_gimbal(uint8_t data[8], const record_status_t *record);
 void records_pack_telemetry(uint8_t data[8], uint32_t index, const record_telemetry_t *record);
+void records_pack_drive(uint8_t data[8], const record_drive_t *record);
+void records_pack_identity(uint8_t data[8], const record_identity_t *record);
 void records_pack_nav(uint8_t data[RECORDS_NAV_BYTES], uint8_t counter, const record_nav_t *record);
 
 /* Each returns 1, or 0 when a signal is out of its range: then the record is untouched.  Of a
@@ -107,6 +155,8 @@ int32_t records_unpack_command(record_command_t *record, const uint8_t data[8]);
 int32_t records_unpack_status(record_status_t *record, const uint8_t data[8]);
 int32_t records_unpack_gimbal(record_status_t *record, const uint8_t data[8]);
 int32_t records_unpack_telemetry(record_telemetry_t *record, uint32_t index, const uint8_t data[8]);
+int32_t records_unpack_enable(record_enable_t *record, const uint8_t data[8]);
+int32_t records_unpack_query(uint32_t *echo, const uint8_t data[8]);
 int32_t records_unpack_nav(record_nav_t *record, uint8_t *counter, const uint8_t data[RECORDS_NAV_BYTES]);
 
 /* What a record looks like once it has been on the wire. */

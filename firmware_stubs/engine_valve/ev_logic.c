@@ -54,6 +54,11 @@ int32_t ev_init(ev_t *ev, const ev_config_t *config)
     if (!usable(config)) {
         return FIRMWARE_BAD_VALUE;
     }
+    for (int32_t kind = 0; kind < EV_KINDS; ++kind) {
+        if (!ev_limits_valid(&config->limit[kind])) {
+            return FIRMWARE_BAD_VALUE;
+        }
+    }
     memset(ev, 0, sizeof *ev);
     ev->config = *config;
     ev->state = ENGINE_SAFE;
@@ -81,6 +86,51 @@ static void shut_down(ev_t *ev, int32_t state, int32_t cause)
     enter(ev, state);
 }
 
+static int32_t has_leave(const ev_t *ev)
+{
+    return !ev->config.enable_demanded || ev->enable.mode != ENABLE_STOP;
+}
+
+void ev_hear_enable(ev_t *ev, int64_t t_ns, const record_enable_t *enable)
+{
+    const int32_t safe = ev->running && ev->sensed && ev_safe(ev);
+    if (ev_enable_hear(&ev->enable, t_ns, to_ns(ev->config.watchdog_s), enable, safe)) {
+        for (int32_t i = 0; i < EV_ACTUATORS; ++i) {
+            ev_limits_new_run(&ev->usage[i]);
+        }
+        ev->limited = 0;
+        ev->enable.two_benches = 0;
+        ev->fault &= ~(FAULT_ENABLE | FAULT_BENCHES | FAULT_LIMIT);
+        for (int32_t v = 0; v < EV_VALVES; ++v) {
+            ev->model_pos[v] = 0.0;
+            ev->model_rad[v] = 0.0;
+        }
+    }
+    ev->fault |= ev->enable.two_benches ? FAULT_BENCHES : 0;
+}
+
+/* COLD: the sensors of actuators that would move. */
+static void as_modelled(const ev_t *ev, ev_sensors_t *sensors)
+{
+    for (int32_t v = 0; v < EV_VALVES; ++v) {
+        sensors->valve_pos[v] = ev->model_pos[v];
+        sensors->valve_valid[v] = 1;
+        sensors->gimbal_rad[v] = ev->model_rad[v];
+        sensors->gimbal_valid[v] = 1;
+    }
+}
+
+static void move_model(ev_t *ev)
+{
+    for (int32_t v = 0; v < EV_VALVES; ++v) {
+        const double stroke = ev->wanted.valve_drive[v] * ev->config.valve_slew_per_s * ev->config.frame_s;
+        const double turn = ev->wanted.gimbal_drive[v] * ev->config.gimbal_rate_radps * ev->config.frame_s;
+        const double pos = ev->model_pos[v] + stroke;
+        ev->model_pos[v] = (pos < 0.0) ? 0.0 : (pos > 1.0) ? 1.0 : pos;
+        ev->model_rad[v] = clamp(ev->model_rad[v] + turn, ev->config.gimbal_limit_rad);
+    }
+}
+
 /* Keeps the newest valid readings and judges which valves are on their stops. */
 static void look(ev_t *ev, const ev_sensors_t *sensors)
 {
@@ -99,6 +149,7 @@ static void look(ev_t *ev, const ev_sensors_t *sensors)
             ev->fault |= FAULT_SENSOR;
         }
     }
+    ev->sensed = sensors->valve_valid[EV_OX] && sensors->valve_valid[EV_FUEL];
     ev->closed_frames = (ev->closed[EV_OX] && ev->closed[EV_FUEL]) ? ev->closed_frames + 1 : 0;
     if (ev->closed_frames > CLOSED_FRAMES) {
         ev->closed_frames = CLOSED_FRAMES;
@@ -111,7 +162,7 @@ static void obey(ev_t *ev, int32_t request)
     const int32_t keeps = (request == REQUEST_START || request == REQUEST_RUN);
     switch (ev->state) {
     case ENGINE_SAFE:
-        if (request == REQUEST_ARM) {
+        if (request == REQUEST_ARM && has_leave(ev) && !ev->limited) {
             enter(ev, ENGINE_ARMED);
         }
         break;
@@ -140,12 +191,32 @@ static void obey(ev_t *ev, int32_t request)
     }
 }
 
+static int32_t may_shut_down(const ev_t *ev)
+{
+    return ev->state != ENGINE_SAFE && ev->state != ENGINE_SHUTDOWN;
+}
+
+/* The dead-man: leave that is not renewed is lost, and without leave nothing stays open. */
+static void watch_leave(ev_t *ev)
+{
+    const int64_t half_frame = to_ns(0.5 * ev->config.frame_s);
+    const int64_t silent = ev->t_ns - ev->enable.heard_t_ns + half_frame;
+    if (ev->enable.mode != ENABLE_STOP && silent >= to_ns(ev->config.watchdog_s)) {
+        ev_enable_lose(&ev->enable, ev->state == ENGINE_SAFE);
+    }
+    if (!has_leave(ev) && may_shut_down(ev)) {
+        ev->fault |= FAULT_ENABLE;
+        shut_down(ev, ENGINE_SHUTDOWN, EV_CAUSE_ENABLE);
+    }
+}
+
 /* Watchdog, chamber pressure and the end of the sequence: what happens without a request. */
 static void watch(ev_t *ev, const ev_sensors_t *sensors)
 {
     const int64_t half_frame = to_ns(0.5 * ev->config.frame_s);
     const int64_t silent = ev->t_ns - ev->heard_t_ns + half_frame;
-    if (ev->state != ENGINE_SAFE && ev->state != ENGINE_SHUTDOWN && silent >= to_ns(ev->config.watchdog_s)) {
+    watch_leave(ev);
+    if (may_shut_down(ev) && silent >= to_ns(ev->config.watchdog_s)) {
         ev->fault |= FAULT_WATCHDOG;
         shut_down(ev, ENGINE_SHUTDOWN, EV_CAUSE_WATCHDOG);
     }
@@ -203,7 +274,7 @@ static double gimbal_drive(const ev_t *ev, int32_t axis, double angle_rad, int32
 {
     const double limit = ev->config.gimbal_limit_rad;
     const double gain = ev->config.gimbal_gain_per_s / ev->config.gimbal_rate_radps;
-    if (!valid || ev->state == ENGINE_SHUTDOWN || ev->state == ENGINE_FAULT) {
+    if (!valid || !has_leave(ev) || ev->state == ENGINE_SHUTDOWN || ev->state == ENGINE_FAULT) {
         return 0.0; /* holds until the valves are shut */
     }
     double demand = 0.0;
@@ -224,28 +295,89 @@ static void report(const ev_t *ev, const ev_sensors_t *sensors, record_status_t 
     status->gimbal_y_rad = sensors->gimbal_valid[1] ? sensors->gimbal_rad[1] : 0.0;
 }
 
+static void decide(ev_t *ev, const ev_sensors_t *sensors)
+{
+    for (int32_t i = 0; i < EV_VALVES; ++i) {
+        ev->wanted.valve_drive[i] = valve_drive(ev, i, sensors->valve_valid[i]);
+        ev->wanted.gimbal_drive[i] = gimbal_drive(ev, i, sensors->gimbal_rad[i], sensors->gimbal_valid[i]);
+    }
+    ev->wanted.igniter = (ev->state == ENGINE_START) ? 1.0 : 0.0;
+}
+
+/* Counts what is driven (in COLD: would be); one actuator over its limit shuts the board down. */
+static void spend_limits(ev_t *ev, const ev_sensors_t *sensors)
+{
+    const double valve = ev->config.valve_slew_per_s;
+    const double travel_rad = 2.0 * ev->config.gimbal_limit_rad;
+    const double gimbal = (travel_rad > 0.0) ? ev->config.gimbal_rate_radps / travel_rad : 0.0;
+    const double drive[EV_ACTUATORS] = {ev->wanted.valve_drive[EV_OX], ev->wanted.valve_drive[EV_FUEL],
+                                        ev->wanted.gimbal_drive[0], ev->wanted.gimbal_drive[1],
+                                        ev->wanted.igniter};
+    const double speed[EV_ACTUATORS] = {valve, valve, gimbal, gimbal, 0.0};
+    const int32_t kind[EV_ACTUATORS] = {EV_KIND_VALVE, EV_KIND_VALVE, EV_KIND_GIMBAL, EV_KIND_GIMBAL,
+                                        EV_KIND_IGNITER};
+    int32_t within = 1;
+    for (int32_t i = 0; i < EV_ACTUATORS; ++i) {
+        const ev_limit_t *limit = &ev->config.limit[kind[i]];
+        within &= ev_limits_use(&ev->usage[i], limit, drive[i], speed[i], ev->config.frame_s);
+    }
+    if (!within && may_shut_down(ev)) {
+        ev->limited = 1;
+        ev->fault |= FAULT_LIMIT;
+        shut_down(ev, ENGINE_SHUTDOWN, EV_CAUSE_LIMIT);
+        decide(ev, sensors);
+    }
+}
+
+/* What really goes out: nothing in COLD, and no igniter that is not allowed. */
+static void put_out(const ev_t *ev, ev_drives_t *drives)
+{
+    if (ev->enable.mode == ENABLE_COLD) {
+        memset(drives, 0, sizeof *drives);
+        return;
+    }
+    *drives = ev->wanted;
+    if (ev->config.enable_demanded && !ev->enable.igniter) {
+        drives->igniter = 0.0;
+    }
+}
+
 void ev_step(ev_t *ev, int64_t t_ns, const record_command_t *command, const ev_sensors_t *sensors,
              ev_drives_t *drives, record_status_t *status)
 {
+    ev_sensors_t seen = *sensors;
     ev->t_ns = t_ns;
     if (!ev->running) {
         ev->running = 1;
         ev->heard_t_ns = t_ns;
         ev->entered_t_ns = t_ns;
     }
-    look(ev, sensors);
+    if (ev->enable.mode == ENABLE_COLD) {
+        as_modelled(ev, &seen);
+    }
+    look(ev, &seen);
     if (command->fresh) {
         ev->command = *command;
         ev->heard_t_ns = t_ns;
         obey(ev, command->request);
     }
-    watch(ev, sensors);
-    for (int32_t i = 0; i < EV_VALVES; ++i) {
-        drives->valve_drive[i] = valve_drive(ev, i, sensors->valve_valid[i]);
-        drives->gimbal_drive[i] = gimbal_drive(ev, i, sensors->gimbal_rad[i], sensors->gimbal_valid[i]);
-    }
-    drives->igniter = (ev->state == ENGINE_START) ? 1.0 : 0.0;
-    report(ev, sensors, status);
+    watch(ev, &seen);
+    decide(ev, &seen);
+    spend_limits(ev, &seen);
+    put_out(ev, drives);
+    report(ev, &seen, status);
+    move_model(ev);
+}
+
+void ev_drive_record(const ev_t *ev, record_drive_t *record)
+{
+    record->ox_drive = ev->wanted.valve_drive[EV_OX];
+    record->fuel_drive = ev->wanted.valve_drive[EV_FUEL];
+    record->gimbal_x_drive = ev->wanted.gimbal_drive[0];
+    record->gimbal_y_drive = ev->wanted.gimbal_drive[1];
+    record->igniter = (ev->wanted.igniter > 0.0) ? 1 : 0;
+    record->mode = ev->enable.mode;
+    record->nonce = ev->enable.nonce;
 }
 
 int32_t ev_safe(const ev_t *ev)
@@ -255,8 +387,12 @@ int32_t ev_safe(const ev_t *ev)
 
 const char *ev_describe(const ev_t *ev)
 {
-    static const char *const shutdown_text[] = {"SHUTDOWN", "SHUTDOWN cause command",
-                                                "SHUTDOWN cause watchdog", "SHUTDOWN cause not lit"};
+    static const char *const shutdown_text[] = {"SHUTDOWN",
+                                                "SHUTDOWN cause command",
+                                                "SHUTDOWN cause watchdog",
+                                                "SHUTDOWN cause not lit",
+                                                "SHUTDOWN cause enable",
+                                                "SHUTDOWN cause limit"};
     switch (ev->state) {
     case ENGINE_SAFE:
         return ev_safe(ev) ? "SAFE valves closed" : "SAFE valves open";

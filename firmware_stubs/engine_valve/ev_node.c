@@ -23,20 +23,52 @@ static int32_t init(void *state, const void *config, size_t config_size)
     return ev_init(&node->ev, &copy);
 }
 
-static void receive(ev_node_t *node, const port_t *port, record_command_t *command)
+static void hear_command(ev_node_t *node, const port_can_frame_t *frame, record_command_t *command)
+{
+    if (!link_check(&node->counters, &node->command_memory, frame)) {
+        return;
+    }
+    if (records_unpack_command(command, frame->data)) {
+        command->fresh = 1;
+        ++node->counters.count[LINK_ACCEPTED];
+    } else {
+        ++node->counters.count[LINK_RANGE];
+    }
+}
+
+static void hear_enable(ev_node_t *node, const port_can_frame_t *frame, int64_t t_ns)
+{
+    record_enable_t enable;
+    link_memory_t memory = node->enable_memory;
+    const int32_t in_range = records_unpack_enable(&enable, frame->data);
+    if (in_range && enable.nonce != node->ev.enable.nonce) {
+        memset(&memory, 0, sizeof memory); /* another bench counts for itself */
+    }
+    if (!link_check(&node->counters, &memory, frame)) {
+        return;
+    }
+    node->enable_memory = memory;
+    if (in_range) {
+        ev_hear_enable(&node->ev, t_ns, &enable);
+        ++node->counters.count[LINK_ACCEPTED];
+    } else {
+        ++node->counters.count[LINK_RANGE];
+    }
+}
+
+static void receive(ev_node_t *node, const port_t *port, record_command_t *command, int64_t t_ns)
 {
     const uint32_t own = RECORDS_COMMAND_ID + (uint32_t)node->ev.config.node;
     port_can_frame_t frame;
     for (int32_t i = 0; i < MOST_FRAMES && port->can_receive(port->context, &frame); ++i) {
-        if (frame.id != own) {
+        if (frame.id == own) {
+            hear_command(node, &frame, command);
+        } else if (frame.id == RECORDS_ENABLE_ID && node->ev.config.enable_demanded) {
+            hear_enable(node, &frame, t_ns);
+        } else if (frame.id == RECORDS_QUERY_ID) {
+            identity_hear(&node->identity, &node->counters, &frame);
+        } else {
             ++node->counters.count[LINK_UNKNOWN_ID];
-        } else if (link_check(&node->counters, &node->command_memory, &frame)) {
-            if (records_unpack_command(command, frame.data)) {
-                command->fresh = 1;
-                ++node->counters.count[LINK_ACCEPTED];
-            } else {
-                ++node->counters.count[LINK_RANGE];
-            }
         }
     }
 }
@@ -82,7 +114,16 @@ static void send(ev_node_t *node, const port_t *port, record_status_t *status)
     records_pack_gimbal(frame.data, status);
     link_protect(&frame, RECORDS_GIMBAL_ID + number, node->send_counter);
     (void)port->can_send(port->context, &frame);
+    if (node->ev.config.enable_demanded) {
+        record_drive_t drive_record;
+        ev_drive_record(&node->ev, &drive_record);
+        records_pack_drive(frame.data, &drive_record);
+        link_protect(&frame, RECORDS_DRIVE_ID + number, node->send_counter);
+        (void)port->can_send(port->context, &frame);
+    }
     node->send_counter = (uint8_t)((node->send_counter + 1u) & 0x0Fu);
+    identity_answer(&node->identity, port, RECORDS_IDENTITY_ID + number, ROLE_ENGINE_VALVE,
+                    FIRMWARE_BUILD_ENGINE_VALVE);
 }
 
 static void step(void *state, const port_t *port)
@@ -94,9 +135,10 @@ static void step(void *state, const port_t *port)
     ev_drives_t drives;
     memset(&command, 0, sizeof command);
     memset(&status, 0, sizeof status);
-    receive(node, port, &command);
+    const int64_t t_ns = port->now_us(port->context) * 1000;
+    receive(node, port, &command, t_ns);
     read_sensors(port, &sensors);
-    ev_step(&node->ev, port->now_us(port->context) * 1000, &command, &sensors, &drives, &status);
+    ev_step(&node->ev, t_ns, &command, &sensors, &drives, &status);
     drive(port, &drives);
     send(node, port, &status);
 }

@@ -79,6 +79,8 @@ static void receive_can(fc_node_t *node, const port_t *port)
             take_status(node, &frame, status, 0);
         } else if (gimbal >= 0) {
             take_status(node, &frame, gimbal, 1);
+        } else if (frame.id == RECORDS_QUERY_ID) {
+            identity_hear(&node->identity, &node->counters, &frame);
         } else {
             ++node->counters.count[LINK_UNKNOWN_ID];
         }
@@ -132,6 +134,8 @@ void fc_node_step(void *state, const port_t *port)
         port->actuator_out(port->context, i, node->out.fin_cmd_rad[i]);
     }
     send(node, fc, port);
+    identity_answer(&node->identity, port, RECORDS_COMPUTER_IDENTITY_ID, ROLE_FLIGHT_COMPUTER,
+                    FIRMWARE_BUILD_FLIGHT_COMPUTER);
 }
 
 int32_t fc_node_safe(const void *state)

@@ -5,6 +5,7 @@
 #include "fc_logic.h"
 #include "fc_sensors.h"
 #include "firmware.h"
+#include "identity.h"
 
 typedef struct {
     link_counters_t counters;
@@ -12,6 +13,7 @@ typedef struct {
     link_memory_t status_memory[FK_IF_MAX_ENGINES];
     link_memory_t gimbal_memory[FK_IF_MAX_ENGINES];
     int32_t slot[RECORDS_MAX_ENGINES + 1]; /* of an engine's number, -1: not in the burn */
+    identity_t identity;
     uint8_t send_counter;
     fc_sensors_t sensors;
     fc_input_t in;

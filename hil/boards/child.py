@@ -109,8 +109,8 @@ class ChildBoard(ABC):
 
     # ---- the end
 
-    def _frozen(self) -> str:
-        return f"does not answer: process {self.pid} has been silent for {ANSWER_S:g} s"
+    def _frozen(self, allowed_s: float) -> str:
+        return f"does not answer: process {self.pid} has been silent for {allowed_s:g} s"
 
     def _obituary(self) -> str:
         """Say how the process has ended."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from hil.boards._firmware import ffi, lib
 from hil.files import FileError
 from hil.plant.vehicle import Vehicle
+from hil.rig.model import LimitSpec, LimitsSpec
 
 __all__ = ["flight_computer_config", "kernel_config", "valve_board_config"]
 
@@ -16,7 +17,14 @@ BUS_GIMBAL_LIMIT_RAD: Final = 0.2047
 """What the gimbal demand's 12 bits can carry."""
 
 
-def valve_board_config(vehicle: Vehicle, node: int, frame_s: float) -> bytes:
+def valve_board_config(
+    vehicle: Vehicle,
+    node: int,
+    frame_s: float,
+    *,
+    enable_demanded: bool = False,
+    limits: LimitsSpec | None = None,
+) -> bytes:
     """Return the configuration of the valve board of engine `node` (an ev_config_t)."""
     engine, board = vehicle.engine, vehicle.valve_board
     config = ffi.new("ev_config_t *")
@@ -39,8 +47,22 @@ def valve_board_config(vehicle: Vehicle, node: int, frame_s: float) -> bytes:
     config.stroke_time_s = board.stroke_time_s
     config.closed_pos = board.closed_pos
     config.node = node
+    config.enable_demanded = enable_demanded
+    if limits is not None:
+        kinds = {"VALVE": limits.valve, "GIMBAL": limits.gimbal, "IGNITER": limits.igniter}
+        for kind, limit in kinds.items():
+            _fill_limit(config.limit[getattr(lib, f"EV_KIND_{kind}")], limit)
     config.shutdown_first = lib.EV_OX if board.shutdown_first == "oxidiser" else lib.EV_FUEL
     return bytes(ffi.buffer(config))
+
+
+def _fill_limit(config: Any, limit: LimitSpec) -> None:
+    """Put a limit into the configuration, where 0 is none."""
+    config.strokes = limit.strokes or 0.0
+    config.duty = limit.duty or 0.0
+    config.duty_window_s = limit.duty_window_s
+    config.energy_j = limit.energy_j or 0.0
+    config.power_w = limit.power_w or 0.0
 
 
 def flight_computer_config(

@@ -247,7 +247,7 @@ class EmulatedBoard(ChildBoard):
             try:
                 piece = self._emulation.receive(_MOST_READ, self._allowed_s)
             except TimeoutError:
-                self._lose(self._frozen())
+                self._lose(self._frozen(self._allowed_s))
             if not piece:
                 self._lose(self._obituary())
             packet += piece

@@ -7,6 +7,7 @@ from typing import Final
 
 from hil.files import FileError
 from hil.kernel import Kernel
+from hil.kernel.native_build import build_defines
 from hil.kernel.places import source_root
 from hil.kernel.toolchain import CORTEX_M7, CompileError, Product, build
 from hil.signals import RigError
@@ -36,7 +37,9 @@ def valve_board_executable() -> Path:
     """Return the valve board's executable; raise RigError when it cannot be built."""
     sources, includes = _sources("engine_valve")
     try:
-        return build(Product("engine_valve", tuple(sources), tuple(includes)))
+        return build(
+            Product("engine_valve", tuple(sources), tuple(includes), defines=build_defines(source_root()))
+        )
     except CompileError as error:
         raise RigError(f"firmware engine_valve: does not compile: {error}") from None
 
@@ -56,6 +59,7 @@ def flight_computer_executable(kernel: Kernel) -> Path:
         (*sources, *kernel.sources),
         (*includes, *kernel.includes),
         links=links,
+        defines=build_defines(source_root()),
     )
     try:
         return build(product)
@@ -75,7 +79,16 @@ def _image(name: str, own: str, sources: tuple[Path, ...], includes: tuple[Path,
     folders = (*(stubs / folder for folder in _FOLDERS), port)
     links = ("-T", str(port / "link.ld"))
     every = (*system, stubs / "port_host" / "port_memory.c", *sources)
-    return build(Product(name, every, (*folders, *includes), links=links, target=CORTEX_M7))
+    return build(
+        Product(
+            name,
+            every,
+            (*folders, *includes),
+            links=links,
+            target=CORTEX_M7,
+            defines=build_defines(source_root()),
+        )
+    )
 
 
 def _node_sources(own: str) -> tuple[Path, ...]:

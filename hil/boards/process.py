@@ -6,6 +6,7 @@ itself (firmware_stubs/port_host/host.h), at the latest two seconds later.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -19,18 +20,23 @@ from hil.boards.child import ANSWER_S, LINES, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC
 from hil.boards.common import Role
 from hil.boards.outputs import ALL_VALID, Seam
 from hil.signals import BoardLost, RigError
+from hil.signals.clocks import ClockMatch
 from hil.wire.bus import Node
 from hil.wire.can_hardware import DirectNode
 from hil.wire.sensor_lines import LINE_NAMES, SensorLine
 from hil.wire.transport import LinkLost, PtyTransport
 from hil.wire.wire_set import CanBus
 
-__all__ = ["ANSWER_S", "Launch", "ProcessBoard", "launch"]
+__all__ = ["ANSWER_S", "WALL_ANSWER_S", "Launch", "ProcessBoard", "launch"]
 
 _FLAG_DEAD: Final = 1
 READY_S: Final = 10.0
 """Wall time that a board on a bus of its own has to open its interface."""
-BEHIND_S: Final = 0.3
+WALL_ANSWER_S: Final = 0.2
+"""Time without an answer, both simulated and real, after which a board on the wall clock is frozen."""
+PRIORITY: Final = 60
+"""Of a board's process on the wall clock, below the bench that looks after it."""
+BEHIND_S: Final = 0.1
 """Wall time without an answer after which nothing more is written to a board's serial link."""
 
 
@@ -161,12 +167,17 @@ class ProcessBoard(ChildBoard):
         self._live = pace == "wall"
         self._epoch_ns = 0
         self._answered_s = time.monotonic()
+        self._answered_t_ns = 0
+        self.clock = ClockMatch()
+        """The board's clock against the bench's, on the wall clock."""
         node.socket = start.can
         self._direct = isinstance(node, DirectNode)
         """True when the board is on the bus by itself: dead or alive, its process is told of every frame."""
         if isinstance(node, DirectNode):
             node.silence = self.hang_up
         if self._live:
+            with contextlib.suppress(OSError):  # where it is permitted: a board's clock waits for nobody
+                os.sched_setscheduler(start.process.pid, os.SCHED_FIFO, os.sched_param(PRIORITY))
             if start.can is not None:
                 start.can.setblocking(False)
             self._control.setblocking(False)
@@ -244,7 +255,7 @@ class ProcessBoard(ChildBoard):
         try:
             return self._control.recv(TOCK.size + 1)
         except TimeoutError:
-            self._lose(self._frozen())
+            self._lose(self._frozen(ANSWER_S))
         except OSError:
             return b""
         raise AssertionError("unreachable")
@@ -260,17 +271,23 @@ class ProcessBoard(ChildBoard):
             tock = b""
         if newest is not None and len(newest) == TOCK.size:
             self._answered_s = time.monotonic()
+            self._answered_t_ns = self._t_ns
+            self.clock.note(self._answered_s - 1e-9 * self._epoch_ns, 1e-9 * TOCK.unpack(newest)[2])
             if not self.faults.silent:
                 self._take(TOCK.unpack(newest))
         if not tock:
             self._lose(self._obituary())
-        if self._behind(ANSWER_S):
-            self._lose(self._frozen())
+        if self._behind(WALL_ANSWER_S):
+            self._lose(self._frozen(WALL_ANSWER_S))
 
     def _behind(self, allowed_s: float) -> bool:
-        """Tell whether a board on the wall clock has not answered for so long."""
+        """Tell whether a board on the wall clock has not answered for so long.
+
+        Both clocks have to say so: a bench that catches up after a stall has asked often in no time.
+        """
         dead = self.faults.silent or not self._live
-        return not dead and time.monotonic() - self._answered_s > allowed_s
+        unanswered_s = 1e-9 * (self._t_ns - self._answered_t_ns)
+        return not dead and min(time.monotonic() - self._answered_s, unanswered_s) > allowed_s
 
     def _close_ends(self) -> None:
         self._control.close()

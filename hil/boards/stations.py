@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from hil.boards.executables import (
     valve_board_executable,
     valve_board_image,
 )
+from hil.boards.hardware import HardwareComputer, HardwareValveBoard
 from hil.boards.in_process import FlightComputer, ValveBoard
 from hil.boards.outputs import FinSeam, Seam, ValveSeam
 from hil.boards.process import ProcessBoard, launch
@@ -34,12 +35,13 @@ from hil.kernel.native_build import firmware_sources
 from hil.kernel.places import check_built, source_root
 from hil.plant.vehicle import Vehicle
 from hil.rig.model import Rig
-from hil.signals import Board, Frame, RigError, Wires
+from hil.signals import Board, Frame, Wires
 from hil.wire.bus import Node, VirtualBus
 from hil.wire.buslog import BusLog
 from hil.wire.can_hardware import DirectNode, HardwareBus
 from hil.wire.can_link import open_can_link
 from hil.wire.codec import BenchDecoder
+from hil.wire.enable import NO_LEAVE, EnableSender, Leave, ReportedDrives
 from hil.wire.layout import accepted_ids, check_database
 from hil.wire.medium import Medium, Streams
 from hil.wire.navigation import NavEncoder, sent_over
@@ -50,6 +52,8 @@ from hil.wire.wire_set import CanBus, WireSet
 
 __all__ = ["build_stations", "note_work", "rig_kernel"]
 
+WALL_HOLD_FRAMES: Final = 3
+"""On the wall clock a board's report counts for so many frames of the bench: the two clocks drift."""
 HEARING: Final = ("in_process", "process", "emulated")
 """Forms of a flight computer that hear sensors' lines on a pty."""
 
@@ -79,6 +83,10 @@ class Plan:
     """Configuration of each board by name."""
     pace: Literal["lockstep", "wall"]
     run_dir: Path | None
+    closed_pos: float
+    """Where a valve of this vehicle counts as closed."""
+    leave: Leave
+    """What the run may move, where the rig demands it."""
     lines: SensorLines
     """Sensors on lines of their own."""
     streams: Streams | None = None
@@ -101,42 +109,61 @@ def build_stations(
     run_dir: Path | None,
     streams: Streams | None = None,
     lines: SensorLines | None = None,
+    leave: Leave = NO_LEAVE,
+    partial: bool = False,
 ) -> tuple[list[Board], Wires]:
     """Return the boards of a rig, in the order of its file, and its wires.
 
     `lines` are the lines of single sensors, which whoever turns the sensors turns as well. `run_dir` takes
     the CAN log and the logs of board processes (None: no logs).
-    `streams` gives the random stream of a name, for bit errors on the bus. Raises FileError for what the
-    files get wrong (a landing engine without board, a kernel that does not fit), RigError for what the
-    machine lacks; what was opened until then is closed again.
+    `streams` gives the random stream of a name, for bit errors on the bus. `leave` is what may be moved where
+    the rig demands the enable frame: nothing, unless somebody says so. `partial`: some of the boards alone,
+    not those of a flight. Raises FileError for what the files get wrong (a landing engine without board, a
+    kernel that does not fit), RigError for what the machine lacks; what was opened is closed again.
     """
-    _check_boards(rig, vehicle)
+    if not partial:
+        _check_boards(rig, vehicle)
     _check_firmware()
-    frame_s = rig.timing.frame_ms * 1e-3
-    configs = {}
-    for name, spec in rig.board.items():
-        if spec.node is not None:
-            configs[name] = valve_board_config(vehicle, spec.node, frame_s)
-        else:
-            configs[name] = flight_computer_config(
-                vehicle,
-                frame_s,
-                initial_propellant_kg=initial_propellant_kg,
-                ignition_forced_at_s=ignition_forced_at_s,
-            )
+    flight: _FlightData = {
+        "initial_propellant_kg": initial_propellant_kg,
+        "ignition_forced_at_s": ignition_forced_at_s,
+    }
     kernel = rig_kernel(rig)
-    check_fits(
+    check_fits(kernel, kernel_config(vehicle, rig.timing.frame_ms * 1e-3, **flight))
+    plan = Plan(
+        frame,
+        rig,
         kernel,
-        kernel_config(
-            vehicle,
-            frame_s,
-            initial_propellant_kg=initial_propellant_kg,
-            ignition_forced_at_s=ignition_forced_at_s,
-        ),
+        vehicle.landing_engines,
+        _configs(rig, vehicle, flight),
+        pace,
+        run_dir,
+        vehicle.valve_board.closed_pos,
+        leave,
+        SensorLines([]) if lines is None else lines,
+        streams,
     )
-    spoken = SensorLines([]) if lines is None else lines
-    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir, spoken, streams)
     return _wired(plan) if rig.has_wires else _direct(plan)
+
+
+class _FlightData(TypedDict):
+    """What the flight computer is told of a flight."""
+
+    initial_propellant_kg: float
+    ignition_forced_at_s: float | None
+
+
+def _configs(rig: Rig, vehicle: Vehicle, flight: _FlightData) -> dict[str, bytes]:
+    """Return the configuration of each board by name."""
+    frame_s = rig.timing.frame_ms * 1e-3
+    return {
+        name: flight_computer_config(vehicle, frame_s, **flight)
+        if spec.node is None
+        else valve_board_config(
+            vehicle, spec.node, frame_s, enable_demanded=rig.demands_enable, limits=rig.limits
+        )
+        for name, spec in rig.board.items()
+    }
 
 
 def note_work(boards: Sequence[Board], instructions: npt.NDArray[np.int64]) -> None:
@@ -189,6 +216,10 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
         _check_links(plan)
         link = _navigation_line(plan, wires)
         nav = sent_over(link, plan.frame, NavEncoder(plan.frame, database))
+        if plan.rig.demands_enable:
+            hold = 1 if plan.pace == "lockstep" else WALL_HOLD_FRAMES
+            wires.enable = EnableSender(bus.attach("bench", frozenset()), database, plan.leave)
+            wires.drives = ReportedDrives(plan.frame, plan.nodes, wires.decoder, hold_frames=hold)
         for name in plan.rig.board:
             accepts = accepted_ids(plan.rig.board[name].node, database)
             if isinstance(bus, HardwareBus) and _is_on_the_bus(plan, name):
@@ -232,10 +263,11 @@ def _is_on_the_bus(plan: Plan, name: str) -> bool:
 def _check_links(plan: Plan) -> None:
     """See that links and lines reach the flight computer; raise RigError when a port is missing."""
     link = plan.rig.serial["navigation"]
-    computer = next(spec for spec in plan.rig.board.values() if spec.firmware == "flight_computer")
-    if computer.backend == "hardware":
-        open_transport(link.port, link.baudrate, "navigation").close()
-    elif link.port != "pty":
+    computers = [spec for spec in plan.rig.board.values() if spec.firmware == "flight_computer"]
+    computer = computers[0] if computers else None
+    if computer is None:
+        return
+    if computer.backend != "hardware" and link.port != "pty":
         raise FileError(
             f"{plan.rig.path}: key 'serial.navigation.port' = {link.port!r}: "
             f'a flight computer with backend {computer.backend!r} is reached by "pty"'
@@ -282,12 +314,25 @@ def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: Callable[[], 
     elif spec.backend == "in_process":
         board = ValveBoard(name, node, seam, plan.configs[name])
     else:
-        raise RigError(f"board {name}: hardware boards have no link to the plant's sensors and actuators yet")
+        return _hardware(plan, name, seam, wires, nav)
     wires.count_for(name, board.counters)
     if not isinstance(board, ValveBoard) and board.role == "flight_computer":
         for line in plan.lines.heard():
             wires.count_for(f"{name}.{line}", functools.partial(board.line_counters, line))
     return board
+
+
+def _hardware(plan: Plan, name: str, seam: Seam, wires: WireSet, nav: Callable[[], bytes]) -> Board:
+    """Return a board outside; raise RigError when the flight computer's serial port is not there."""
+    spec = plan.rig.board[name]
+    if spec.node is not None:
+        return HardwareValveBoard(
+            name, spec.node, seam, wires.decoder, plan.closed_pos, plan.rig.timing.frame_ms * 1e-3
+        )
+    link = plan.rig.serial["navigation"]
+    port = open_transport(link.port, link.baudrate, "navigation")
+    wires.on_close(port.close)
+    return HardwareComputer(name, nav, port.write)
 
 
 def _process(

@@ -10,16 +10,18 @@ __all__ = ["check_command"]
 
 
 def check_command(path: Path) -> int:
-    """Say what is real and what virtual, and open every interface; RigError names what is missing."""
+    """Say what is real and what virtual, open everything, ask every board; RigError names what is wrong."""
     rig = load_rig(path)
-    from hil.rig.check import open_everything
+    from hil.rig.check import check_rig
+    from hil.rig.lock import held
 
     print(f"rig {rig.name}{': live, can reach hardware' if rig.live else ''}")
     for name, board in rig.board.items():
         reality = "real" if board.backend == "hardware" else "virtual"
         engine = "" if board.node is None else f", engine {board.node}"
         print(f"  {name:<18} {reality:<8} {rig.rungs[name]}{engine}")
-    for line in open_everything(rig):
-        print(f"  {line}")
+    with held(rig):
+        for line in check_rig(rig):
+            print(f"  {line}")
     print("everything is there")
     return 0

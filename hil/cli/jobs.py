@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from hil.executive import Stop
 from hil.files import FileError
+from hil.rig.arming import Arming
 from hil.rig.plan import Plan
 from hil.signals import RigError
 
@@ -37,13 +38,25 @@ def fly_once(
     run_dir: Path,
     stop: Stop,
     on_start: Callable[[], None] | None = None,
+    *,
+    arming: Arming | None = None,
+    cold: bool = False,
 ) -> Run:
     """Fly into `run_dir` as hil.rig.run.run_flight does; a bad file leaves no empty folder behind."""
     try:
         # imported late: compiling the plant takes a moment that a bad file should not cost
         from hil.rig.run import run_flight
 
-        return run_flight(plan, seed=seed, pace=pace, run_dir=run_dir, stop=stop, on_start=on_start)
+        return run_flight(
+            plan,
+            seed=seed,
+            pace=pace,
+            run_dir=run_dir,
+            stop=stop,
+            on_start=on_start,
+            arming=arming,
+            cold=cold,
+        )
     except FileError:
         with suppress(OSError):
             run_dir.rmdir()

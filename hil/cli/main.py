@@ -59,6 +59,21 @@ def _folder(text: str) -> Path:
     return Path(text)
 
 
+def _add_arming(run: argparse.ArgumentParser) -> None:
+    live = run.add_argument_group("live rigs", "a rig that can reach hardware moves nothing without these")
+    live.add_argument("--cold", action="store_true", help="run everything with every drive inhibited")
+    live.add_argument(
+        "--arm", action="store_true", help="let valves move: asks for the tested stop and the rig's name"
+    )
+    live.add_argument("--arm-igniter", action="store_true", help="with --arm: allow igniter power as well")
+    live.add_argument("--confirm", metavar="NAME", help="with --arm, without a terminal: the rig's name")
+    live.add_argument(
+        "--stop-tested",
+        action="store_true",
+        help="with --arm, without a terminal: the hard-wired stop was tried today",
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hil",
@@ -83,8 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--pace",
         choices=("lockstep", "wall"),
-        default="lockstep",
-        help="as fast as it goes, or real time (default: lockstep)",
+        help="as fast as it goes, or real time (default: lockstep; a live rig always flies in real time)",
     )
     run.add_argument(
         "--out",
@@ -93,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         help="run folder (default: runs/<rig>-<case>-<seed>, never overwritten)",
     )
     run.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    _add_arming(run)
 
     check = commands.add_parser("check", help="open what a rig names; tell the first thing missing")
     check.add_argument("rig", type=Path, metavar="RIG")

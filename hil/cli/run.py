@@ -19,6 +19,7 @@ from hil.cli.output import tell
 from hil.cli.summary import progress_line, summary, tally_lines, why_not_passed
 from hil.executive import Stop
 from hil.files import FileError
+from hil.rig.arming import Wish, arm
 from hil.rig.plan import Plan, load_plan
 
 if TYPE_CHECKING:
@@ -33,10 +34,8 @@ INTERRUPTED: Final = 130
 def run_command(arguments: argparse.Namespace) -> int:
     """Fly what the arguments ask for; return the exit status."""
     plan = load_plan(arguments.rig, arguments.case)
-    if plan.rig.live:
-        from hil.rig.check import refuse_live
-
-        refuse_live(plan.rig)
+    _settle_pace(plan, arguments)
+    arguments.arming = arm(plan.rig, _wish(arguments), _ask)
     if arguments.seeds is not None:
         return _many(plan, arguments)
     seed = plan.case.seed if arguments.seed is None else arguments.seed
@@ -48,6 +47,32 @@ def run_command(arguments: argparse.Namespace) -> int:
     else:
         tell(summary(run, page))
     return _status(run)
+
+
+def _settle_pace(plan: Plan, arguments: argparse.Namespace) -> None:
+    """Fly a live rig on the wall clock, others in lockstep where nothing else was asked for."""
+    if plan.rig.live and arguments.pace == "lockstep":
+        raise FileError(f"--pace lockstep: rig {plan.rig.name} is live: it flies on the wall clock")
+    arguments.pace = arguments.pace or ("wall" if plan.rig.live else "lockstep")
+
+
+def _wish(arguments: argparse.Namespace) -> Wish:
+    return Wish(
+        arm=arguments.arm,
+        cold=arguments.cold,
+        igniter=arguments.arm_igniter,
+        confirm=arguments.confirm,
+        stop_tested=arguments.stop_tested,
+        flights=1 if arguments.seeds is None else len(arguments.seeds),
+    )
+
+
+def _ask(question: str) -> str | None:
+    """Ask the person at the terminal; None where there is none."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
 
 
 def _many(plan: Plan, arguments: argparse.Namespace) -> int:
@@ -81,7 +106,9 @@ def _in_a_row(
 ) -> Generator[Run]:
     """Fly the seeds one after the other, up to one that was interrupted."""
     for seed in arguments.seeds:
-        run = fly_once(plan, seed, arguments.pace, run_dir(seed), stop)
+        run = fly_once(
+            plan, seed, arguments.pace, run_dir(seed), stop, arming=arguments.arming, cold=arguments.cold
+        )
         yield run
         if run.exit_status == INTERRUPTED:
             return
@@ -91,7 +118,16 @@ def _one(plan: Plan, seed: int, arguments: argparse.Namespace, run_dir: Path) ->
     stop, progress = Stop(), _Progress(plan, seed)
     try:
         with _signals_ask(stop):
-            return fly_once(plan, seed, arguments.pace, run_dir, stop, progress.start)
+            return fly_once(
+                plan,
+                seed,
+                arguments.pace,
+                run_dir,
+                stop,
+                progress.start,
+                arming=arguments.arming,
+                cold=arguments.cold,
+            )
     finally:
         progress.end()
 

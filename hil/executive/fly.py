@@ -108,11 +108,13 @@ def _valve_boards(flight: Flight) -> list[Board]:
 def _make_safe(flight: Flight, latch: Latch, *, broken: bool) -> None:
     """Fly on without the flight computer until every valve board reports safe, taping all of it.
 
-    The valve boards hear no commands any more, so their own watchdogs close their valves; a flight
+    The bench's leave to move is withdrawn first, which also stops boards whose flight computer nobody
+    can mute.  The valve boards hear no commands any more, so their own watchdogs close their valves; a flight
     computer on a clock of its own would go on commanding, so it is muted before anything else.  A
     station that fails is left out from then on; of the boards only the failing one.
     """
     crew, period = flight.crew, flight.rates.frame_ns
+    flight.interlock.keep_stopped(flight.number * period)
     _mute_commanders(flight, latch)
     stages = _stages(flight)
     done = flight.pace.stage
@@ -149,11 +151,15 @@ def _stages(flight: Flight) -> dict[int, Callable[[int], None]]:
     def plant(t_ns: int) -> None:
         flight.plant.advance(t_ns + flight.rates.frame_ns)
 
+    def wires(t_ns: int) -> None:
+        flight.interlock.keep_stopped(t_ns)
+        flight.wires.exchange(t_ns)
+
     return {
         _PACE: flight.pace.wait,
         SENSORS: flight.sensors.sample,
         BOARDS: boards,
-        WIRES: flight.wires.exchange,
+        WIRES: wires,
         TAPE: flight.tape.write,
         PLANT: plant,
     }

@@ -8,9 +8,9 @@ from typing import Final, Literal
 
 from hil.executive.pace import BOARDS, PLANT, SENSORS, TAPE, WIRES, Pace
 from hil.executive.rates import RateTable
-from hil.signals import Board, Frame, Plant, Sensors, Tape, Wires
+from hil.signals import Board, Frame, Interlock, Plant, Sensors, Tape, Wires
 
-__all__ = ["SETTLE_S", "Crew", "Flight", "Interrupted", "Stop", "turn_crank"]
+__all__ = ["SETTLE_S", "Crew", "Flight", "Interrupted", "NoInterlock", "Stop", "turn_crank"]
 
 SETTLE_S: Final = 2.0
 """How long a flight goes on after the booster has come to rest, so that valves close on the tape."""
@@ -31,6 +31,16 @@ class Stop:
     def request(self, by: str) -> None:
         """Ask for the end; `by` says who asks."""
         self.by = self.by or by
+
+
+class NoInterlock:
+    """The interlock of a rig that can move nothing real and demands no leave."""
+
+    def look(self, t_ns: int) -> None:
+        """Nothing to hold."""
+
+    def keep_stopped(self, t_ns: int) -> None:
+        """Nothing to withdraw."""
 
 
 class Crew:
@@ -87,6 +97,7 @@ class Flight:
     plant: Plant
     time_limit_s: float
     stop: Stop = field(default_factory=Stop)
+    interlock: Interlock = field(default_factory=NoInterlock)
     number: int = 0
     """Number of the frame that is being turned."""
 
@@ -95,7 +106,7 @@ def turn_crank(flight: Flight) -> Reason:
     """Fly until the booster has rested for SETTLE_S, or the time limit is over; say which."""
     frame, pace, period = flight.frame, flight.pace, flight.rates.frame_ns
     sensors, crew, wires = flight.sensors, flight.crew, flight.wires
-    tape, plant = flight.tape, flight.plant
+    tape, plant, interlock = flight.tape, flight.plant, flight.interlock
     stamp_t, stamp_number = frame.array["t_ns"], frame.array["frame"]
     settle, rest_ns = round(SETTLE_S * 1e9), None
 
@@ -108,6 +119,7 @@ def turn_crank(flight: Flight) -> Reason:
         crew.start_frame(t_ns)
         crew.finish_frame()
         pace.lap(BOARDS)
+        interlock.look(t_ns)
         wires.exchange(t_ns)
         pace.lap(WIRES)
         tape.write(t_ns)

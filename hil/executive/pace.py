@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.signals import Wires
-from hil.signals.timing import STAGES, timing_dtype
+from hil.signals.timing import BEGAN_LATE, STAGES, timing_dtype
 
 __all__ = ["BOARDS", "PLANT", "SENSORS", "TAPE", "WIRES", "Deadlines", "Lockstep", "Pace", "WallClock"]
 
@@ -79,6 +79,10 @@ class _StageTimes:
         self._total = [0.0] * len(STAGES)
         self._frames = 0
         self._last = 0.0
+        self._work = self.timing["work_s"]
+        self._overrun = self.timing["overrun"]
+        self.cause = 0
+        """Why the frame before was not done in time, as in hil.signals.timing."""
         self.stage = -1
 
     def begin(self, t_ns: int, lateness_s: float, now_s: float) -> None:
@@ -87,6 +91,9 @@ class _StageTimes:
         self._ints[1] = self._frames
         self._floats[2] = lateness_s
         self._floats[3 : 3 + len(STAGES)] = self._spent
+        self._work[()] = sum(self._spent)
+        self._overrun[()] = self.cause
+        self.cause = 0
         self._frames += 1
         self._last = now_s
         self.stage = -1
@@ -105,10 +112,13 @@ class _StageTimes:
         frames = max(self._frames, 1)
         return {name: total / frames for name, total in zip(STAGES, self._total, strict=True)}
 
-    def longest(self) -> tuple[str, float]:
-        """Return the stage of the last frame that took longest, and its wall time."""
-        longest = max(range(len(STAGES)), key=self._spent.__getitem__)
-        return STAGES[longest], self._spent[longest]
+    def longest(self) -> int:
+        """Return the stage of the last frame that took longest."""
+        return max(range(len(STAGES)), key=self._spent.__getitem__)
+
+    def spent_s(self, stage: int) -> float:
+        """Return the wall time of a stage of the last frame."""
+        return self._spent[stage]
 
 
 class Lockstep(_StageTimes):
@@ -155,6 +165,8 @@ class WallClock(_StageTimes):
         self.begin(t_ns, self._late_start_s, time.perf_counter())
 
     def _cause(self) -> str:
-        """Say why the last frame was late: the stage that took longest, or that it began late."""
-        name, spent = self.longest()
-        return "late start" if self._late_start_s > spent else name
+        """Say and note why the last frame was late: the stage that took longest, or that it began late."""
+        stage = self.longest()
+        late = self._late_start_s > self.spent_s(stage)
+        self.cause = BEGAN_LATE if late else stage + 1
+        return "late start" if late else STAGES[stage]

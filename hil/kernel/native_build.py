@@ -12,7 +12,17 @@ from typing import Any, Final
 
 from cffi import FFI
 
-__all__ = ["FLAGS", "declarations", "digest_of", "firmware", "firmware_sources", "kernel", "kernel_sources"]
+__all__ = [
+    "FLAGS",
+    "build_defines",
+    "declarations",
+    "digest_of",
+    "firmware",
+    "firmware_build",
+    "firmware_sources",
+    "kernel",
+    "kernel_sources",
+]
 
 FLAGS: Final = ("-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off")
 """How every C file of the project is compiled; no contraction, so that all rungs give the same bits."""
@@ -23,6 +33,9 @@ _FIRMWARE_HEADERS: Final = (
     "firmware_stubs/common/records.h",
     "firmware_stubs/common/checks.h",
     "firmware_stubs/common/link.h",
+    "firmware_stubs/common/identity.h",
+    "firmware_stubs/engine_valve/ev_limits.h",
+    "firmware_stubs/engine_valve/ev_enable.h",
     "firmware_stubs/engine_valve/ev_logic.h",
     "csrc/fk_interface.h",
     "firmware_stubs/flight_computer/fc_logic.h",
@@ -41,6 +54,9 @@ INCLUDES: Final = (
     "firmware_stubs/flight_computer",
     "firmware_stubs/port_host",
 )
+
+
+ROLES: Final = ("engine_valve", "flight_computer")
 
 
 def declarations(header: str) -> str:
@@ -82,6 +98,21 @@ def digest_of(root: Path, sources: list[str]) -> str:
     return digest.hexdigest()
 
 
+def firmware_build(root: Path, role: str) -> int:
+    """Return 24 bits of the digest of what the firmware `role` is built from, whatever it runs on."""
+    stubs = root / "firmware_stubs"
+    folders = ("common", "common/generated", role)
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in folders for path in (stubs / folder).glob("*.[ch]")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return int.from_bytes(digest.digest()[:3], "big") or 1
+
+
+def build_defines(root: Path) -> tuple[str, ...]:
+    """Return the preprocessor's definitions by which a board knows what it was built from."""
+    return tuple(f"FIRMWARE_BUILD_{role.upper()}={firmware_build(root, role)}" for role in ROLES)
+
+
 def _module(
     name: str,
     headers: tuple[str, ...],
@@ -106,7 +137,11 @@ def _module(
         f'{includes}\nstatic char *const BUILT_FROM = "{digest}";',
         sources=sources,
         include_dirs=list(INCLUDES),
-        extra_compile_args=[*FLAGS, "-D_POSIX_C_SOURCE=200809L"],
+        extra_compile_args=[
+            *FLAGS,
+            "-D_POSIX_C_SOURCE=200809L",
+            *(f"-D{define}" for define in build_defines(Path.cwd())),
+        ],
         libraries=["m"],
     )
     return ffi

@@ -62,6 +62,8 @@ class Product:
     includes: tuple[Path, ...]
     shared: bool = False
     links: tuple[str, ...] = ()
+    defines: tuple[str, ...] = ()
+    """NAME=VALUE for the preprocessor."""
     target: Target = HOST
 
 
@@ -112,7 +114,9 @@ def build(product: Product) -> Path:
     no place for the result.
     """
     compiler, version = compiler_of(product.target)
-    flags = [*FLAGS, *product.target.flags, *(("-shared", "-fPIC", "-Wl,-z,defs") if product.shared else ())]
+    defines = [f"-D{define}" for define in product.defines]
+    shared = ("-shared", "-fPIC", "-Wl,-z,defs") if product.shared else ()
+    flags = [*FLAGS, *product.target.flags, *defines, *shared]
     folder = cache_folder()
     target = folder / f"{product.name}-{_key(product, flags, version)}{'.so' if product.shared else ''}"
     if target.is_file():

@@ -20,15 +20,18 @@ from hil.faults.dispersion import disperse
 from hil.faults.triggers import TriggerBook
 from hil.faults.wrappers import BoardWithFaults, add_faults
 from hil.plant.model import BoosterPlant
+from hil.rig.interlock import build_interlock
 from hil.rig.lines import SpeakingSensors, open_lines
 from hil.rig.model import Rig
 from hil.rig.plan import Plan
 from hil.sensors.lines import LineSensors
 from hil.sensors.model import BoosterSensors
 from hil.sensors.streams import stream
-from hil.signals import Board, Frame, Sensors
+from hil.signals import Board, Frame, Sensors, Wires
 from hil.tape import TapeWriter
+from hil.wire.enable import NO_LEAVE, Leave
 from hil.wire.sensor_lines import SensorLines
+from hil.wire.wire_set import WireSet
 
 __all__ = ["BuiltFlight", "PaceName", "build_flight", "describe"]
 
@@ -43,6 +46,8 @@ class BuiltFlight:
     tape: TapeWriter
     book: TriggerBook
     boards: list[Board]
+    bare: list[Board]
+    """The boards as they are without faults."""
     lines: SensorLines
     """Sensors on lines of their own, for what can go wrong with them."""
     info: dict[str, Any]
@@ -57,11 +62,14 @@ def _rates(rig: Rig) -> RateTable:
     return RateTable(rig.timing.frame_ms * 1_000_000, rig.timing.plant_step_us * 1_000)
 
 
-def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> BuiltFlight:
+def build_flight(
+    plan: Plan, *, seed: int, pace: PaceName, run_dir: Path, leave: Leave = NO_LEAVE
+) -> BuiltFlight:
     """Build every station of a flight and open its tape in `run_dir`.
 
     Random streams and dispersions depend on the seed and the case's name alone, so that every rung
-    flies the same flight; boards and kernel are told the undispersed case.
+    flies the same flight; boards and kernel are told the undispersed case.  `leave` is what may move
+    where the rig demands the enable frame.
 
     Raises FileError for what the files get wrong and RigError for what the machine lacks; what was
     opened until then is closed again.
@@ -85,6 +93,7 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
             initial_propellant_kg=propellant,
             pace=pace,
             run_dir=run_dir,
+            leave=leave,
             streams=partial(stream, seed, plan.case_name),
             lines=lines,
         )
@@ -92,8 +101,7 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
         for board in bare:
             stack.callback(board.close)
         book = TriggerBook(frame, case.fault, rates.frame_ns)
-        slots = {number: slot for slot, number in enumerate(vehicle.landing_engines)}
-        acted_on, boards = add_faults(case, book, plant, cast("list[BoardWithFaults]", bare), slots)
+        acted_on, boards = add_faults(case, book, plant, cast("list[BoardWithFaults]", bare), _slots(plan))
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
         note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)
@@ -110,8 +118,22 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
             plant=acted_on,
             time_limit_s=case.time_limit_s,
         )
-        return BuiltFlight(flight, tape, book, boards, lines, info, stack.pop_all())
+        _add_interlock(plan, wires, flight, bare, stack)
+        return BuiltFlight(flight, tape, book, boards, bare, lines, info, stack.pop_all())
     raise AssertionError("unreachable")
+
+
+def _slots(plan: Plan) -> dict[int, int]:
+    """Return the slot of each engine of the burn by its number."""
+    return {number: slot for slot, number in enumerate(plan.vehicle.landing_engines)}
+
+
+def _add_interlock(plan: Plan, wires: Wires, flight: Flight, bare: list[Board], stack: ExitStack) -> None:
+    """Give the flight its interlock, where the rig demands the enable frame."""
+    if isinstance(wires, WireSet) and wires.enable is not None:
+        interlock = build_interlock(plan, wires, flight, bare, _slots(plan))
+        stack.callback(interlock.close)
+        flight.interlock = interlock
 
 
 def _plant(frame: Frame, plan: Plan, case: Case, seed: int) -> BoosterPlant:
@@ -170,6 +192,10 @@ def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:
         "landing_engines": list(vehicle.landing_engines),
         "frame_ns": rig.timing.frame_ms * 1_000_000,
         "time_limit_s": case.time_limit_s,
+        "timing_limits": {
+            "missed_share": rig.timing.missed_share,
+            "lateness_s": rig.timing.lateness_ms * 1e-3,
+        },
         "step_instructions_max": kernel.step_instructions_max,
         "work_bound": kernel.work_bound,
         "versions": {

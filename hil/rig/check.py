@@ -10,16 +10,18 @@ from cantools.database.can import Database
 from hil.boards.config import kernel_config
 from hil.boards.emulated import emulation_tools
 from hil.boards.stations import firmware_layouts, rig_kernel
+from hil.executive.realtime import what_is_permitted
 from hil.faults.case import SHIPPED
 from hil.kernel import KernelRefused, check_fits
 from hil.plant.vehicle import load_vehicle
+from hil.rig.inquiry import ask_real_boards, ask_virtual_boards
 from hil.rig.model import Rig
 from hil.signals import RigError
 from hil.wire.layout import check_database
-from hil.wire.probe import probe_can, probe_serial
+from hil.wire.probe import loop_back, probe_can, probe_serial
 from hil.wire.schedule import forecast
 
-__all__ = ["open_everything", "refuse_live"]
+__all__ = ["check_rig", "open_everything"]
 
 
 def open_everything(rig: Rig) -> Iterator[str]:
@@ -71,11 +73,16 @@ def _kernel(rig: Rig) -> str:
     return f"kernel: {kernel.label}: fits"
 
 
-def refuse_live(rig: Rig) -> None:
-    """Raise RigError: the first thing that a live rig misses, or that live rigs do not fly yet."""
-    for _ in open_everything(rig):
-        pass
-    raise RigError(
-        f"rig {rig.name}: every interface opens, but flying real hardware needs the bench's enable frames, "
-        "which this version does not send"
-    )
+def check_rig(rig: Rig) -> Iterator[str]:
+    """Look at everything that a rig names, one line for each part; nothing moves.
+
+    Raises RigError for the first part that is missing or not what the rig means, FileError for a file
+    that does not fit.
+    """
+    yield from open_everything(rig)
+    if rig.has_wires:
+        yield from ask_virtual_boards(rig)
+        yield from ask_real_boards(rig)
+    for name, link in rig.serial.items():
+        yield f"serial.{name}: {link.port}: {loop_back(link.port, link.baudrate, name)}"
+    yield "clock: " + ", ".join(f"{what} {how}" for what, how in what_is_permitted().items())

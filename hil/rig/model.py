@@ -18,7 +18,19 @@ from hil.wire.probe import can_interfaces
 from hil.wire.sensor_format import BITS_PER_BYTE
 from hil.wire.sensor_lines import FORMATS
 
-__all__ = ["BoardSpec", "CanSpec", "KernelSpec", "Rig", "SerialSpec", "TimingSpec", "load_rig"]
+__all__ = [
+    "BoardSpec",
+    "CanSpec",
+    "InputSpec",
+    "InterlockSpec",
+    "KernelSpec",
+    "LimitSpec",
+    "LimitsSpec",
+    "Rig",
+    "SerialSpec",
+    "TimingSpec",
+    "load_rig",
+]
 
 
 class TimingSpec(FileModel):
@@ -27,6 +39,10 @@ class TimingSpec(FileModel):
     frame_ms: int = bounded(1, 20, "ms", default=10)
     """Two frames and more fit into the 50 ms after which the valve boards' watchdogs act."""
     plant_step_us: int = bounded(50, 1000, "us", default=1000)
+    missed_share: float = bounded(0.0, 1.0, "share of the frames", default=0.01)
+    """On the wall clock: a flight with more frames than this too late by a period proves nothing ..."""
+    lateness_ms: float = bounded(0.1, 1000.0, "ms", default=50.0)
+    """... nor does one with a frame that began later than this; the boards' watchdogs act after 50 ms."""
 
 
 def _one_line(text: str) -> str:
@@ -135,12 +151,21 @@ def _listed(values: Sequence[int]) -> str:
     return f"{', '.join(str(value) for value in values[:-1])} or {values[-1]}"
 
 
+def _build(text: str) -> str:
+    """Refuse what is no build of a firmware."""
+    if re.fullmatch(r"[0-9a-f]{6}", text) is None:
+        raise ValueError("is not six digits 0-9 a-f")
+    return text
+
+
 class BoardSpec(FileModel):
     """A board: which firmware it runs and in what form."""
 
     firmware: Literal["flight_computer", "engine_valve"]
     backend: Literal["in_process", "process", "emulated", "hardware"]
     node: int | None = bounded(1, MAX_ENGINES, "engine number", default=None)
+    build: Annotated[str, AfterValidator(_build)] | None = None
+    """What a real board's firmware was built from, where that is not this bench's; `hil check` shows it."""
 
     @model_validator(mode="after")
     def _node_fits(self) -> Self:
@@ -164,6 +189,50 @@ class KernelSpec(FileModel):
         if bool(self.sources) == (self.library is not None):
             raise ValueError('name either sources = [...] or library = "..."')
         return self
+
+
+class InputSpec(FileModel):
+    """A switch at the bench, read as a modem line of a serial port."""
+
+    port: Line
+    line: Literal["cts", "dsr", "cd", "ri"]
+
+
+class InterlockSpec(FileModel):
+    """What has to hold before and while anything moves."""
+
+    enable: bool = False
+    """Valve boards move only while they hear the bench's enable frame; a live rig always demands it."""
+    key: InputSpec | None = None
+    """A key switch that has to be on; it stands for the typed name of the rig."""
+    abort: InputSpec | None = None
+    """A switch that ends the flight as Ctrl-C does while it is on."""
+    many: bool = False
+    """Whether a live rig may be flown again and again (`--seeds`) on one arming."""
+
+
+class LimitSpec(FileModel):
+    """What one actuator may do; a limit that is not named is none."""
+
+    strokes: float | None = bounded(0.01, 1e6, "full strokes in a run", default=None)
+    duty: float | None = bounded(1e-4, 1.0, "mean drive over duty_window_s", default=None)
+    duty_window_s: float = bounded(0.02, 1e4, "s", default=10.0)
+    energy_j: float | None = bounded(1e-3, 1e9, "J in a run", default=None)
+    power_w: float | None = bounded(1e-3, 1e6, "W at full drive", default=None)
+
+    @model_validator(mode="after")
+    def _energy_needs_power(self) -> Self:
+        if self.energy_j is not None and self.power_w is None:
+            raise ValueError("energy_j needs power_w, the power at full drive")
+        return self
+
+
+class LimitsSpec(FileModel):
+    """Limits of each kind of actuator, kept by the bench and by the valve boards."""
+
+    valve: LimitSpec = LimitSpec()
+    gimbal: LimitSpec = LimitSpec()
+    igniter: LimitSpec = LimitSpec()
 
 
 def _chosen(name: str, bus: Any) -> Any:
@@ -191,6 +260,8 @@ class Rig(FileModel):
     serial: dict[Name, SerialSpec] = Field(default_factory=dict)
     board: dict[Name, BoardSpec]
     kernel: KernelSpec | None = None
+    interlock: InterlockSpec = InterlockSpec()
+    limits: LimitsSpec | None = None
     path: Annotated[Path, Field(exclude=True)] = Path()
     """Where the rig was read from; filled in by load_rig."""
 
@@ -221,6 +292,12 @@ class Rig(FileModel):
             raise ValueError("a rig without wires has in_process boards only (kernel rung)")
         return self
 
+    @model_validator(mode="after")
+    def _enable_needs_wires(self) -> Self:
+        if not self.can and self.interlock.enable:
+            raise ValueError("interlock.enable: a rig without wires has nothing to send an enable frame on")
+        return self
+
     def _check_serial(self) -> None:
         for name, link in self.serial.items():
             wanted = FORMATS[name].name if name in FORMATS else None
@@ -240,6 +317,11 @@ class Rig(FileModel):
     def sensor_rates_hz(self) -> dict[str, int]:
         """Rates of the sensors that have lines of their own, by the name of the line."""
         return {name: link.rate_hz for name, link in self.serial.items() if link.rate_hz is not None}
+
+    @property
+    def demands_enable(self) -> bool:
+        """True when valve boards move only while they hear the bench's enable frame."""
+        return self.interlock.enable or self.live
 
     @property
     def has_wires(self) -> bool:

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil.executive import Ending, Stop, fly
+from hil.executive.realtime import real_time
 from hil.faults.dispersion import case_toml, disperse
 from hil.files import FileError
+from hil.rig.arming import Arming, leave_for
 from hil.rig.build import BuiltFlight, PaceName, build_flight, describe
+from hil.rig.lock import held
 from hil.rig.plan import Plan
 from hil.signals import RigError
 from hil.tape import Recording, claim_tape, read_tape
@@ -23,6 +26,7 @@ __all__ = ["EXIT_STATUS", "INTERRUPTED", "Run", "run_flight"]
 
 EXIT_STATUS: Final = {"PASS": 0, "FAIL": 1, "ERROR": 3, "INVALID": 4}
 INTERRUPTED: Final = 130
+PREFLIGHT_QUESTIONS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -66,28 +70,45 @@ def run_flight(
     run_dir: Path,
     stop: Stop | None = None,
     on_start: Callable[[], None] | None = None,
+    arming: Arming | None = None,
+    cold: bool = False,
 ) -> Run:
     """Fly a plan once into `run_dir`, which exists and holds no run; `stop` lets others end it early.
 
-    `on_start` is called when everything is set up and the first frame is due.
+    `on_start` is called when everything is set up and the first frame is due.  A live rig flies only
+    with its `arming`; `cold` inhibits every drive of a virtual rig that demands the enable frame.
 
     A rig that breaks is a result (verdict ERROR), not an exception; raises FileError for what the
     files get wrong and for a folder that holds a run.  However it ends, every board is ended and,
     where the disk takes it, run.json is written.
     """
+    if plan.rig.live and pace != "wall":
+        raise FileError(f"rig {plan.rig.name} is live: it flies on the wall clock")
     outcome = _Outcome()
     begin = time.perf_counter()
-    try:
-        with _claimed(run_dir / "tape.mcap"):
-            _keep_drawn_case(plan, seed, run_dir)
-            built = build_flight(plan, seed=seed, pace=pace, run_dir=run_dir)
-    except (RigError, OSError) as error:  # OSError: a log beside the tape
-        outcome.cause = " ".join(str(error).split())
-    else:
-        if on_start is not None:
-            on_start()
-        _fly(built, outcome, stop, begin)
+    with contextlib.ExitStack() as stack:
+        try:
+            leave = leave_for(plan.rig, arming, cold=cold)
+            stack.enter_context(held(plan.rig))
+            _look_at_real_boards(plan)
+            with _claimed(run_dir / "tape.mcap"):
+                _keep_drawn_case(plan, seed, run_dir)
+                built = build_flight(plan, seed=seed, pace=pace, run_dir=run_dir, leave=leave)
+        except (RigError, OSError) as error:  # OSError: a log beside the tape
+            outcome.cause = " ".join(str(error).split())
+        else:
+            if on_start is not None:
+                on_start()
+            _fly(built, outcome, stop, begin)
     return _judged(plan, outcome, seed=seed, pace=pace, run_dir=run_dir)
+
+
+def _look_at_real_boards(plan: Plan) -> None:
+    """Raise RigError unless every board outside is the one that the rig means."""
+    from hil.rig.inquiry import ask_real_boards
+
+    for _ in ask_real_boards(plan.rig, questions=PREFLIGHT_QUESTIONS):
+        pass
 
 
 @contextlib.contextmanager
@@ -126,11 +147,15 @@ def _fly(built: BuiltFlight, outcome: _Outcome, stop: Stop | None, begin: float)
         flight.stop = stop
     try:
         outcome.setup_s = time.perf_counter() - begin
-        ending = fly(flight)
+        granted: dict[str, Any] = {}
+        with contextlib.ExitStack() as stack:
+            if built.info["pace"] == "wall":
+                granted = {"real_time": stack.enter_context(real_time())}
+            ending = fly(flight)
         outcome.ending = ending
         outcome.cause = ending.cause
         outcome.interrupted = ending.reason == "interrupted"
-        outcome.timing = _timing(built, ending)
+        outcome.timing = _timing(built, ending) | granted
         outcome.notes = {
             "reason": ending.reason,
             "cause": ending.cause,
@@ -139,14 +164,15 @@ def _fly(built: BuiltFlight, outcome: _Outcome, stop: Stop | None, begin: float)
             "wires": flight.wires.counters(),
             "bus": flight.wires.bus_figures(),
             "faults": built.book.onsets(),
+            "clocks": {board.name: board.clock.as_dict() for board in built.bare if hasattr(board, "clock")},
         }
         with contextlib.suppress(RigError):  # a full disk has been latched as the cause already
             built.tape.annotate("outcome", outcome.notes)
     finally:
         try:
             built.close()
-        except RigError as error:
-            outcome.cause = outcome.cause or str(error)
+        except (RigError, OSError) as error:  # OSError: a log beside the tape
+            outcome.cause = outcome.cause or " ".join(str(error).split())
         outcome.sha256 = built.tape.signals_sha256
 
 

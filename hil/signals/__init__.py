@@ -13,7 +13,7 @@ from hil.signals.records import (
     Record,
     frame_dtype,
 )
-from hil.signals.stations import Board, BoardLost, Plant, Reality, RigError, Sensors, Tape, Wires
+from hil.signals.stations import Board, BoardLost, Interlock, Plant, Reality, RigError, Sensors, Tape, Wires
 
 __all__ = [
     "ENGINE_STATES",
@@ -27,6 +27,7 @@ __all__ = [
     "BoardLost",
     "Field",
     "Frame",
+    "Interlock",
     "Plant",
     "Reality",
     "Record",

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from hil.signals.timing import BusSheet
 
-__all__ = ["Board", "BoardLost", "Plant", "Reality", "RigError", "Sensors", "Tape", "Wires"]
+__all__ = ["Board", "BoardLost", "Interlock", "Plant", "Reality", "RigError", "Sensors", "Tape", "Wires"]
 
 Reality = Literal["virtual", "real"]
 
@@ -98,6 +98,16 @@ class Wires(Protocol):
 
     def close(self) -> None:
         """Close every bus and link; safe to call twice."""
+
+
+class Interlock(Protocol):
+    """What has to hold for anything to move, looked at once a frame."""
+
+    def look(self, t_ns: int) -> None:
+        """Renew the leave to move for the frame at `t_ns`; raise RigError when the flight has to end."""
+
+    def keep_stopped(self, t_ns: int) -> None:
+        """Withdraw the leave, for good; called again in every frame until the end. Never raises."""
 
 
 class Tape(Protocol):

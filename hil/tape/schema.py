@@ -71,6 +71,10 @@ def timing_definition() -> str:
     ]
     lines += [f"float64 {stage}_s  # s: wall time of this stage in the frame before" for stage in STAGES]
     lines.append("int64 step_instructions  # 1: of the kernel's step in this frame, 0 where nobody counts")
+    lines.append("float64 work_s  # s: what the frame before took in all, waiting not counted")
+    lines.append(
+        "int64 overrun  # 1: why that was too long: 0 it was not, 1 to 5 its longest stage, 6 late start"
+    )
     return "\n".join(lines) + "\n"
 
 

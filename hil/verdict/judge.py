@@ -73,8 +73,10 @@ def _degraded(flight: FlightRecord) -> str | None:
     late = flight.timing["lateness_s"]
     if len(late) == 0:
         return None
+    limits = flight.info.get("timing_limits", {})
     missed, worst = float(np.mean(late > flight.frame_s)), float(np.max(late))
-    if missed > DEGRADED_FRACTION or worst > DEGRADED_LATENESS_S:
+    allowed = float(limits.get("missed_share", DEGRADED_FRACTION))
+    if missed > allowed or worst > float(limits.get("lateness_s", DEGRADED_LATENESS_S)):
         return (
             f"timing degraded: {100 * missed:.1f} % of the frames began more than one period late, "
             f"the worst by {1e3 * worst:.0f} ms; nothing is proven"

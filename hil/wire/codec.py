@@ -182,6 +182,25 @@ class BenchDecoder:
 
         return take
 
+    def listen(self, name: str, take: Callable[[dict[str, float]], None]) -> None:
+        """Hand every accepted frame of message `name` to `take` too, as physical values by signal."""
+        message = self._messages[name]
+        places = [(s.name, _bits(message, s.name), float(s.scale)) for s in message.signals]
+        heard = self._heard[message.frame_id]
+        inner = heard.take
+
+        def both(data: int) -> None:
+            if inner is not None:
+                inner(data)
+            take(
+                {
+                    signal: ((((data >> shift) & mask) ^ sign) - sign) * scale
+                    for signal, (shift, mask, sign), scale in places
+                }
+            )
+
+        heard.take = both
+
     def take(self, frames: Iterable[bytes]) -> None:
         """Decode what was sent in a frame, in its order."""
         for fresh in self._fresh:

@@ -20,9 +20,10 @@ from cantools.database.can import Database, Message
 from hil.files import FileError
 from hil.signals import MAX_ENGINES
 
-__all__ = ["accepted_ids", "check_database", "fingerprint", "load_database", "raw_range"]
+__all__ = ["accepted_ids", "check_database", "fingerprint", "load_database", "raw_range", "table_hash"]
 
 _NUMBERED: Final = re.compile(r"ENGINE_(\d+)_(\w+)")
+_COPY: Final = re.compile(r"ENGINE_(?!1_)\d+_")
 
 
 def raw_range(signal: Any) -> tuple[int, int]:
@@ -39,6 +40,15 @@ def fingerprint(message: Message) -> int:
         for s in message.signals
     ]
     return zlib.crc32(repr((base, message.length, sorted(signals))).encode()) & 0x7FFFFFFF
+
+
+def table_hash(layouts: Mapping[str, int]) -> int:
+    """Return 16 bits that change when any of a table's messages does; `layouts`: fingerprints by name.
+
+    Only engine 1's messages count of those that exist once for each engine.
+    """
+    named = sorted((name, mark) for name, mark in layouts.items() if not _COPY.match(name))
+    return zlib.crc32(repr(named).encode()) & 0xFFFF
 
 
 @functools.lru_cache(maxsize=8)
@@ -84,7 +94,13 @@ def check_database(path: Path, layouts: Mapping[str, int]) -> Database:
 
 
 def accepted_ids(engine: int | None, database: Database) -> frozenset[int]:
-    """Return what a board listens to: a valve board to its own commands, the computer to all valve boards."""
+    """Return what a board listens to.
+
+    A valve board hears its own commands and the bench's enable frame, the computer all valve boards, and
+    both the question who they are.
+    """
     if engine is not None:
-        return frozenset({database.get_message_by_name(f"ENGINE_{engine}_COMMAND").frame_id})
-    return frozenset(m.frame_id for m in database.messages if m.name.endswith(("_STATUS", "_GIMBAL")))
+        wanted = {f"ENGINE_{engine}_COMMAND", "BENCH_ENABLE", "BENCH_QUERY"}
+        return frozenset(database.get_message_by_name(name).frame_id for name in wanted)
+    heard = ("_STATUS", "_GIMBAL", "BENCH_QUERY")
+    return frozenset(m.frame_id for m in database.messages if m.name.endswith(heard))

@@ -10,6 +10,7 @@ from hil.signals.timing import BusSheet
 from hil.wire.bus import Node
 from hil.wire.busbook import BusBook
 from hil.wire.codec import BenchDecoder
+from hil.wire.enable import EnableSender, ReportedDrives
 from hil.wire.serial_line import SerialLine
 
 __all__ = ["CanBus", "WireSet"]
@@ -48,7 +49,19 @@ class WireSet:
         self.serial: dict[str, SerialLine] = {}
         """Serial lines by name, for what can go wrong with them."""
         self._decoder = decoder
+        self._taps: list[Callable[[list[bytes], int], None]] = []
+        self._exchanges = 0
+        self._closers: list[Callable[[], None]] = []
         self._counters: dict[str, Callable[[], dict[str, int]]] = {}
+        self.enable: EnableSender | None = None
+        """What lets the valve boards move, where the rig demands it."""
+        self.drives: ReportedDrives | None = None
+        """What those boards report that they drive."""
+
+    @property
+    def decoder(self) -> BenchDecoder:
+        """The bench's ear on the bus."""
+        return self._decoder
 
     def count_for(self, node: str, counters: Callable[[], dict[str, int]]) -> None:
         """Name the function that says what a receiving node has counted."""
@@ -56,7 +69,13 @@ class WireSet:
 
     def exchange(self, t_ns: int) -> None:
         """Deliver what was sent in this frame, record it, decode it into the frame's records."""
-        self._decoder.take(self.bus.exchange(t_ns))
+        frames = self.bus.exchange(t_ns)
+        self._decoder.take(frames)
+        for tap in self._taps:
+            tap(frames, self._exchanges)
+        self._exchanges += 1
+        if self.drives is not None:
+            self.drives.show()
 
     def pump(self, until_s: float) -> None:
         """Serve the bus until the monotonic time `until_s`."""
@@ -74,6 +93,14 @@ class WireSet:
         counted = {name: count() for name, count in self._counters.items()}
         return {"bench": dict(self._decoder.counts), **counted}
 
+    def tap(self, take: Callable[[list[bytes], int], None]) -> None:
+        """Hand everything that is heard to `take` too, with the number of the exchange, from 0."""
+        self._taps.append(take)
+
+    def on_close(self, close: Callable[[], None]) -> None:
+        """Have something else closed with the wires."""
+        self._closers.append(close)
+
     def bus_sheet(self) -> BusSheet | None:
         """Return the diagnostics of the bus; None where a real bus does the timing."""
         book = self.bus.book()
@@ -84,5 +111,7 @@ class WireSet:
         return self.bus.figures()
 
     def close(self) -> None:
-        """Close the bus; safe to call twice."""
+        """Close the bus and what else belongs to the wires; safe to call twice."""
         self.bus.close()
+        while self._closers:
+            self._closers.pop()()

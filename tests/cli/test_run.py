@@ -205,10 +205,10 @@ def test_ctrl_c_makes_safe_and_is_130(case: Path, number: signal.Signals) -> Non
 
 
 def test_live_rigs_are_3_and_name_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("run", "check"):
+    for command, what in (("run", "rig bench_example is live and not armed"), ("check", "can.engine: ")):
         assert main([command, str(SHIPPED / "bench_example.toml")]) == 3
         _, err = capsys.readouterr()
-        assert err.startswith("hil: can.engine: socketcan can0: ")
+        assert err.startswith(f"hil: {what}")
         assert err.count("\n") == 1
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hil.boards.process import ANSWER_S
+from hil.boards.process import WALL_ANSWER_S
 from hil.faults.case import SHIPPED
 from hil.tape import read_tape
 from hil.tape.reader import Recording
@@ -96,7 +96,7 @@ def test_a_lost_valve_board_closes_all_others(number: signal.Signals, tmp_path: 
     tape = check_closed(tmp_path / "out", (0, 2))
     fresh = tape.frames["status"]["fresh"]
     spoke = int(np.flatnonzero(fresh[:, 1])[-1])
-    noticed = 0 if number == signal.SIGKILL else round(ANSWER_S * 100)
+    noticed = 0 if number == signal.SIGKILL else round(WALL_ANSWER_S * 100)
     shut = np.flatnonzero(tape.frames["status"]["state"][:, 0] == 4)[0]
     assert shut - spoke <= noticed + 7 + 2 * SLACK
 

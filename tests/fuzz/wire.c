@@ -320,26 +320,30 @@ static void sensor_lines(void)
 
 static ev_config_t valve_config(void)
 {
-    static const ev_config_t config = {EV_CONFIG_VERSION,
-                                       sizeof(ev_config_t),
-                                       0.01,
-                                       0.05,
-                                       2.0,
-                                       8.0,
-                                       0.3,
-                                       6.0,
-                                       0.12,
-                                       1e7,
-                                       0.1,
-                                       0.05,
-                                       0.05,
-                                       0.4,
-                                       1.0,
-                                       0.1,
-                                       0.6,
-                                       0.02,
-                                       NODE,
-                                       EV_OX};
+    static const ev_config_t config = {
+        EV_CONFIG_VERSION,
+        sizeof(ev_config_t),
+        0.01,
+        0.05,
+        2.0,
+        8.0,
+        0.3,
+        6.0,
+        0.12,
+        1e7,
+        0.1,
+        0.05,
+        0.05,
+        0.4,
+        1.0,
+        0.1,
+        0.6,
+        0.02,
+        {{0.0, 0.0, 0.0, 0.0, 0.0}, {0.0, 0.0, 0.0, 0.0, 0.0}, {0.0, 0.0, 0.0, 0.0, 0.0}},
+        NODE,
+        EV_OX,
+        0,
+        0};
     ev_config_t c = config;
     const uint8_t how = fuzz_byte(s.f);
     if (how < 64) { /* one number of it is anything */

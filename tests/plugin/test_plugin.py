@@ -48,3 +48,9 @@ def test_a_missing_rig_ends_the_session_with_its_cause(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "nowhere.toml: no such file" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_a_live_rig_is_never_flown_from_a_test(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, "--hil-rig", str(RIGS / "bench_example.toml"))
+    assert done.returncode == 3
+    assert "rig bench_example is live and not armed" in done.stdout

@@ -119,7 +119,8 @@ def test_the_command_says_that_a_rig_is_live(
     (tmp_path / "bus.dbc").write_bytes((SHIPPED / "bus.dbc").read_bytes())
     assert main([command, str(tmp_path / "rig.toml")]) == 3
     out, err = capsys.readouterr()
-    assert err.startswith("hil: can.engine: slcan vcanport: ")
+    told = {"check": "can.engine: slcan vcanport: ", "run": "rig virtual is live and not armed: "}
+    assert err.startswith(f"hil: {told[command]}")
     if command == "check":
         assert out.startswith("rig virtual: live, can reach hardware\n")
 

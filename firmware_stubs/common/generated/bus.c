@@ -161,6 +161,113 @@ static inline uint64_t unpack_right_shift_u64(
     return (uint64_t)((uint64_t)(value & mask) >> shift);
 }
 
+int bus_bench_enable_pack(
+    uint8_t *dst_p,
+    const struct bus_bench_enable_t *src_p,
+    size_t size)
+{
+    if (size < 8u) {
+        return (-EINVAL);
+    }
+
+    memset(&dst_p[0], 0, 8);
+
+    dst_p[0] |= pack_left_shift_u8(src_p->mode, 0u, 0x03u);
+    dst_p[0] |= pack_left_shift_u8(src_p->igniter, 2u, 0x04u);
+    dst_p[2] |= pack_left_shift_u32(src_p->nonce, 0u, 0xffu);
+    dst_p[3] |= pack_right_shift_u32(src_p->nonce, 8u, 0xffu);
+    dst_p[4] |= pack_right_shift_u32(src_p->nonce, 16u, 0xffu);
+    dst_p[5] |= pack_right_shift_u32(src_p->nonce, 24u, 0xffu);
+    dst_p[6] |= pack_left_shift_u8(src_p->counter, 4u, 0xf0u);
+    dst_p[7] |= pack_left_shift_u8(src_p->checksum, 0u, 0xffu);
+
+    return (8);
+}
+
+int bus_bench_enable_unpack(
+    struct bus_bench_enable_t *dst_p,
+    const uint8_t *src_p,
+    size_t size)
+{
+    if (size < 8u) {
+        return (-EINVAL);
+    }
+
+    dst_p->mode = unpack_right_shift_u8(src_p[0], 0u, 0x03u);
+    dst_p->igniter = unpack_right_shift_u8(src_p[0], 2u, 0x04u);
+    dst_p->nonce = unpack_right_shift_u32(src_p[2], 0u, 0xffu);
+    dst_p->nonce |= unpack_left_shift_u32(src_p[3], 8u, 0xffu);
+    dst_p->nonce |= unpack_left_shift_u32(src_p[4], 16u, 0xffu);
+    dst_p->nonce |= unpack_left_shift_u32(src_p[5], 24u, 0xffu);
+    dst_p->counter = unpack_right_shift_u8(src_p[6], 4u, 0xf0u);
+    dst_p->checksum = unpack_right_shift_u8(src_p[7], 0u, 0xffu);
+
+    return (0);
+}
+
+int bus_bench_enable_init(struct bus_bench_enable_t *msg_p)
+{
+    if (msg_p == NULL) return -1;
+
+    memset(msg_p, 0, sizeof(struct bus_bench_enable_t));
+
+    return 0;
+}
+
+bool bus_bench_enable_mode_is_in_range(uint8_t value)
+{
+    return (value <= 2u);
+}
+
+bool bus_bench_enable_mode_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 2.0));
+}
+
+bool bus_bench_enable_igniter_is_in_range(uint8_t value)
+{
+    return (value <= 1u);
+}
+
+bool bus_bench_enable_igniter_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 1.0));
+}
+
+bool bus_bench_enable_nonce_is_in_range(uint32_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_bench_enable_nonce_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 4294967295.0));
+}
+
+bool bus_bench_enable_counter_is_in_range(uint8_t value)
+{
+    return (value <= 15u);
+}
+
+bool bus_bench_enable_counter_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 15.0));
+}
+
+bool bus_bench_enable_checksum_is_in_range(uint8_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_bench_enable_checksum_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 255.0));
+}
+
 int bus_engine_1_command_pack(
     uint8_t *dst_p,
     const struct bus_engine_1_command_t *src_p,
@@ -566,6 +673,203 @@ bool bus_engine_1_gimbal_checksum_is_in_range(uint8_t value)
 }
 
 bool bus_engine_1_gimbal_checksum_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 255.0));
+}
+
+int bus_engine_1_drive_pack(
+    uint8_t *dst_p,
+    const struct bus_engine_1_drive_t *src_p,
+    size_t size)
+{
+    uint16_t fuel_drive;
+    uint16_t gimbal_x_drive;
+    uint16_t gimbal_y_drive;
+    uint16_t ox_drive;
+
+    if (size < 8u) {
+        return (-EINVAL);
+    }
+
+    memset(&dst_p[0], 0, 8);
+
+    ox_drive = (uint16_t)src_p->ox_drive;
+    dst_p[0] |= pack_left_shift_u16(ox_drive, 0u, 0xffu);
+    dst_p[1] |= pack_right_shift_u16(ox_drive, 8u, 0x03u);
+    fuel_drive = (uint16_t)src_p->fuel_drive;
+    dst_p[1] |= pack_left_shift_u16(fuel_drive, 2u, 0xfcu);
+    dst_p[2] |= pack_right_shift_u16(fuel_drive, 6u, 0x0fu);
+    gimbal_x_drive = (uint16_t)src_p->gimbal_x_drive;
+    dst_p[2] |= pack_left_shift_u16(gimbal_x_drive, 4u, 0xf0u);
+    dst_p[3] |= pack_right_shift_u16(gimbal_x_drive, 4u, 0x3fu);
+    gimbal_y_drive = (uint16_t)src_p->gimbal_y_drive;
+    dst_p[3] |= pack_left_shift_u16(gimbal_y_drive, 6u, 0xc0u);
+    dst_p[4] |= pack_right_shift_u16(gimbal_y_drive, 2u, 0xffu);
+    dst_p[5] |= pack_left_shift_u8(src_p->igniter, 0u, 0x01u);
+    dst_p[5] |= pack_left_shift_u8(src_p->mode, 1u, 0x06u);
+    dst_p[5] |= pack_left_shift_u8(src_p->nonce_low, 3u, 0xf8u);
+    dst_p[6] |= pack_right_shift_u8(src_p->nonce_low, 5u, 0x07u);
+    dst_p[6] |= pack_left_shift_u8(src_p->counter, 4u, 0xf0u);
+    dst_p[7] |= pack_left_shift_u8(src_p->checksum, 0u, 0xffu);
+
+    return (8);
+}
+
+int bus_engine_1_drive_unpack(
+    struct bus_engine_1_drive_t *dst_p,
+    const uint8_t *src_p,
+    size_t size)
+{
+    uint16_t fuel_drive;
+    uint16_t gimbal_x_drive;
+    uint16_t gimbal_y_drive;
+    uint16_t ox_drive;
+
+    if (size < 8u) {
+        return (-EINVAL);
+    }
+
+    ox_drive = unpack_right_shift_u16(src_p[0], 0u, 0xffu);
+    ox_drive |= unpack_left_shift_u16(src_p[1], 8u, 0x03u);
+
+    if ((ox_drive & (1u << 9)) != 0u) {
+        ox_drive |= 0xfc00u;
+    }
+
+    dst_p->ox_drive = (int16_t)ox_drive;
+    fuel_drive = unpack_right_shift_u16(src_p[1], 2u, 0xfcu);
+    fuel_drive |= unpack_left_shift_u16(src_p[2], 6u, 0x0fu);
+
+    if ((fuel_drive & (1u << 9)) != 0u) {
+        fuel_drive |= 0xfc00u;
+    }
+
+    dst_p->fuel_drive = (int16_t)fuel_drive;
+    gimbal_x_drive = unpack_right_shift_u16(src_p[2], 4u, 0xf0u);
+    gimbal_x_drive |= unpack_left_shift_u16(src_p[3], 4u, 0x3fu);
+
+    if ((gimbal_x_drive & (1u << 9)) != 0u) {
+        gimbal_x_drive |= 0xfc00u;
+    }
+
+    dst_p->gimbal_x_drive = (int16_t)gimbal_x_drive;
+    gimbal_y_drive = unpack_right_shift_u16(src_p[3], 6u, 0xc0u);
+    gimbal_y_drive |= unpack_left_shift_u16(src_p[4], 2u, 0xffu);
+
+    if ((gimbal_y_drive & (1u << 9)) != 0u) {
+        gimbal_y_drive |= 0xfc00u;
+    }
+
+    dst_p->gimbal_y_drive = (int16_t)gimbal_y_drive;
+    dst_p->igniter = unpack_right_shift_u8(src_p[5], 0u, 0x01u);
+    dst_p->mode = unpack_right_shift_u8(src_p[5], 1u, 0x06u);
+    dst_p->nonce_low = unpack_right_shift_u8(src_p[5], 3u, 0xf8u);
+    dst_p->nonce_low |= unpack_left_shift_u8(src_p[6], 5u, 0x07u);
+    dst_p->counter = unpack_right_shift_u8(src_p[6], 4u, 0xf0u);
+    dst_p->checksum = unpack_right_shift_u8(src_p[7], 0u, 0xffu);
+
+    return (0);
+}
+
+int bus_engine_1_drive_init(struct bus_engine_1_drive_t *msg_p)
+{
+    if (msg_p == NULL) return -1;
+
+    memset(msg_p, 0, sizeof(struct bus_engine_1_drive_t));
+
+    return 0;
+}
+
+bool bus_engine_1_drive_ox_drive_is_in_range(int16_t value)
+{
+    return ((value >= -500) && (value <= 500));
+}
+
+bool bus_engine_1_drive_ox_drive_is_in_phys_range(double value)
+{
+    return ((value >= -1.0) && (value <= 1.0));
+}
+
+bool bus_engine_1_drive_fuel_drive_is_in_range(int16_t value)
+{
+    return ((value >= -500) && (value <= 500));
+}
+
+bool bus_engine_1_drive_fuel_drive_is_in_phys_range(double value)
+{
+    return ((value >= -1.0) && (value <= 1.0));
+}
+
+bool bus_engine_1_drive_gimbal_x_drive_is_in_range(int16_t value)
+{
+    return ((value >= -500) && (value <= 500));
+}
+
+bool bus_engine_1_drive_gimbal_x_drive_is_in_phys_range(double value)
+{
+    return ((value >= -1.0) && (value <= 1.0));
+}
+
+bool bus_engine_1_drive_gimbal_y_drive_is_in_range(int16_t value)
+{
+    return ((value >= -500) && (value <= 500));
+}
+
+bool bus_engine_1_drive_gimbal_y_drive_is_in_phys_range(double value)
+{
+    return ((value >= -1.0) && (value <= 1.0));
+}
+
+bool bus_engine_1_drive_igniter_is_in_range(uint8_t value)
+{
+    return (value <= 1u);
+}
+
+bool bus_engine_1_drive_igniter_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 1.0));
+}
+
+bool bus_engine_1_drive_mode_is_in_range(uint8_t value)
+{
+    return (value <= 2u);
+}
+
+bool bus_engine_1_drive_mode_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 2.0));
+}
+
+bool bus_engine_1_drive_nonce_low_is_in_range(uint8_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_engine_1_drive_nonce_low_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 255.0));
+}
+
+bool bus_engine_1_drive_counter_is_in_range(uint8_t value)
+{
+    return (value <= 15u);
+}
+
+bool bus_engine_1_drive_counter_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 15.0));
+}
+
+bool bus_engine_1_drive_checksum_is_in_range(uint8_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_engine_1_drive_checksum_is_in_phys_range(double value)
 {
     return ((value >= 0.0) && (value <= 255.0));
 }
@@ -1858,4 +2162,357 @@ bool bus_nav_solution_force_z_mps2_is_in_range(int32_t value)
 bool bus_nav_solution_force_z_mps2_is_in_phys_range(double value)
 {
     return ((value >= -838.8607) && (value <= 838.8607));
+}
+
+int bus_bench_query_pack(
+    uint8_t *dst_p,
+    const struct bus_bench_query_t *src_p,
+    size_t size)
+{
+    if (size < 8u) {
+        return (-EINVAL);
+    }
+
+    memset(&dst_p[0], 0, 8);
+
+    dst_p[0] |= pack_left_shift_u8(src_p->echo, 0u, 0x03u);
+    dst_p[6] |= pack_left_shift_u8(src_p->counter, 4u, 0xf0u);
+    dst_p[7] |= pack_left_shift_u8(src_p->checksum, 0u, 0xffu);
+
+    return (8);
+}
+
+int bus_bench_query_unpack(
+    struct bus_bench_query_t *dst_p,
+    const uint8_t *src_p,
+    size_t size)
+{
+    if (size < 8u) {
+        return (-EINVAL);
+    }
+
+    dst_p->echo = unpack_right_shift_u8(src_p[0], 0u, 0x03u);
+    dst_p->counter = unpack_right_shift_u8(src_p[6], 4u, 0xf0u);
+    dst_p->checksum = unpack_right_shift_u8(src_p[7], 0u, 0xffu);
+
+    return (0);
+}
+
+int bus_bench_query_init(struct bus_bench_query_t *msg_p)
+{
+    if (msg_p == NULL) return -1;
+
+    memset(msg_p, 0, sizeof(struct bus_bench_query_t));
+
+    return 0;
+}
+
+bool bus_bench_query_echo_is_in_range(uint8_t value)
+{
+    return (value <= 3u);
+}
+
+bool bus_bench_query_echo_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 3.0));
+}
+
+bool bus_bench_query_counter_is_in_range(uint8_t value)
+{
+    return (value <= 15u);
+}
+
+bool bus_bench_query_counter_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 15.0));
+}
+
+bool bus_bench_query_checksum_is_in_range(uint8_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_bench_query_checksum_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 255.0));
+}
+
+int bus_engine_1_identity_pack(
+    uint8_t *dst_p,
+    const struct bus_engine_1_identity_t *src_p,
+    size_t size)
+{
+    if (size < 8u) {
+        return (-EINVAL);
+    }
+
+    memset(&dst_p[0], 0, 8);
+
+    dst_p[0] |= pack_left_shift_u8(src_p->role, 0u, 0x03u);
+    dst_p[0] |= pack_left_shift_u8(src_p->version, 2u, 0xfcu);
+    dst_p[1] |= pack_right_shift_u8(src_p->version, 6u, 0x03u);
+    dst_p[1] |= pack_left_shift_u32(src_p->build, 2u, 0xfcu);
+    dst_p[2] |= pack_right_shift_u32(src_p->build, 6u, 0xffu);
+    dst_p[3] |= pack_right_shift_u32(src_p->build, 14u, 0xffu);
+    dst_p[4] |= pack_right_shift_u32(src_p->build, 22u, 0x03u);
+    dst_p[4] |= pack_left_shift_u16(src_p->table, 2u, 0xfcu);
+    dst_p[5] |= pack_right_shift_u16(src_p->table, 6u, 0xffu);
+    dst_p[6] |= pack_right_shift_u16(src_p->table, 14u, 0x03u);
+    dst_p[6] |= pack_left_shift_u8(src_p->echo, 2u, 0x0cu);
+    dst_p[6] |= pack_left_shift_u8(src_p->counter, 4u, 0xf0u);
+    dst_p[7] |= pack_left_shift_u8(src_p->checksum, 0u, 0xffu);
+
+    return (8);
+}
+
+int bus_engine_1_identity_unpack(
+    struct bus_engine_1_identity_t *dst_p,
+    const uint8_t *src_p,
+    size_t size)
+{
+    if (size < 8u) {
+        return (-EINVAL);
+    }
+
+    dst_p->role = unpack_right_shift_u8(src_p[0], 0u, 0x03u);
+    dst_p->version = unpack_right_shift_u8(src_p[0], 2u, 0xfcu);
+    dst_p->version |= unpack_left_shift_u8(src_p[1], 6u, 0x03u);
+    dst_p->build = unpack_right_shift_u32(src_p[1], 2u, 0xfcu);
+    dst_p->build |= unpack_left_shift_u32(src_p[2], 6u, 0xffu);
+    dst_p->build |= unpack_left_shift_u32(src_p[3], 14u, 0xffu);
+    dst_p->build |= unpack_left_shift_u32(src_p[4], 22u, 0x03u);
+    dst_p->table = unpack_right_shift_u16(src_p[4], 2u, 0xfcu);
+    dst_p->table |= unpack_left_shift_u16(src_p[5], 6u, 0xffu);
+    dst_p->table |= unpack_left_shift_u16(src_p[6], 14u, 0x03u);
+    dst_p->echo = unpack_right_shift_u8(src_p[6], 2u, 0x0cu);
+    dst_p->counter = unpack_right_shift_u8(src_p[6], 4u, 0xf0u);
+    dst_p->checksum = unpack_right_shift_u8(src_p[7], 0u, 0xffu);
+
+    return (0);
+}
+
+int bus_engine_1_identity_init(struct bus_engine_1_identity_t *msg_p)
+{
+    if (msg_p == NULL) return -1;
+
+    memset(msg_p, 0, sizeof(struct bus_engine_1_identity_t));
+
+    return 0;
+}
+
+bool bus_engine_1_identity_role_is_in_range(uint8_t value)
+{
+    return (value <= 1u);
+}
+
+bool bus_engine_1_identity_role_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 1.0));
+}
+
+bool bus_engine_1_identity_version_is_in_range(uint8_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_engine_1_identity_version_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 255.0));
+}
+
+bool bus_engine_1_identity_build_is_in_range(uint32_t value)
+{
+    return (value <= 16777215u);
+}
+
+bool bus_engine_1_identity_build_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 16777215.0));
+}
+
+bool bus_engine_1_identity_table_is_in_range(uint16_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_engine_1_identity_table_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 65535.0));
+}
+
+bool bus_engine_1_identity_echo_is_in_range(uint8_t value)
+{
+    return (value <= 3u);
+}
+
+bool bus_engine_1_identity_echo_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 3.0));
+}
+
+bool bus_engine_1_identity_counter_is_in_range(uint8_t value)
+{
+    return (value <= 15u);
+}
+
+bool bus_engine_1_identity_counter_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 15.0));
+}
+
+bool bus_engine_1_identity_checksum_is_in_range(uint8_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_engine_1_identity_checksum_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 255.0));
+}
+
+int bus_computer_identity_pack(
+    uint8_t *dst_p,
+    const struct bus_computer_identity_t *src_p,
+    size_t size)
+{
+    if (size < 8u) {
+        return (-EINVAL);
+    }
+
+    memset(&dst_p[0], 0, 8);
+
+    dst_p[0] |= pack_left_shift_u8(src_p->role, 0u, 0x03u);
+    dst_p[0] |= pack_left_shift_u8(src_p->version, 2u, 0xfcu);
+    dst_p[1] |= pack_right_shift_u8(src_p->version, 6u, 0x03u);
+    dst_p[1] |= pack_left_shift_u32(src_p->build, 2u, 0xfcu);
+    dst_p[2] |= pack_right_shift_u32(src_p->build, 6u, 0xffu);
+    dst_p[3] |= pack_right_shift_u32(src_p->build, 14u, 0xffu);
+    dst_p[4] |= pack_right_shift_u32(src_p->build, 22u, 0x03u);
+    dst_p[4] |= pack_left_shift_u16(src_p->table, 2u, 0xfcu);
+    dst_p[5] |= pack_right_shift_u16(src_p->table, 6u, 0xffu);
+    dst_p[6] |= pack_right_shift_u16(src_p->table, 14u, 0x03u);
+    dst_p[6] |= pack_left_shift_u8(src_p->echo, 2u, 0x0cu);
+    dst_p[6] |= pack_left_shift_u8(src_p->counter, 4u, 0xf0u);
+    dst_p[7] |= pack_left_shift_u8(src_p->checksum, 0u, 0xffu);
+
+    return (8);
+}
+
+int bus_computer_identity_unpack(
+    struct bus_computer_identity_t *dst_p,
+    const uint8_t *src_p,
+    size_t size)
+{
+    if (size < 8u) {
+        return (-EINVAL);
+    }
+
+    dst_p->role = unpack_right_shift_u8(src_p[0], 0u, 0x03u);
+    dst_p->version = unpack_right_shift_u8(src_p[0], 2u, 0xfcu);
+    dst_p->version |= unpack_left_shift_u8(src_p[1], 6u, 0x03u);
+    dst_p->build = unpack_right_shift_u32(src_p[1], 2u, 0xfcu);
+    dst_p->build |= unpack_left_shift_u32(src_p[2], 6u, 0xffu);
+    dst_p->build |= unpack_left_shift_u32(src_p[3], 14u, 0xffu);
+    dst_p->build |= unpack_left_shift_u32(src_p[4], 22u, 0x03u);
+    dst_p->table = unpack_right_shift_u16(src_p[4], 2u, 0xfcu);
+    dst_p->table |= unpack_left_shift_u16(src_p[5], 6u, 0xffu);
+    dst_p->table |= unpack_left_shift_u16(src_p[6], 14u, 0x03u);
+    dst_p->echo = unpack_right_shift_u8(src_p[6], 2u, 0x0cu);
+    dst_p->counter = unpack_right_shift_u8(src_p[6], 4u, 0xf0u);
+    dst_p->checksum = unpack_right_shift_u8(src_p[7], 0u, 0xffu);
+
+    return (0);
+}
+
+int bus_computer_identity_init(struct bus_computer_identity_t *msg_p)
+{
+    if (msg_p == NULL) return -1;
+
+    memset(msg_p, 0, sizeof(struct bus_computer_identity_t));
+
+    return 0;
+}
+
+bool bus_computer_identity_role_is_in_range(uint8_t value)
+{
+    return (value <= 1u);
+}
+
+bool bus_computer_identity_role_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 1.0));
+}
+
+bool bus_computer_identity_version_is_in_range(uint8_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_computer_identity_version_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 255.0));
+}
+
+bool bus_computer_identity_build_is_in_range(uint32_t value)
+{
+    return (value <= 16777215u);
+}
+
+bool bus_computer_identity_build_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 16777215.0));
+}
+
+bool bus_computer_identity_table_is_in_range(uint16_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_computer_identity_table_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 65535.0));
+}
+
+bool bus_computer_identity_echo_is_in_range(uint8_t value)
+{
+    return (value <= 3u);
+}
+
+bool bus_computer_identity_echo_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 3.0));
+}
+
+bool bus_computer_identity_counter_is_in_range(uint8_t value)
+{
+    return (value <= 15u);
+}
+
+bool bus_computer_identity_counter_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 15.0));
+}
+
+bool bus_computer_identity_checksum_is_in_range(uint8_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_computer_identity_checksum_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 255.0));
 }

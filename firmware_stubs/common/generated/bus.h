@@ -45,9 +45,11 @@ extern "C" {
 #endif
 
 /* Frame ids. */
+#define BUS_BENCH_ENABLE_FRAME_ID (0x10u)
 #define BUS_ENGINE_1_COMMAND_FRAME_ID (0x41u)
 #define BUS_ENGINE_1_STATUS_FRAME_ID (0x101u)
 #define BUS_ENGINE_1_GIMBAL_FRAME_ID (0x141u)
+#define BUS_ENGINE_1_DRIVE_FRAME_ID (0x181u)
 #define BUS_TELEMETRY_MODE_FRAME_ID (0x200u)
 #define BUS_TELEMETRY_FAILED_FRAME_ID (0x201u)
 #define BUS_TELEMETRY_SHARE_FRAME_ID (0x202u)
@@ -56,11 +58,16 @@ extern "C" {
 #define BUS_TELEMETRY_MASS_FRAME_ID (0x205u)
 #define BUS_TELEMETRY_KERNEL_FRAME_ID (0x206u)
 #define BUS_NAV_SOLUTION_FRAME_ID (0x300u)
+#define BUS_BENCH_QUERY_FRAME_ID (0x700u)
+#define BUS_ENGINE_1_IDENTITY_FRAME_ID (0x701u)
+#define BUS_COMPUTER_IDENTITY_FRAME_ID (0x740u)
 
 /* Frame lengths in bytes. */
+#define BUS_BENCH_ENABLE_LENGTH (8u)
 #define BUS_ENGINE_1_COMMAND_LENGTH (8u)
 #define BUS_ENGINE_1_STATUS_LENGTH (8u)
 #define BUS_ENGINE_1_GIMBAL_LENGTH (8u)
+#define BUS_ENGINE_1_DRIVE_LENGTH (8u)
 #define BUS_TELEMETRY_MODE_LENGTH (8u)
 #define BUS_TELEMETRY_FAILED_LENGTH (8u)
 #define BUS_TELEMETRY_SHARE_LENGTH (8u)
@@ -69,11 +76,16 @@ extern "C" {
 #define BUS_TELEMETRY_MASS_LENGTH (8u)
 #define BUS_TELEMETRY_KERNEL_LENGTH (8u)
 #define BUS_NAV_SOLUTION_LENGTH (64u)
+#define BUS_BENCH_QUERY_LENGTH (8u)
+#define BUS_ENGINE_1_IDENTITY_LENGTH (8u)
+#define BUS_COMPUTER_IDENTITY_LENGTH (8u)
 
 /* Extended or standard frame types. */
+#define BUS_BENCH_ENABLE_IS_EXTENDED (0)
 #define BUS_ENGINE_1_COMMAND_IS_EXTENDED (0)
 #define BUS_ENGINE_1_STATUS_IS_EXTENDED (0)
 #define BUS_ENGINE_1_GIMBAL_IS_EXTENDED (0)
+#define BUS_ENGINE_1_DRIVE_IS_EXTENDED (0)
 #define BUS_TELEMETRY_MODE_IS_EXTENDED (0)
 #define BUS_TELEMETRY_FAILED_IS_EXTENDED (0)
 #define BUS_TELEMETRY_SHARE_IS_EXTENDED (0)
@@ -82,11 +94,16 @@ extern "C" {
 #define BUS_TELEMETRY_MASS_IS_EXTENDED (0)
 #define BUS_TELEMETRY_KERNEL_IS_EXTENDED (0)
 #define BUS_NAV_SOLUTION_IS_EXTENDED (0)
+#define BUS_BENCH_QUERY_IS_EXTENDED (0)
+#define BUS_ENGINE_1_IDENTITY_IS_EXTENDED (0)
+#define BUS_COMPUTER_IDENTITY_IS_EXTENDED (0)
 
 /* Frame cycle times in milliseconds. */
+#define BUS_BENCH_ENABLE_CYCLE_TIME_MS (10u)
 #define BUS_ENGINE_1_COMMAND_CYCLE_TIME_MS (10u)
 #define BUS_ENGINE_1_STATUS_CYCLE_TIME_MS (10u)
 #define BUS_ENGINE_1_GIMBAL_CYCLE_TIME_MS (10u)
+#define BUS_ENGINE_1_DRIVE_CYCLE_TIME_MS (10u)
 #define BUS_TELEMETRY_MODE_CYCLE_TIME_MS (10u)
 #define BUS_TELEMETRY_FAILED_CYCLE_TIME_MS (10u)
 #define BUS_TELEMETRY_SHARE_CYCLE_TIME_MS (10u)
@@ -97,6 +114,10 @@ extern "C" {
 #define BUS_NAV_SOLUTION_CYCLE_TIME_MS (10u)
 
 /* Signal choices. */
+#define BUS_BENCH_ENABLE_MODE_STOP_CHOICE (0u)
+#define BUS_BENCH_ENABLE_MODE_COLD_CHOICE (1u)
+#define BUS_BENCH_ENABLE_MODE_DRIVE_CHOICE (2u)
+
 #define BUS_ENGINE_1_COMMAND_REQUEST_SAFE_CHOICE (0u)
 #define BUS_ENGINE_1_COMMAND_REQUEST_ARM_CHOICE (1u)
 #define BUS_ENGINE_1_COMMAND_REQUEST_START_CHOICE (2u)
@@ -109,6 +130,10 @@ extern "C" {
 #define BUS_ENGINE_1_STATUS_STATE_MAINSTAGE_CHOICE (3u)
 #define BUS_ENGINE_1_STATUS_STATE_SHUTDOWN_CHOICE (4u)
 #define BUS_ENGINE_1_STATUS_STATE_FAULT_CHOICE (5u)
+
+#define BUS_ENGINE_1_DRIVE_MODE_STOP_CHOICE (0u)
+#define BUS_ENGINE_1_DRIVE_MODE_COLD_CHOICE (1u)
+#define BUS_ENGINE_1_DRIVE_MODE_DRIVE_CHOICE (2u)
 
 #define BUS_TELEMETRY_MODE_MODE_COAST_CHOICE (0u)
 #define BUS_TELEMETRY_MODE_MODE_IGNITION_CHOICE (1u)
@@ -123,10 +148,18 @@ extern "C" {
 #define BUS_TELEMETRY_MODE_PLAN_SOURCE_OPTIMISER_CHOICE (2u)
 #define BUS_TELEMETRY_MODE_PLAN_SOURCE_ASIDE_CHOICE (3u)
 
+#define BUS_ENGINE_1_IDENTITY_ROLE_ENGINE_VALVE_CHOICE (0u)
+#define BUS_ENGINE_1_IDENTITY_ROLE_FLIGHT_COMPUTER_CHOICE (1u)
+
+#define BUS_COMPUTER_IDENTITY_ROLE_ENGINE_VALVE_CHOICE (0u)
+#define BUS_COMPUTER_IDENTITY_ROLE_FLIGHT_COMPUTER_CHOICE (1u)
+
 /* Frame Names. */
+#define BUS_BENCH_ENABLE_NAME "BENCH_ENABLE"
 #define BUS_ENGINE_1_COMMAND_NAME "ENGINE_1_COMMAND"
 #define BUS_ENGINE_1_STATUS_NAME "ENGINE_1_STATUS"
 #define BUS_ENGINE_1_GIMBAL_NAME "ENGINE_1_GIMBAL"
+#define BUS_ENGINE_1_DRIVE_NAME "ENGINE_1_DRIVE"
 #define BUS_TELEMETRY_MODE_NAME "TELEMETRY_MODE"
 #define BUS_TELEMETRY_FAILED_NAME "TELEMETRY_FAILED"
 #define BUS_TELEMETRY_SHARE_NAME "TELEMETRY_SHARE"
@@ -135,8 +168,16 @@ extern "C" {
 #define BUS_TELEMETRY_MASS_NAME "TELEMETRY_MASS"
 #define BUS_TELEMETRY_KERNEL_NAME "TELEMETRY_KERNEL"
 #define BUS_NAV_SOLUTION_NAME "NAV_SOLUTION"
+#define BUS_BENCH_QUERY_NAME "BENCH_QUERY"
+#define BUS_ENGINE_1_IDENTITY_NAME "ENGINE_1_IDENTITY"
+#define BUS_COMPUTER_IDENTITY_NAME "COMPUTER_IDENTITY"
 
 /* Signal Names. */
+#define BUS_BENCH_ENABLE_MODE_NAME "mode"
+#define BUS_BENCH_ENABLE_IGNITER_NAME "igniter"
+#define BUS_BENCH_ENABLE_NONCE_NAME "nonce"
+#define BUS_BENCH_ENABLE_COUNTER_NAME "COUNTER"
+#define BUS_BENCH_ENABLE_CHECKSUM_NAME "CHECKSUM"
 #define BUS_ENGINE_1_COMMAND_REQUEST_NAME "request"
 #define BUS_ENGINE_1_COMMAND_OX_VALVE_CMD_NAME "ox_valve_cmd"
 #define BUS_ENGINE_1_COMMAND_FUEL_VALVE_CMD_NAME "fuel_valve_cmd"
@@ -156,6 +197,15 @@ extern "C" {
 #define BUS_ENGINE_1_GIMBAL_REJECTED_NAME "rejected"
 #define BUS_ENGINE_1_GIMBAL_COUNTER_NAME "COUNTER"
 #define BUS_ENGINE_1_GIMBAL_CHECKSUM_NAME "CHECKSUM"
+#define BUS_ENGINE_1_DRIVE_OX_DRIVE_NAME "ox_drive"
+#define BUS_ENGINE_1_DRIVE_FUEL_DRIVE_NAME "fuel_drive"
+#define BUS_ENGINE_1_DRIVE_GIMBAL_X_DRIVE_NAME "gimbal_x_drive"
+#define BUS_ENGINE_1_DRIVE_GIMBAL_Y_DRIVE_NAME "gimbal_y_drive"
+#define BUS_ENGINE_1_DRIVE_IGNITER_NAME "igniter"
+#define BUS_ENGINE_1_DRIVE_MODE_NAME "mode"
+#define BUS_ENGINE_1_DRIVE_NONCE_LOW_NAME "nonce_low"
+#define BUS_ENGINE_1_DRIVE_COUNTER_NAME "COUNTER"
+#define BUS_ENGINE_1_DRIVE_CHECKSUM_NAME "CHECKSUM"
 #define BUS_TELEMETRY_MODE_MODE_NAME "mode"
 #define BUS_TELEMETRY_MODE_PLAN_SOURCE_NAME "plan_source"
 #define BUS_TELEMETRY_MODE_REJECTED_NAME "rejected"
@@ -209,6 +259,67 @@ extern "C" {
 #define BUS_NAV_SOLUTION_FORCE_X_MPS2_NAME "force_x_mps2"
 #define BUS_NAV_SOLUTION_FORCE_Y_MPS2_NAME "force_y_mps2"
 #define BUS_NAV_SOLUTION_FORCE_Z_MPS2_NAME "force_z_mps2"
+#define BUS_BENCH_QUERY_ECHO_NAME "echo"
+#define BUS_BENCH_QUERY_COUNTER_NAME "COUNTER"
+#define BUS_BENCH_QUERY_CHECKSUM_NAME "CHECKSUM"
+#define BUS_ENGINE_1_IDENTITY_ROLE_NAME "role"
+#define BUS_ENGINE_1_IDENTITY_VERSION_NAME "version"
+#define BUS_ENGINE_1_IDENTITY_BUILD_NAME "build"
+#define BUS_ENGINE_1_IDENTITY_TABLE_NAME "table"
+#define BUS_ENGINE_1_IDENTITY_ECHO_NAME "echo"
+#define BUS_ENGINE_1_IDENTITY_COUNTER_NAME "COUNTER"
+#define BUS_ENGINE_1_IDENTITY_CHECKSUM_NAME "CHECKSUM"
+#define BUS_COMPUTER_IDENTITY_ROLE_NAME "role"
+#define BUS_COMPUTER_IDENTITY_VERSION_NAME "version"
+#define BUS_COMPUTER_IDENTITY_BUILD_NAME "build"
+#define BUS_COMPUTER_IDENTITY_TABLE_NAME "table"
+#define BUS_COMPUTER_IDENTITY_ECHO_NAME "echo"
+#define BUS_COMPUTER_IDENTITY_COUNTER_NAME "COUNTER"
+#define BUS_COMPUTER_IDENTITY_CHECKSUM_NAME "CHECKSUM"
+
+/**
+ * Signals in message BENCH_ENABLE.
+ *
+ * Only where the rig demands it (always on a live rig): a valve board then moves nothing unless it hears this frame. mode and nonce may not change while it moves; STOP shuts down at once, COLD inhibits every drive; igniter allows igniter power.
+ *
+ * All signal values are as on the CAN bus.
+ */
+struct bus_bench_enable_t {
+    /**
+     * Range: 0..2 (0..2 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t mode;
+
+    /**
+     * Range: 0..1 (0..1 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t igniter;
+
+    /**
+     * Range: 0..4294967295 (0..4294967295 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint32_t nonce;
+
+    /**
+     * Range: 0..15 (0..15 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t counter;
+
+    /**
+     * Range: 0..255 (0..255 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t checksum;
+};
 
 /**
  * Signals in message ENGINE_1_COMMAND.
@@ -350,6 +461,78 @@ struct bus_engine_1_gimbal_t {
      * Offset: 0
      */
     uint8_t rejected;
+
+    /**
+     * Range: 0..15 (0..15 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t counter;
+
+    /**
+     * Range: 0..255 (0..255 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t checksum;
+};
+
+/**
+ * Signals in message ENGINE_1_DRIVE.
+ *
+ * What the board drives, or would drive were it not inhibited (COLD, igniter not allowed). Only where the rig demands the enable frame.
+ *
+ * All signal values are as on the CAN bus.
+ */
+struct bus_engine_1_drive_t {
+    /**
+     * Range: -500..500 (-1..1 1)
+     * Scale: 0.002
+     * Offset: 0
+     */
+    int16_t ox_drive;
+
+    /**
+     * Range: -500..500 (-1..1 1)
+     * Scale: 0.002
+     * Offset: 0
+     */
+    int16_t fuel_drive;
+
+    /**
+     * Range: -500..500 (-1..1 1)
+     * Scale: 0.002
+     * Offset: 0
+     */
+    int16_t gimbal_x_drive;
+
+    /**
+     * Range: -500..500 (-1..1 1)
+     * Scale: 0.002
+     * Offset: 0
+     */
+    int16_t gimbal_y_drive;
+
+    /**
+     * Range: 0..1 (0..1 1)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t igniter;
+
+    /**
+     * Range: 0..2 (0..2 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t mode;
+
+    /**
+     * Range: 0..255 (0..255 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t nonce_low;
 
     /**
      * Range: 0..15 (0..15 -)
@@ -800,6 +983,299 @@ struct bus_nav_solution_t {
      */
     int32_t force_z_mps2;
 };
+
+/**
+ * Signals in message BENCH_QUERY.
+ *
+ * Asks every board who it is. No actuator obeys it.
+ *
+ * All signal values are as on the CAN bus.
+ */
+struct bus_bench_query_t {
+    /**
+     * Range: 0..3 (0..3 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t echo;
+
+    /**
+     * Range: 0..15 (0..15 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t counter;
+
+    /**
+     * Range: 0..255 (0..255 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t checksum;
+};
+
+/**
+ * Signals in message ENGINE_1_IDENTITY.
+ *
+ * The answer to BENCH_QUERY: version and build of the firmware (24 bits of the digest of its sources), 16 bits of the digest of the bus table it was built from, and the question's echo.
+ *
+ * All signal values are as on the CAN bus.
+ */
+struct bus_engine_1_identity_t {
+    /**
+     * Range: 0..1 (0..1 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t role;
+
+    /**
+     * Range: 0..255 (0..255 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t version;
+
+    /**
+     * Range: 0..16777215 (0..16777215 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint32_t build;
+
+    /**
+     * Range: 0..65535 (0..65535 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint16_t table;
+
+    /**
+     * Range: 0..3 (0..3 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t echo;
+
+    /**
+     * Range: 0..15 (0..15 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t counter;
+
+    /**
+     * Range: 0..255 (0..255 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t checksum;
+};
+
+/**
+ * Signals in message COMPUTER_IDENTITY.
+ *
+ * As ENGINE_n_IDENTITY, from the flight computer.
+ *
+ * All signal values are as on the CAN bus.
+ */
+struct bus_computer_identity_t {
+    /**
+     * Range: 0..1 (0..1 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t role;
+
+    /**
+     * Range: 0..255 (0..255 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t version;
+
+    /**
+     * Range: 0..16777215 (0..16777215 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint32_t build;
+
+    /**
+     * Range: 0..65535 (0..65535 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint16_t table;
+
+    /**
+     * Range: 0..3 (0..3 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t echo;
+
+    /**
+     * Range: 0..15 (0..15 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t counter;
+
+    /**
+     * Range: 0..255 (0..255 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t checksum;
+};
+
+/**
+ * Pack message BENCH_ENABLE.
+ *
+ * @param[out] dst_p Buffer to pack the message into.
+ * @param[in] src_p Data to pack.
+ * @param[in] size Size of dst_p.
+ *
+ * @return Size of packed data, or negative error code.
+ */
+int bus_bench_enable_pack(
+    uint8_t *dst_p,
+    const struct bus_bench_enable_t *src_p,
+    size_t size);
+
+/**
+ * Unpack message BENCH_ENABLE.
+ *
+ * @param[out] dst_p Object to unpack the message into.
+ * @param[in] src_p Message to unpack.
+ * @param[in] size Size of src_p.
+ *
+ * @return zero(0) or negative error code.
+ */
+int bus_bench_enable_unpack(
+    struct bus_bench_enable_t *dst_p,
+    const uint8_t *src_p,
+    size_t size);
+
+/**
+ * Init message fields to default values from BENCH_ENABLE.
+ *
+ * @param[in] msg_p Message to init.
+ *
+ * @return zero(0) on success or (-1) in case of nullptr argument.
+ */
+int bus_bench_enable_init(struct bus_bench_enable_t *msg_p);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_enable_mode_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_enable_mode_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_enable_igniter_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_enable_igniter_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_enable_nonce_is_in_range(uint32_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_enable_nonce_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_enable_counter_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_enable_counter_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_enable_checksum_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_enable_checksum_is_in_phys_range(double value);
 
 /**
  * Pack message ENGINE_1_COMMAND.
@@ -1329,6 +1805,241 @@ bool bus_engine_1_gimbal_checksum_is_in_range(uint8_t value);
  * @return true if in range, false otherwise.
  */
 bool bus_engine_1_gimbal_checksum_is_in_phys_range(double value);
+
+/**
+ * Pack message ENGINE_1_DRIVE.
+ *
+ * @param[out] dst_p Buffer to pack the message into.
+ * @param[in] src_p Data to pack.
+ * @param[in] size Size of dst_p.
+ *
+ * @return Size of packed data, or negative error code.
+ */
+int bus_engine_1_drive_pack(
+    uint8_t *dst_p,
+    const struct bus_engine_1_drive_t *src_p,
+    size_t size);
+
+/**
+ * Unpack message ENGINE_1_DRIVE.
+ *
+ * @param[out] dst_p Object to unpack the message into.
+ * @param[in] src_p Message to unpack.
+ * @param[in] size Size of src_p.
+ *
+ * @return zero(0) or negative error code.
+ */
+int bus_engine_1_drive_unpack(
+    struct bus_engine_1_drive_t *dst_p,
+    const uint8_t *src_p,
+    size_t size);
+
+/**
+ * Init message fields to default values from ENGINE_1_DRIVE.
+ *
+ * @param[in] msg_p Message to init.
+ *
+ * @return zero(0) on success or (-1) in case of nullptr argument.
+ */
+int bus_engine_1_drive_init(struct bus_engine_1_drive_t *msg_p);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_ox_drive_is_in_range(int16_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_ox_drive_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_fuel_drive_is_in_range(int16_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_fuel_drive_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_gimbal_x_drive_is_in_range(int16_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_gimbal_x_drive_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_gimbal_y_drive_is_in_range(int16_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_gimbal_y_drive_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_igniter_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_igniter_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_mode_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_mode_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_nonce_low_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_nonce_low_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_counter_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_counter_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_checksum_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_drive_checksum_is_in_phys_range(double value);
 
 /**
  * Pack message TELEMETRY_MODE.
@@ -2791,6 +3502,491 @@ bool bus_nav_solution_force_z_mps2_is_in_range(int32_t value);
  * @return true if in range, false otherwise.
  */
 bool bus_nav_solution_force_z_mps2_is_in_phys_range(double value);
+
+/**
+ * Pack message BENCH_QUERY.
+ *
+ * @param[out] dst_p Buffer to pack the message into.
+ * @param[in] src_p Data to pack.
+ * @param[in] size Size of dst_p.
+ *
+ * @return Size of packed data, or negative error code.
+ */
+int bus_bench_query_pack(
+    uint8_t *dst_p,
+    const struct bus_bench_query_t *src_p,
+    size_t size);
+
+/**
+ * Unpack message BENCH_QUERY.
+ *
+ * @param[out] dst_p Object to unpack the message into.
+ * @param[in] src_p Message to unpack.
+ * @param[in] size Size of src_p.
+ *
+ * @return zero(0) or negative error code.
+ */
+int bus_bench_query_unpack(
+    struct bus_bench_query_t *dst_p,
+    const uint8_t *src_p,
+    size_t size);
+
+/**
+ * Init message fields to default values from BENCH_QUERY.
+ *
+ * @param[in] msg_p Message to init.
+ *
+ * @return zero(0) on success or (-1) in case of nullptr argument.
+ */
+int bus_bench_query_init(struct bus_bench_query_t *msg_p);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_query_echo_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_query_echo_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_query_counter_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_query_counter_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_query_checksum_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_bench_query_checksum_is_in_phys_range(double value);
+
+/**
+ * Pack message ENGINE_1_IDENTITY.
+ *
+ * @param[out] dst_p Buffer to pack the message into.
+ * @param[in] src_p Data to pack.
+ * @param[in] size Size of dst_p.
+ *
+ * @return Size of packed data, or negative error code.
+ */
+int bus_engine_1_identity_pack(
+    uint8_t *dst_p,
+    const struct bus_engine_1_identity_t *src_p,
+    size_t size);
+
+/**
+ * Unpack message ENGINE_1_IDENTITY.
+ *
+ * @param[out] dst_p Object to unpack the message into.
+ * @param[in] src_p Message to unpack.
+ * @param[in] size Size of src_p.
+ *
+ * @return zero(0) or negative error code.
+ */
+int bus_engine_1_identity_unpack(
+    struct bus_engine_1_identity_t *dst_p,
+    const uint8_t *src_p,
+    size_t size);
+
+/**
+ * Init message fields to default values from ENGINE_1_IDENTITY.
+ *
+ * @param[in] msg_p Message to init.
+ *
+ * @return zero(0) on success or (-1) in case of nullptr argument.
+ */
+int bus_engine_1_identity_init(struct bus_engine_1_identity_t *msg_p);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_role_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_role_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_version_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_version_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_build_is_in_range(uint32_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_build_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_table_is_in_range(uint16_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_table_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_echo_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_echo_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_counter_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_counter_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_checksum_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_engine_1_identity_checksum_is_in_phys_range(double value);
+
+/**
+ * Pack message COMPUTER_IDENTITY.
+ *
+ * @param[out] dst_p Buffer to pack the message into.
+ * @param[in] src_p Data to pack.
+ * @param[in] size Size of dst_p.
+ *
+ * @return Size of packed data, or negative error code.
+ */
+int bus_computer_identity_pack(
+    uint8_t *dst_p,
+    const struct bus_computer_identity_t *src_p,
+    size_t size);
+
+/**
+ * Unpack message COMPUTER_IDENTITY.
+ *
+ * @param[out] dst_p Object to unpack the message into.
+ * @param[in] src_p Message to unpack.
+ * @param[in] size Size of src_p.
+ *
+ * @return zero(0) or negative error code.
+ */
+int bus_computer_identity_unpack(
+    struct bus_computer_identity_t *dst_p,
+    const uint8_t *src_p,
+    size_t size);
+
+/**
+ * Init message fields to default values from COMPUTER_IDENTITY.
+ *
+ * @param[in] msg_p Message to init.
+ *
+ * @return zero(0) on success or (-1) in case of nullptr argument.
+ */
+int bus_computer_identity_init(struct bus_computer_identity_t *msg_p);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_role_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_role_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_version_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_version_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_build_is_in_range(uint32_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_build_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_table_is_in_range(uint16_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_table_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_echo_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_echo_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_counter_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_counter_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_checksum_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_computer_identity_checksum_is_in_phys_range(double value);
 
 
 #ifdef __cplusplus
