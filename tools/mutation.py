@@ -1,0 +1,211 @@
+"""Mutation score of the kernel's C under its header-only tests.
+
+    python tools/mutation.py [--sample 500] [--seed 0] [--jobs 2] [--files fk_nav.c ...] [--json FILE] [--survivors]
+
+Each mutant (c_mutants.py) is compiled with -O1 and linked with the other objects as they are; in a child process
+the battery of kernel_variant.py runs on it and stops at the first failure. Only what passes all of that is given to
+the golden digests. So there are two scores: killed by what the kernel has to do, and killed at all.
+
+A mutant counts as equivalent, and is left out of both, where the compiler makes the same object of it, or where
+mutants_equivalent.toml says why nothing in the public headers can show it. One that does not compile is none. A
+mutant that runs away is ended by a limit of processor time; that, and a crash, is a kill. The same seed draws the
+same sample, whatever the number of jobs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import multiprocessing
+import os
+import random
+import resource
+import sys
+import tempfile
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from c_mutants import Mutant, mutants
+from kernel_variant import BATTERY, GOLDEN, ROOT, Workshop, run_tests
+
+__all__ = ["Verdict", "main"]
+
+EQUIVALENT = Path(__file__).with_name("mutants_equivalent.toml")
+PRELOADED = ("numpy", "hypothesis", "hypothesis.strategies", "pytest", "cffi", "clarabel", "scipy.sparse")
+"""Loaded once, before the children are made."""
+CPU_S = 60
+"""Of one mutant: many times what the tests take."""
+PASSED, FAILED = 0, 1
+
+KINDS = ("properties", "golden", "crash", "survived", "same object", "equivalent", "no compile")
+KILLED = ("properties", "crash", "golden")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a mutant: one of KINDS."""
+
+    mutant: Mutant
+    kind: str
+
+
+class Bench:
+    """The unchanged objects, and the way to try a mutant against the tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.workshop = Workshop(folder, ("-O1",))
+        self.objects = self.workshop.objects()
+        self.sources = {source.name: source for source in self.workshop.sources}
+        self.known = known_equivalents()
+
+    def try_tests(self, extension: Path, files: Iterable[str]) -> int:
+        """Run tests on an extension in a child; return pytest's status, negative where a signal ended it."""
+        child = os.fork()
+        if child == 0:
+            status = 70
+            try:
+                resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+                resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, 1)
+                os.dup2(nowhere, 2)
+                status = run_tests(extension, ["-x", *files])
+            finally:
+                os._exit(status)
+        _, ended = os.waitpid(child, 0)
+        return os.waitstatus_to_exitcode(ended)
+
+    def judge(self, mutant: Mutant) -> Verdict:
+        """Compile, link and try one mutant."""
+        key = (mutant.file, mutant.before, mutant.after)
+        if key in self.known:
+            return Verdict(mutant, "equivalent")
+        with tempfile.TemporaryDirectory(dir=self.workshop.folder) as name:
+            source, made = Path(name, mutant.file), Path(name, "mutant.o")
+            source.write_text(mutant.apply(self.sources[mutant.file].read_text(encoding="utf-8")), encoding="utf-8")
+            if not self.workshop.compile(source, made):
+                return Verdict(mutant, "no compile")
+            if made.read_bytes() == self.objects[mutant.file].read_bytes():
+                return Verdict(mutant, "same object")
+            extension = Path(name, "_kernel.so")
+            self.workshop.link({**self.objects, mutant.file: made}, extension)
+            status = self.try_tests(extension, BATTERY)
+            if status == PASSED:
+                return Verdict(mutant, "golden" if self.try_tests(extension, [GOLDEN]) != PASSED else "survived")
+            return Verdict(mutant, "properties" if status == FAILED else "crash")
+
+
+def known_equivalents() -> set[tuple[str, str, str]]:
+    """Return (file, line as it is, line as changed) of the mutants that are listed with a reason."""
+    entries = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("mutant", [])
+    return {(entry["file"], entry["before"], entry["after"]) for entry in entries if entry["reason"]}
+
+
+def all_mutants(names: list[str]) -> list[Mutant]:
+    """Return every mutant of the kernel, or of the files named."""
+    paths = sorted((ROOT / "csrc").glob("*.c"))
+    unknown = set(names) - {path.name for path in paths}
+    if unknown:
+        raise SystemExit(f"csrc/{sorted(unknown)[0]}: no such file")
+    chosen = [path for path in paths if not names or path.name in names]
+    return [m for path in chosen for m in mutants(path.name, path.read_text(encoding="utf-8"))]
+
+
+def check_unchanged(bench: Bench) -> None:
+    """End here unless the tests pass on the kernel as it is."""
+    extension = bench.workshop.folder / "_kernel.so"
+    bench.workshop.link(bench.objects, extension)
+    if bench.try_tests(extension, (*BATTERY, GOLDEN)) != PASSED:
+        raise SystemExit("the tests fail on the kernel as it is: python -m pytest " + " ".join((*BATTERY, GOLDEN)))
+
+
+def judge_all(bench: Bench, chosen: list[Mutant], jobs: int) -> list[Verdict]:
+    """Try all mutants, several at a time; tell how far it is."""
+    found = []
+    began = time.monotonic()
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        for done, verdict in enumerate(pool.imap(bench.judge, chosen), start=1):
+            found.append(verdict)
+            if done % 100 == 0:
+                print(f"{done} of {len(chosen)} mutants, {time.monotonic() - began:.0f} s", file=sys.stderr)
+    return found
+
+
+def scores(count: Counter[str]) -> tuple[float, float]:
+    """Return the percentage killed by properties and crashes, and killed at all."""
+    total = sum(count[kind] for kind in (*KILLED, "survived"))
+    if total == 0:
+        return 100.0, 100.0
+    return (
+        100.0 * (count["properties"] + count["crash"]) / total,
+        100.0 * sum(count[kind] for kind in KILLED) / total,
+    )
+
+
+def report(verdicts: list[Verdict]) -> dict[str, Any]:
+    """Return the figures, by file and in all."""
+    files: dict[str, Counter[str]] = {}
+    for verdict in verdicts:
+        files.setdefault(verdict.mutant.file, Counter())[verdict.kind] += 1
+    rows = []
+    for name, count in (*sorted(files.items()), ("all", sum(files.values(), Counter()))):
+        without, with_golden = scores(count)
+        row = {"file": name, **{kind: count[kind] for kind in KINDS}}
+        rows.append({**row, "score_properties": round(without, 1), "score": round(with_golden, 1)})
+    alive = [asdict(v.mutant) for v in verdicts if v.kind == "survived"]
+    return {"files": rows, "survivors": alive}
+
+
+def show(figures: dict[str, Any], survivors: bool) -> None:
+    """Print the table, and with `survivors` each mutant that nothing noticed."""
+    print(f"{'file':15} {'mutants':>7} {'properties':>11} {'all tests':>10} {'survived':>9} {'equivalent':>11}")
+    for row in figures["files"]:
+        tried = sum(row[kind] for kind in (*KILLED, "survived"))
+        print(
+            f"{row['file']:15} {tried:7} {row['score_properties']:9.1f} % {row['score']:8.1f} % "
+            f"{row['survived']:9} {row['same object'] + row['equivalent']:11}"
+        )
+    for m in figures["survivors"] if survivors else ():
+        print(f"csrc/{m['file']}:{m['line']}: {m['operator']}: {m['before']}  ->  {m['after']}")
+
+
+def main() -> int:
+    """Draw, try, print; 0 when the score is what it has to be."""
+    parser = argparse.ArgumentParser(description="Mutation score of the kernel's C.")
+    parser.add_argument("--sample", type=int, help="so many mutants, drawn at random (default: all)")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants at a time")
+    parser.add_argument("--files", nargs="*", default=[], help="of these files of csrc/ only")
+    parser.add_argument("--json", type=Path, help="write figures and survivors here")
+    parser.add_argument("--least", type=float, default=0.0, help="fail below this score, percent")
+    parser.add_argument("--survivors", action="store_true", help="list the mutants that nothing noticed")
+    arguments = parser.parse_args()
+    os.environ.update(PYTHONPATH=str(ROOT), OPENBLAS_NUM_THREADS="1")
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    chosen = all_mutants(arguments.files)
+    if arguments.sample is not None and arguments.sample < len(chosen):
+        chosen = sorted(random.Random(arguments.seed).sample(chosen, arguments.sample))
+    for name in PRELOADED:
+        importlib.import_module(name)
+    with tempfile.TemporaryDirectory(prefix="kernel-mutants-") as folder:
+        bench = Bench(Path(folder))
+        check_unchanged(bench)
+        figures = report(judge_all(bench, chosen, arguments.jobs))
+    show(figures, arguments.survivors)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    reached = figures["files"][-1]["score"]
+    if reached < arguments.least:
+        print(f"wanted: {arguments.least:g} % killed")
+    return 1 if reached < arguments.least else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
