@@ -26,6 +26,7 @@ BATTERY = (
     "tests/kernel/test_kernel.py",
     "tests/kernel/test_interface.py",
     "tests/kernel/test_maths.py",
+    "tests/kernel/test_laws.py",
     "tests/kernel/test_landings.py",
     "tests/oracle/test_descent.py",
     "tests/kernel/test_descent.py",
