@@ -31,8 +31,32 @@ RELATIONS = {
 }
 """The limit itself, and the other side."""
 JOINS = {"&&": "||", "||": "&&"}
-TYPES = {"double", "void", "char", "int", "const", "static", "restrict", "struct", "enum", "typedef", "inline"}
-STEERING = {"if", "for", "while", "switch", "do", "else", "case", "default", "return", "sizeof", "static_assert"}
+TYPES = {
+    "double",
+    "void",
+    "char",
+    "int",
+    "const",
+    "static",
+    "restrict",
+    "struct",
+    "enum",
+    "typedef",
+    "inline",
+}
+STEERING = {
+    "if",
+    "for",
+    "while",
+    "switch",
+    "do",
+    "else",
+    "case",
+    "default",
+    "return",
+    "sizeof",
+    "static_assert",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +121,9 @@ def in_dimension(tokens: list[Token], i: int) -> bool:
     if tokens[place].text == ")":
         return tokens[place - 1].text == "*" or tokens[place - 2].text == "*"
     declared = tokens[place].kind == "name" and place > 0 and tokens[place + 1].text == "["
-    return declared and (is_type(tokens[place - 1]) or tokens[place - 1].text == "*" and is_type(tokens[place - 2]))
+    return declared and (
+        is_type(tokens[place - 1]) or tokens[place - 1].text == "*" and is_type(tokens[place - 2])
+    )
 
 
 def constants(text: str) -> list[str]:

@@ -56,7 +56,9 @@ def run_battery(workshop: Workshop) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise SystemExit(f"the tests fail on the instrumented kernel:\n{done.stdout[-4000:]}{done.stderr[-2000:]}")
+        raise SystemExit(
+            f"the tests fail on the instrumented kernel:\n{done.stdout[-4000:]}{done.stderr[-2000:]}"
+        )
 
 
 def measure(workshop: Workshop) -> dict[str, Coverage]:
@@ -126,12 +128,14 @@ def show(table: list[dict[str, Any]], total: dict[str, Any], missed: bool) -> No
     for row in (*table, total):
         lines = share(row["lines_run"], row["lines"])
         branches = share(row["branches_taken"], row["branches"])
-        print(
-            f"{row['file']:16} {lines:6.1f} % {row['lines']:4} {branches:6.1f} % {row['branches']:4}"
-        )
+        print(f"{row['file']:16} {lines:6.1f} % {row['lines']:4} {branches:6.1f} % {row['branches']:4}")
     for row in table if missed else ():
         for number in sorted({*row["missed_lines"], *row["missed_branches"]}):
-            note = "listed" if number in row["listed"] else ("line" if number in row["missed_lines"] else "branch")
+            note = (
+                "listed"
+                if number in row["listed"]
+                else ("line" if number in row["missed_lines"] else "branch")
+            )
             text = (ROOT / "csrc" / row["file"]).read_text(encoding="utf-8").splitlines()[number - 1]
             print(f"csrc/{row['file']}:{number}: {note}: {text.strip()}")
 
@@ -152,7 +156,9 @@ def main() -> int:
     failed = lines < LEAST_LINES or branches < LEAST_BRANCHES
     show(table, total, arguments.missed or failed)
     if arguments.json:
-        arguments.json.write_text(json.dumps({"files": table, "total": total}, indent=1) + "\n", encoding="utf-8")
+        arguments.json.write_text(
+            json.dumps({"files": table, "total": total}, indent=1) + "\n", encoding="utf-8"
+        )
     stale = sorted(set(UNREACHABLE) - needed)
     for name, text in stale:
         print(f"{name}: listed as unreachable, but gone or reached: {text}")

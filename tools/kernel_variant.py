@@ -29,6 +29,7 @@ BATTERY = (
     "tests/kernel/test_laws.py",
     "tests/kernel/test_landings.py",
     "tests/oracle/test_descent.py",
+    "tests/kernel/test_descent_limits.py",
     "tests/kernel/test_descent.py",
     "tests/kernel/test_hostile_input.py",
 )
@@ -45,7 +46,11 @@ class Workshop:
 
         self.folder = folder
         self.flags = [*(flag for flag in FLAGS if not flag.startswith("-O")), *flags, "-fPIC"]
-        self.flags += ["-D_POSIX_C_SOURCE=200809L", f"-I{ROOT / 'csrc'}", f"-I{sysconfig.get_path('include')}"]
+        self.flags += [
+            "-D_POSIX_C_SOURCE=200809L",
+            f"-I{ROOT / 'csrc'}",
+            f"-I{sysconfig.get_path('include')}",
+        ]
         self.sources = [ROOT / name for name in kernel_sources(ROOT)]
         self.binding = folder / "_kernel.c"
         before = Path.cwd()

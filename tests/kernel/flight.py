@@ -190,9 +190,14 @@ class Flight:
         """Fill the input frame with what sensors and boards say."""
         into, nav, now = self.run.input, self.run.input.nav, self.now_s
         self.past.append((self.frame, self.pos, self.vel, self.q, self.omega, self.force))
-        frame, nav.pos_pad_m, nav.vel_pad_mps, nav.q_pad_from_body, nav.omega_body_radps, nav.force_body_mps2 = (
-            self.past[max(0, len(self.past) - 1 - self.latency)]
-        )
+        (
+            frame,
+            nav.pos_pad_m,
+            nav.vel_pad_mps,
+            nav.q_pad_from_body,
+            nav.omega_body_radps,
+            nav.force_body_mps2,
+        ) = self.past[max(0, len(self.past) - 1 - self.latency)]
         nav.height_m = nav.pos_pad_m[2]
         nav.valid_t_ns, into.t_ns = frame * FRAME_NS, self.frame * FRAME_NS
         nav.fresh = nav.valid = not self.deaf_s[0] <= now < self.deaf_s[1]
@@ -246,7 +251,11 @@ class Flight:
         self.force = tuple((a + b) / self.mass for a, b in zip(thrust, drag, strict=True))  # type: ignore[assignment]
         accel = rotate(self.q, self.force)
         self.mass -= flow * DT
-        self.vel = (self.vel[0] + accel[0] * DT, self.vel[1] + accel[1] * DT, self.vel[2] + (accel[2] - G0) * DT)
+        self.vel = (
+            self.vel[0] + accel[0] * DT,
+            self.vel[1] + accel[1] * DT,
+            self.vel[2] + (accel[2] - G0) * DT,
+        )
         inertia = c.inertia_transverse_kgm2 * self.mass / c.mass_kg
         w = self.omega
         self.omega = (

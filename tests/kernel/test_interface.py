@@ -44,8 +44,20 @@ def test_it_says_who_it_is_and_what_it_needs() -> None:
         *[
             ({name: value}, 3)
             for name in (
-                *("frame_s", "dry_mass_kg", "inertia_transverse_kgm2", "inertia_axial_kgm2", "tilt_limit_rad"),
-                *("touchdown_speed_mps", "soft_finish_height_m", "brake_throttle", "land_throttle", "ref_area_m2"),
+                *(
+                    "frame_s",
+                    "dry_mass_kg",
+                    "inertia_transverse_kgm2",
+                    "inertia_axial_kgm2",
+                    "tilt_limit_rad",
+                ),
+                *(
+                    "touchdown_speed_mps",
+                    "soft_finish_height_m",
+                    "brake_throttle",
+                    "land_throttle",
+                    "ref_area_m2",
+                ),
             )
             for value in (0.0, -1.0, math.nan, math.inf, 1e12)
         ],

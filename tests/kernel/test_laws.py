@@ -197,7 +197,11 @@ def test_the_commanded_acceleration_is_thrust_over_mass_within_the_tilt_limit(
     desk = brake(height_m=height_m, vel=(3.0, -2.0, -sink), across_m=(across_m, -30.0), q=q)
     accel = tuple(desk.telemetry.accel_cmd_pad_mps2)
     assert norm(accel) == pytest.approx(desk.telemetry.thrust_cmd_n / desk.telemetry.mass_est_kg, rel=1e-9)
-    flow = (-3.0 / math.sqrt(13 + sink * sink), 2.0 / math.sqrt(13 + sink * sink), sink / math.sqrt(13 + sink * sink))
+    flow = (
+        -3.0 / math.sqrt(13 + sink * sink),
+        2.0 / math.sqrt(13 + sink * sink),
+        sink / math.sqrt(13 + sink * sink),
+    )
     along = sum(a * b for a, b in zip(accel, flow, strict=True)) / norm(accel)
     assert math.acos(min(along, 1.0)) <= math.asin(0.2) + 1e-6
     assert accel[2] > 0.0
@@ -256,7 +260,14 @@ def test_each_effector_takes_its_part_of_the_torque_by_what_it_can_do() -> None:
     gimbals = 3 * 560e3 * (cm - c.gimbal_plane_z_m) * 0.12
     fins = 2.0 * 0.5 * density * 200.0**2 * c.fin_slope_m2_per_rad * (c.fin_z_m - cm) * c.fin_limit_rad
     part = fins**2 / (fins**2 + gimbals**2)
-    by_fins = 0.5 * density * 200.0**2 * 3.0 * (c.fin_z_m - cm) * (desk.out.fin_cmd_rad[2] - desk.out.fin_cmd_rad[0])
+    by_fins = (
+        0.5
+        * density
+        * 200.0**2
+        * 3.0
+        * (c.fin_z_m - cm)
+        * (desk.out.fin_cmd_rad[2] - desk.out.fin_cmd_rad[0])
+    )
     asked = expected_torque(desk, (0.002, 0.0, 0.0))[0]
     assert by_fins == pytest.approx(part * asked, rel=2e-3)
 
@@ -357,7 +368,9 @@ def test_noise_of_a_solution_is_smoothed_each_kind_by_its_gain() -> None:
     desk.put(height_m=1998.0)
     desk.step()
     jumped.step()
-    assert jumped.telemetry.ignition_margin_m - desk.telemetry.ignition_margin_m == pytest.approx(2.0, rel=0.02)
+    assert jumped.telemetry.ignition_margin_m - desk.telemetry.ignition_margin_m == pytest.approx(
+        2.0, rel=0.02
+    )
 
 
 WRONG = [
@@ -524,7 +537,13 @@ def test_ground_contact_ends_the_flight_whatever_the_mode(mode: int) -> None:
 
 @pytest.mark.parametrize(
     ("height_m", "sink", "mode"),
-    [(0.9, 0.1, TOUCHDOWN), (0.9, 0.2, BRAKING), (1.1, 0.1, BRAKING), (0.05, 5.0, TOUCHDOWN), (0.07, 5.0, BRAKING)],
+    [
+        (0.9, 0.1, TOUCHDOWN),
+        (0.9, 0.2, BRAKING),
+        (1.1, 0.1, BRAKING),
+        (0.05, 5.0, TOUCHDOWN),
+        (0.07, 5.0, BRAKING),
+    ],
 )
 def test_a_stage_that_hardly_sinks_any_more_close_to_the_ground_is_cut_off(
     height_m: float, sink: float, mode: int
@@ -656,7 +675,9 @@ def test_between_two_entries_the_table_is_a_straight_line() -> None:
     for desk in (table, constant_value):
         desk.put(vel=(0.0, 0.0, -speed), height_m=1000.0)
         desk.step()
-    assert table.telemetry.ignition_margin_m == pytest.approx(constant_value.telemetry.ignition_margin_m, abs=0.01)
+    assert table.telemetry.ignition_margin_m == pytest.approx(
+        constant_value.telemetry.ignition_margin_m, abs=0.01
+    )
 
 
 def test_a_wind_is_learnt_and_held_against() -> None:

@@ -71,7 +71,9 @@ def test_exponential_is_held_at_its_ends() -> None:
     assert lib.fk_exp(-1e9) == lib.fk_exp(-700.0)
 
 
-@pytest.mark.parametrize("x", [1.0, 0.5, 2.0, 0.70710678, 0.7071067812, 1.4142, 3.0, 1e-300, 1e300, 0.999, 1.001])
+@pytest.mark.parametrize(
+    "x", [1.0, 0.5, 2.0, 0.70710678, 0.7071067812, 1.4142, 3.0, 1e-300, 1e300, 0.999, 1.001]
+)
 def test_logarithm(x: float) -> None:
     assert lib.fk_log(x) == pytest.approx(math.log(x), rel=2e-15, abs=1e-15)
 
@@ -177,10 +179,14 @@ def test_an_attitude_of_no_length_becomes_upright() -> None:
 
 
 @given(*[st.floats(-2.0, 2.0)] * 4, st.floats(0.1, 2.0))
-def test_a_swinging_stage_is_integrated_exactly(tilt: float, swing: float, side: float, vel: float, dt: float) -> None:
+def test_a_swinging_stage_is_integrated_exactly(
+    tilt: float, swing: float, side: float, vel: float, dt: float
+) -> None:
     """Thrust 15 m/s^2 along an axis whose tilt grows linearly, and falls short of it to second order."""
     pos_ahead, vel_ahead = ffi.new("double *", 3.0), ffi.new("double *", vel)
     lib.fk_swing_ahead(dt, 15.0, tilt, swing, side, pos_ahead, vel_ahead)
     accel = 15.0 * tilt + side
-    assert pos_ahead[0] == pytest.approx(3.0 + dt * vel + dt**2 / 2 * accel + 15.0 * swing * dt**3 / 6, abs=1e-9)
+    assert pos_ahead[0] == pytest.approx(
+        3.0 + dt * vel + dt**2 / 2 * accel + 15.0 * swing * dt**3 / 6, abs=1e-9
+    )
     assert vel_ahead[0] == pytest.approx(vel + dt * accel + 15.0 * swing * dt**2 / 2, abs=1e-9)
