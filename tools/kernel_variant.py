@@ -18,7 +18,7 @@ import sysconfig
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-__all__ = ["BATTERY", "GOLDEN", "NAME", "ROOT", "Redirect", "Workshop", "run_tests"]
+__all__ = ["BATTERY", "GOLDEN", "NAME", "ROOT", "Workshop", "run_pytest"]
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "hil.kernel._kernel"
@@ -87,29 +87,30 @@ class Redirect(importlib.abc.MetaPathFinder):
     def __init__(self, extension: Path) -> None:
         self.extension = extension
 
-    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
         """Return where the kernel is; of anything else nothing is known here."""
         return importlib.util.spec_from_file_location(NAME, self.extension) if fullname == NAME else None
 
 
-def run_tests(extension: Path, arguments: list[str]) -> int:
-    """Run pytest on an extension module: without plugins, the same drawn examples each time; return its status."""
+def run_pytest(arguments: list[str], plugins: list[object]) -> int:
+    """Run pytest without the plugins that are installed, drawing the same examples each time; return its status."""
     import pytest
     from hypothesis import Phase, settings
 
-    sys.meta_path.insert(0, Redirect(extension))
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     phases = (Phase.explicit, Phase.generate)
     settings.register_profile("variant", derandomize=True, database=None, deadline=None, phases=phases)
     settings.load_profile("variant")
-    return int(pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", "-m", "not nightly", *arguments]))
+    options = ["-q", "--no-header", "-p", "no:cacheprovider", "-m", "not nightly"]
+    return int(pytest.main([*options, *arguments], plugins))
 
 
 def main() -> int:
     """Run pytest on an extension module; its exit status."""
     if len(sys.argv) < 2:
         raise SystemExit("usage: python tools/kernel_variant.py EXTENSION [pytest arguments]")
-    return run_tests(Path(sys.argv[1]), sys.argv[2:])
+    sys.meta_path.insert(0, Redirect(Path(sys.argv[1])))
+    return run_pytest(sys.argv[2:], [])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ same sample, whatever the number of jobs.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -25,28 +27,20 @@ import sys
 import tempfile
 import time
 import tomllib
+import types
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from c_mutants import Mutant, mutants
-from kernel_variant import BATTERY, GOLDEN, ROOT, Workshop, run_tests
+from kernel_variant import BATTERY, GOLDEN, NAME, ROOT, Workshop, run_pytest
 
 __all__ = ["Verdict", "main"]
 
 EQUIVALENT = Path(__file__).with_name("mutants_equivalent.toml")
-PRELOADED = (
-    *("numpy", "hypothesis", "hypothesis.strategies", "pytest", "cffi", "clarabel", "scipy.sparse"),
-    *(
-        "hil.kernel",
-        "hil.boards.config",
-        "hil.plant.vehicle",
-        "tools.loop_margins",
-        "tests.oracle.descent_reference",
-    ),
-)
-"""Loaded once, before the children are made."""
 LEFT_OUT = (
     "tests/oracle/test_descent.py::test_random_boosters_agree_with_clarabel",
     "tests/oracle/test_descent.py::test_free_final_time_beats_every_time_of_a_grid",
@@ -58,7 +52,7 @@ OPTIMISER = {"fk_problem.c", "fk_cone.c", "fk_ldl.c", "fk_socp.c", "fk_descent.c
 """Files for which tests of descents come first."""
 CPU_S = 30
 """Of one mutant: several times what all tests take."""
-PASSED, FAILED, CHANGED = 0, 1, 64
+PASSED, FAILED, CHANGED, BROKEN = 0, 1, 64, 65
 
 KINDS = ("properties", "golden", "crash", "survived", "same object", "equivalent", "no compile")
 KILLED = ("properties", "crash", "golden")
@@ -72,65 +66,143 @@ class Verdict:
     kind: str
 
 
-def battery(file: str) -> list[str]:
-    """Return the tests that a mutant of a file is tried on, in their order, as pytest's arguments."""
-    chosen = [name for name in BATTERY if name not in LEFT_OUT]
-    if file in OPTIMISER:
-        chosen.sort(key=lambda name: "descent" not in name)
-    return [*chosen, *(f"--deselect={name}" for name in LEFT_OUT)]
+class StandIn(types.ModuleType):
+    """`hil.kernel._kernel` before it is known which one: what tests import of it asks for the module when it is used."""
+
+    chosen: types.ModuleType | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a part of the chosen module, or something that will find it later."""
+        return Later(self, name) if self.chosen is None else getattr(self.chosen, name)
+
+    def choose(self, extension: Path) -> None:
+        """Load an extension module and be it from now on."""
+        spec = importlib.util.spec_from_file_location(NAME, extension)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        self.chosen = module
+
+
+class Later:
+    """A part of the module that is not chosen yet."""
+
+    def __init__(self, module: StandIn, part: str) -> None:
+        self._module, self._part = module, part
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the chosen module's part has."""
+        return getattr(getattr(self._module, self._part), name)
 
 
 class Bench:
-    """The unchanged objects, and the way to try a mutant against the tests."""
+    """The unchanged objects, the tests as collected, and the way to try a mutant against them."""
 
     def __init__(self, folder: Path) -> None:
         self.workshop = Workshop(folder, ("-O1",))
         self.objects = self.workshop.objects()
         self.sources = {source.name: source for source in self.workshop.sources}
         self.known = known_equivalents()
+        self.module = StandIn(NAME)
 
-    def try_tests(self, extension: Path, properties: list[str]) -> int:
-        """Run tests on an extension in a child, then the golden ones where all pass.
-
-        Returns PASSED, CHANGED where only a golden one failed, or what pytest says, negative where a signal ended it.
-        """
+    def try_tests(self, session: pytest.Session, extension: Path, file: str) -> int:
+        """Run the tests in a child; return PASSED, FAILED, CHANGED (a golden one only), or what else ended it."""
         child = os.fork()
         if child == 0:
-            status = 70
+            status = BROKEN
             try:
                 resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
                 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, 1)
                 os.dup2(nowhere, 2)
-                status = run_tests(extension, ["-x", *properties])
-                if status == PASSED:
-                    status = CHANGED if run_tests(extension, ["-x", GOLDEN]) else PASSED
+                self.module.choose(extension)
+                status = run_items(session, ordered(session.items, file))
             finally:
                 os._exit(status)
         _, ended = os.waitpid(child, 0)
         return os.waitstatus_to_exitcode(ended)
 
-    def judge(self, mutant: Mutant) -> Verdict:
+    def judge(self, session: pytest.Session, mutant: Mutant) -> Verdict:
         """Compile, link and try one mutant."""
-        key = (mutant.file, mutant.before, mutant.after)
-        if key in self.known:
+        if (mutant.file, mutant.before, mutant.after) in self.known:
             return Verdict(mutant, "equivalent")
         with tempfile.TemporaryDirectory(dir=self.workshop.folder) as name:
             source, made = Path(name, mutant.file), Path(name, "mutant.o")
-            source.write_text(
-                mutant.apply(self.sources[mutant.file].read_text(encoding="utf-8")), encoding="utf-8"
-            )
+            text = self.sources[mutant.file].read_text(encoding="utf-8")
+            source.write_text(mutant.apply(text), encoding="utf-8")
             if not self.workshop.compile(source, made):
                 return Verdict(mutant, "no compile")
             if made.read_bytes() == self.objects[mutant.file].read_bytes():
                 return Verdict(mutant, "same object")
             extension = Path(name, "_kernel.so")
             self.workshop.link({**self.objects, mutant.file: made}, extension)
-            status = self.try_tests(extension, battery(mutant.file))
-            return Verdict(
-                mutant, {PASSED: "survived", FAILED: "properties", CHANGED: "golden"}.get(status, "crash")
-            )
+            status = self.try_tests(session, extension, mutant.file)
+        return Verdict(
+            mutant, {PASSED: "survived", FAILED: "properties", CHANGED: "golden"}.get(status, "crash")
+        )
+
+
+def ordered(items: list[pytest.Item], file: str) -> list[pytest.Item]:
+    """Return the tests, those first that are about a file, and the golden ones last."""
+    about = "descent" if file in OPTIMISER else "kernel/test_laws"
+    return sorted(items, key=lambda item: (GOLDEN in item.nodeid, about not in item.nodeid))
+
+
+def run_items(session: pytest.Session, items: list[pytest.Item]) -> int:
+    """Run tests up to the first that fails."""
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed:
+            return CHANGED if GOLDEN in item.nodeid else FAILED
+    return PASSED
+
+
+class Plugin:
+    """Takes the place of pytest's loop over the tests: once they are collected, every mutant runs them."""
+
+    def __init__(self, bench: Bench, chosen: list[Mutant], jobs: int) -> None:
+        self.bench, self.chosen, self.jobs = bench, chosen, jobs
+        self.verdicts: list[Verdict] = []
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Try the kernel as it is, then all mutants, several at a time; tell how far it is."""
+        extension = self.bench.workshop.folder / "_kernel.so"
+        self.bench.workshop.link(self.bench.objects, extension)
+        if self.bench.try_tests(session, extension, "") != PASSED:
+            raise SystemExit("the tests fail on the kernel as it is: make test ARGS=tests/kernel")
+        began = time.monotonic()
+        global judge  # what a worker runs has to have a name
+        judge = functools.partial(self.bench.judge, session)
+        with multiprocessing.get_context("fork").Pool(self.jobs) as pool:
+            for done, verdict in enumerate(pool.imap(call_judge, self.chosen), start=1):
+                self.verdicts.append(verdict)
+                if done % 50 == 0:
+                    spent = time.monotonic() - began
+                    print(f"{done} of {len(self.chosen)} mutants, {spent:.0f} s", file=sys.stderr, flush=True)
+        return True
+
+
+judge: Callable[[Mutant], Verdict]
+
+
+def call_judge(mutant: Mutant) -> Verdict:
+    """Judge a mutant in a worker, which was forked with everything in place."""
+    return judge(mutant)
+
+
+def judge_all(bench: Bench, chosen: list[Mutant], jobs: int) -> list[Verdict]:
+    """Collect the tests and try all mutants on them."""
+    sys.modules[NAME] = bench.module
+    importlib.import_module("hil.kernel").__dict__["_kernel"] = bench.module
+    left_out = [f"--deselect={name}" for name in LEFT_OUT]
+    plugin = Plugin(bench, chosen, jobs)
+    files = [name for name in BATTERY if name not in LEFT_OUT]
+    status = run_pytest(["-s", *left_out, *files, GOLDEN], [plugin])
+    if status != PASSED:
+        raise SystemExit(status)
+    return plugin.verdicts
 
 
 def known_equivalents() -> set[tuple[str, str, str]]:
@@ -147,32 +219,6 @@ def all_mutants(names: list[str]) -> list[Mutant]:
         raise SystemExit(f"csrc/{sorted(unknown)[0]}: no such file")
     chosen = [path for path in paths if not names or path.name in names]
     return [m for path in chosen for m in mutants(path.name, path.read_text(encoding="utf-8"))]
-
-
-def check_unchanged(bench: Bench) -> None:
-    """End here unless the tests pass on the kernel as it is."""
-    extension = bench.workshop.folder / "_kernel.so"
-    bench.workshop.link(bench.objects, extension)
-    if bench.try_tests(extension, battery("")) != PASSED:
-        raise SystemExit(
-            "the tests fail on the kernel as it is: python -m pytest " + " ".join((*BATTERY, GOLDEN))
-        )
-
-
-def judge_all(bench: Bench, chosen: list[Mutant], jobs: int) -> list[Verdict]:
-    """Try all mutants, several at a time; tell how far it is."""
-    found = []
-    began = time.monotonic()
-    with multiprocessing.get_context("fork").Pool(jobs) as pool:
-        for done, verdict in enumerate(pool.imap(bench.judge, chosen), start=1):
-            found.append(verdict)
-            if done % 50 == 0:
-                print(
-                    f"{done} of {len(chosen)} mutants, {time.monotonic() - began:.0f} s",
-                    file=sys.stderr,
-                    flush=True,
-                )
-    return found
 
 
 def scores(count: Counter[str]) -> tuple[float, float]:
@@ -232,12 +278,8 @@ def main() -> int:
     chosen = all_mutants(arguments.files)
     if arguments.sample is not None and arguments.sample < len(chosen):
         chosen = sorted(random.Random(arguments.seed).sample(chosen, arguments.sample))
-    for name in PRELOADED:
-        importlib.import_module(name)
     with tempfile.TemporaryDirectory(prefix="kernel-mutants-") as folder:
-        bench = Bench(Path(folder))
-        check_unchanged(bench)
-        figures = report(judge_all(bench, chosen, arguments.jobs))
+        figures = report(judge_all(Bench(Path(folder)), chosen, arguments.jobs))
     show(figures, arguments.survivors)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
