@@ -1,8 +1,8 @@
 """Mutants of C source text: every way to change one token, or leave out one statement, from a fixed list.
 
-Comments, texts and preprocessor lines are left alone, and so are the dimensions of arrays. The operators are those
-of Mothra and its successors (King & Offutt 1991), as far as they make sense in C without heap and side effects.
-"""
+Comments, texts and preprocessor lines are left alone, and so are the dimensions of arrays. The operators
+are those of Mothra (King & Offutt, Softw. Pract. Exper. 21(7), 1991), as far as they make sense in C
+without heap."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ TOKEN = re.compile(
       | (?P<sign><<=|>>=|->|\+\+|--|&&|\|\||<<|>>|<=|>=|==|!=|\+=|-=|\*=|/=|&=|\|=|.)""",
     re.DOTALL | re.MULTILINE | re.VERBOSE,
 )
-SWAPS = {
-    **{"+": "-", "-": "+", "*": "/", "/": "*", "+=": "-=", "-=": "+=", "*=": "/=", "/=": "*="},
-    **{"&": "|", "|": "&", "&=": "|=", "|=": "&=", "<<": ">>", ">>": "<<"},
-}
+PAIRS = "+ -, - +, * /, / *, += -=, -= +=, *= /=, /= *=, & |, | &, &= |=, |= &=, << >>, >> <<"
+SWAPS = dict(pair.split() for pair in PAIRS.split(", "))
 """Arithmetic operators and the signs of terms."""
 RELATIONS = {
-    **{"<": ("<=", ">="), ">": (">=", "<="), "<=": ("<", ">"), ">=": (">", "<")},
-    **{"==": ("!=",), "!=": ("==",)},
+    "<": ("<=", ">="),
+    ">": (">=", "<="),
+    "<=": ("<", ">"),
+    ">=": (">", "<"),
+    "==": ("!=",),
+    "!=": ("==",),
 }
 """The limit itself, and the other side."""
 JOINS = {"&&": "||", "||": "&&"}
@@ -121,9 +123,8 @@ def in_dimension(tokens: list[Token], i: int) -> bool:
     if tokens[place].text == ")":
         return tokens[place - 1].text == "*" or tokens[place - 2].text == "*"
     declared = tokens[place].kind == "name" and place > 0 and tokens[place + 1].text == "["
-    return declared and (
-        is_type(tokens[place - 1]) or tokens[place - 1].text == "*" and is_type(tokens[place - 2])
-    )
+    pointer = tokens[place - 1].text == "*" and is_type(tokens[place - 2])
+    return declared and (is_type(tokens[place - 1]) or pointer)
 
 
 def constants(text: str) -> list[str]:
@@ -186,21 +187,26 @@ def statement_changes(code: str, tokens: list[Token]) -> Iterator[tuple[int, str
     for kind, first, last in functions(tokens):
         begins, depth = False, 0
         for i in range(first, last):
-            token = tokens[i]
-            depth += {"(": 1, ")": -1}.get(token.text, 0)
-            if begins and token.text in {"break", "continue"}:
-                yield token.at, token.text, "", "statement"
-            elif begins and token.text == "return":
-                old = code[token.at : tokens[statement_end(tokens, i)].at]
-                value = old.removeprefix("return").strip()
-                if not value:
-                    yield token.at, old, "", "statement"
-                elif kind in {"double", "int32_t"}:
-                    yield token.at, old, f"return {'-' if kind == 'double' else '!'}({value})", "return"
-            elif begins and not is_type(token) and (token.kind == "name" or token.text == "*"):
-                if token.text not in STEERING:
-                    yield token.at, code[token.at : tokens[statement_end(tokens, i)].at], "", "statement"
+            depth += {"(": 1, ")": -1}.get(tokens[i].text, 0)
+            if begins:
+                yield from changed_statement(code, tokens, i, kind)
             begins = depth == 0 and (i == first or begins_statement(tokens, i))
+
+
+def changed_statement(
+    code: str, tokens: list[Token], i: int, kind: str
+) -> Iterator[tuple[int, str, str, str]]:
+    """Yield the changes of the statement at token i, in a function that returns `kind`."""
+    token = tokens[i]
+    leads = token.text in STEERING - {"return"} or is_type(token)
+    if leads or (token.kind != "name" and token.text != "*"):
+        return
+    old = code[token.at : tokens[statement_end(tokens, i)].at]
+    value = old.removeprefix("return").strip() if token.text == "return" else ""
+    if not value:
+        yield token.at, old, "", "statement"
+    elif kind in {"double", "int32_t"}:
+        yield token.at, old, f"return {'-' if kind == 'double' else '!'}({value})", "return"
 
 
 def begins_statement(tokens: list[Token], i: int) -> bool:

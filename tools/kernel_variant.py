@@ -33,7 +33,7 @@ BATTERY = (
     "tests/kernel/test_descent.py",
     "tests/kernel/test_hostile_input.py",
 )
-"""Tests that see the kernel through its public headers only, as the binding exposes them: what it has to do."""
+"""What the kernel has to do, by tests that see its public headers only, as the binding exposes them."""
 GOLDEN = "tests/kernel/test_golden.py"
 """The same, but: that it still does to the bit what it did."""
 
@@ -93,7 +93,7 @@ class Redirect(importlib.abc.MetaPathFinder):
 
 
 def run_pytest(arguments: list[str], plugins: list[object]) -> int:
-    """Run pytest without the plugins that are installed, drawing the same examples each time; return its status."""
+    """Run pytest without installed plugins, drawing the same examples each time; return its status."""
     import pytest
     from hypothesis import Phase, settings
 

@@ -1,16 +1,16 @@
 """Mutation score of the kernel's C under its header-only tests.
 
-    python tools/mutation.py [--sample 500] [--seed 0] [--jobs 2] [--files fk_nav.c ...] [--json FILE] [--survivors]
+    python tools/mutation.py [--sample 500] [--seed 0] [--jobs 2] [--files fk_nav.c] [--survivors]
 
-Each mutant (c_mutants.py) is compiled with -O1 and linked with the other objects as they are; in a child process
-the battery of kernel_variant.py runs on it and stops at the first failure. Only what passes all of that is given to
-the golden digests. So there are two scores: killed by what the kernel has to do, and killed at all.
+Each mutant (c_mutants.py) is compiled with -O1 and linked with the other objects as they are; in a child
+process the battery of kernel_variant.py runs on it and stops at the first failure. Only what passes all of
+that is given to the golden digests. So there are two scores: killed by what the kernel has to do, and
+killed at all.
 
-A mutant counts as equivalent, and is left out of both, where the compiler makes the same object of it, or where
-mutants_equivalent.toml says why nothing in the public headers can show it. One that does not compile is none. A
-mutant that runs away is ended by a limit of processor time; that, and a crash, is a kill. The same seed draws the
-same sample, whatever the number of jobs.
-"""
+A mutant counts as equivalent, and is left out of both, where the compiler makes the same object of it, or
+where mutants_equivalent.toml says why nothing in the public headers can show it. One that does not compile
+is none. A mutant that runs away is ended by a limit of processor time; that, and a crash, is a kill. The
+same seed draws the same sample, whatever the number of jobs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LEFT_OUT = (
     "tests/oracle/test_descent.py::test_free_final_time_where_nothing_reaches_the_pad",
     "tests/kernel/test_hostile_input.py",
 )
-"""Tests of the battery that are not run on mutants: they spend their time in another solver, or on many frames."""
+"""Tests that are not run on mutants: they spend their time in another solver, or on many frames."""
 OPTIMISER = {"fk_problem.c", "fk_cone.c", "fk_ldl.c", "fk_socp.c", "fk_descent.c"}
 """Files for which tests of descents come first."""
 CPU_S = 30
@@ -67,7 +67,7 @@ class Verdict:
 
 
 class StandIn(types.ModuleType):
-    """`hil.kernel._kernel` before it is known which one: what tests import of it asks for the module when it is used."""
+    """`hil.kernel._kernel` before it is known which: what tests import of it looks for it when used."""
 
     chosen: types.ModuleType | None = None
 
@@ -107,7 +107,7 @@ class Bench:
         self.module = StandIn(NAME)
 
     def try_tests(self, session: pytest.Session, extension: Path, file: str) -> int:
-        """Run the tests in a child; return PASSED, FAILED, CHANGED (a golden one only), or what else ended it."""
+        """Run the tests in a child; return PASSED, FAILED, CHANGED (golden ones only), or what ended it."""
         child = os.fork()
         if child == 0:
             status = BROKEN
@@ -248,14 +248,12 @@ def report(verdicts: list[Verdict]) -> dict[str, Any]:
 
 def show(figures: dict[str, Any], survivors: bool) -> None:
     """Print the table, and with `survivors` each mutant that nothing noticed."""
-    print(
-        f"\n{'file':15} {'mutants':>7} {'properties':>11} {'all tests':>10} {'survived':>9} {'equivalent':>11}"
-    )
+    print(f"\n{'file':15} {'mutants':>7} {'properties':>11} {'all tests':>10} {'survived':>9} {'equal':>6}")
     for row in figures["files"]:
         tried = sum(row[kind] for kind in (*KILLED, "survived"))
         print(
             f"{row['file']:15} {tried:7} {row['score_properties']:9.1f} % {row['score']:8.1f} % "
-            f"{row['survived']:9} {row['same object'] + row['equivalent']:11}"
+            f"{row['survived']:9} {row['same object'] + row['equivalent']:6}"
         )
     for m in figures["survivors"] if survivors else ():
         print(f"csrc/{m['file']}:{m['line']}: {m['operator']}: {m['before']}  ->  {m['after']}")

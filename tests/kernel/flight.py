@@ -1,9 +1,8 @@
-"""A booster small enough to read, to fly the kernel with: one rigid body, first-order engines, still air or wind.
+"""A booster small enough to read, to fly the kernel with: one rigid body, first-order engines, air.
 
-It is no judge of landings (`hil.plant` is); it closes the loop, so that a command with the wrong sign or size ends
-beside the pad. Only + - * / and square roots are used, so that a flight has the same bits on every machine.
-Frames: pad = east, north, up; body = z to the nose, origin in the plane of the feet.
-"""
+It is no judge of landings (`hil.plant` is); it closes the loop, so that a command with the wrong sign or
+size ends beside the pad. Only + - * / and square roots are used, so that a flight has the same bits on
+every machine. Frames: pad = east, north, up; body = z to the nose, origin in the plane of the feet."""
 
 from __future__ import annotations
 
@@ -32,8 +31,41 @@ CROSS = ((0.0, 0.0, 1), (1.5, 0.0, 0), (0.0, 1.5, 0), (-1.5, 0.0, 0), (0.0, -1.5
 Vector = tuple[float, float, float]
 
 
+VALUES: dict[str, Any] = {
+    "mass_kg": 50e3,
+    "dry_mass_kg": 40e3,
+    "dry_cm_z_m": 19.5,
+    "propellant_cm_z_m": 9.5,
+    "inertia_transverse_kgm2": 7e6,
+    "inertia_axial_kgm2": 2.25e5,
+    "gimbal_plane_z_m": 2.5,
+    "length_m": 45.0,
+    "ref_area_m2": 16.0,
+    "aero_points": 4,
+    "aero_mach": (0.3, 0.8, 1.2, 3.0),
+    "aero_axial": (0.8, 0.92, 1.24, 1.15),
+    "aero_normal_slope": (2.0, 2.05, 2.1, 2.0),
+    "aero_cp_z_m": 20.5,
+    "plume_factor": 0.6,
+    "fin_z_m": 43.0,
+    "fin_arm_m": 3.2,
+    "fin_slope_m2_per_rad": 3.0,
+    "fin_limit_rad": 0.35,
+    "fin_rate_radps": 1.0,
+    "throttle_plan_low": 0.55,
+    "throttle_plan_high": 0.95,
+    "land_throttle": 0.72,
+    "brake_throttle": 0.7,
+    "touchdown_speed_mps": 0.5,
+    "soft_finish_height_m": 60.0,
+    "tilt_limit_rad": 0.2,
+    "keep_out_radius_m": 50.0,
+}
+"""A 40 t stage with 10 t of propellant, of the tests' own: the shipped vehicles may change."""
+
+
 def make_config(cluster: tuple[tuple[float, float, int], ...] = CLUSTER, **changes: Any) -> Any:
-    """Return an `fk_if_config_t *` of a 40 t stage with 10 t of propellant; keys replace single values."""
+    """Return an `fk_if_config_t *` of VALUES, keys replaced by those given."""
     config = interface().new("fk_if_config_t *")
     config.version, config.size = 1, interface().sizeof("fk_if_config_t")
     config.frame_s, config.engine_count = DT, len(cluster)
@@ -44,18 +76,7 @@ def make_config(cluster: tuple[tuple[float, float, int], ...] = CLUSTER, **chang
         engine.thrust_lag_s, engine.valve_slew_per_s, engine.start_s = 0.13, 4.0, 0.8
         engine.gimbal_limit_rad, engine.gimbal_rate_radps = 0.12, 0.26
         engine.centre, engine.starts = centre, 2
-    values = {
-        **{"mass_kg": 50e3, "dry_mass_kg": 40e3, "dry_cm_z_m": 19.5, "propellant_cm_z_m": 9.5},
-        **{"inertia_transverse_kgm2": 7e6, "inertia_axial_kgm2": 2.25e5, "gimbal_plane_z_m": 2.5},
-        **{"length_m": 45.0, "ref_area_m2": 16.0, "aero_points": 4, "aero_cp_z_m": 20.5, "plume_factor": 0.6},
-        **{"aero_mach": (0.3, 0.8, 1.2, 3.0), "aero_axial": (0.8, 0.92, 1.24, 1.15)},
-        **{"aero_normal_slope": (2.0, 2.05, 2.1, 2.0)},
-        **{"fin_z_m": 43.0, "fin_arm_m": 3.2, "fin_slope_m2_per_rad": 3.0, "fin_limit_rad": 0.35},
-        **{"fin_rate_radps": 1.0, "throttle_plan_low": 0.55, "throttle_plan_high": 0.95},
-        **{"land_throttle": 0.72, "brake_throttle": 0.7, "touchdown_speed_mps": 0.5},
-        **{"soft_finish_height_m": 60.0, "tilt_limit_rad": 0.2, "keep_out_radius_m": 50.0},
-    }
-    for name, value in {**values, **changes}.items():
+    for name, value in {**VALUES, **changes}.items():
         if isinstance(value, tuple):
             for i, item in enumerate(value):
                 getattr(config, name)[i] = item
@@ -103,9 +124,8 @@ class Engine:
     silent_at_s: float = math.inf
     gimbal: tuple[float, float] = (0.0, 0.0)
 
-    def obey(self, command: Any, limits: Any, now_s: float) -> None:
-        """Follow a command for one frame."""
-        request = command.request
+    def change_state(self, request: int, start_s: float, now_s: float) -> None:
+        """Take the state that a request leads to, or that a fault does."""
         if now_s >= self.dies_at_s and self.state != OFF:
             self.state, self.strength = FAULT, 0.0
         elif request == ARM and self.state == OFF:
@@ -116,8 +136,12 @@ class Engine:
             self.state = STOPPING
         if self.state == STARTING:
             self.starting_s += DT
-            if self.starting_s >= limits.start_s + self.delay_s:
+            if self.starting_s >= start_s + self.delay_s:
                 self.state = MAINSTAGE
+
+    def obey(self, command: Any, limits: Any, now_s: float) -> None:
+        """Follow a command for one frame."""
+        self.change_state(command.request, limits.start_s, now_s)
         lit = self.state == MAINSTAGE or (self.state == STARTING and self.starting_s > LIGHT_S)
         wanted = command.ox_valve_cmd if lit else 0.0
         slew = limits.valve_slew_per_s * DT
@@ -134,8 +158,8 @@ class Engine:
 class Flight:
     """A kernel and the booster that it flies; `step` runs one frame, `land` the rest of the flight.
 
-    `deaf_s` is a span without navigation; `latency` in frames; `mass_part` the truth over what the kernel believes;
-    `tamper` may change each input frame before the kernel sees it.
+    `deaf_s` is a span without navigation; `latency` in frames; `mass_part` the truth over what the kernel
+    believes; `tamper` may change each input frame before the kernel sees it.
     """
 
     config: Any

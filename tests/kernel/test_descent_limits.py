@@ -1,4 +1,4 @@
-"""Descents at the ends of what may be asked: ranges, limits that bind, problems with an answer known beforehand."""
+"""Descents at the ends of what may be asked: ranges, limits that bind, answers known beforehand."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""To the bit what the kernel did when the digests were taken: a change of behaviour is seen, and then looked at.
+"""To the bit what the kernel did when the digests were taken: a change of behaviour is seen, then looked at.
 
     python -m tests.kernel.test_golden
 
-takes them anew; `git diff tests/kernel/golden.json` then names the flights and solves that have changed. No digest
-says that a behaviour is right: that is what the other tests are for. The kernel uses nothing but + - * / and square
-roots, so that the bits are the same with every compiler and on every machine that follows IEEE 754.
-"""
+takes them anew; `git diff tests/kernel/golden.json` then names the flights and solves that have changed.
+No digest says that a behaviour is right: that is what the other tests are for. The kernel uses nothing but
++ - * / and square roots, so that the bits are the same with every compiler and machine that follows IEEE
+754."""
 
 from __future__ import annotations
 

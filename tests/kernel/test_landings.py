@@ -1,4 +1,4 @@
-"""Whole flights against what they are for: a soft upright landing on the pad, and the right modes on the way."""
+"""Whole flights against what they are for: a soft upright landing on the pad, the right modes on the way."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LANDS = {
     "hover_class": 2.0,
     "noisy": 3.0,
 }
-"""Flight -> how far beside the pad's centre it may end, in metres; this booster is no judge of more than that."""
+"""Flight -> how far beside the pad's centre it may end, in metres."""
 
 
 @functools.cache
@@ -176,7 +176,7 @@ def test_armed_engines_light_at_the_forced_moment_itself() -> None:
 
 
 APART = (1e-6, 0.02)
-"""Rounding grows along a flight: plans are optimal to 1e-7 of the scaled cost, and one follows from the other."""
+"""Rounding grows along a flight: plans are optimal to 1e-7 of the scaled cost, and one leads to the next."""
 
 
 def turned(flight: Flight, quarter: bool) -> tuple[float, ...]:
