@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+static_assert(FK_WORK_BOUND <= FK_IF_MOST_WORK, "more work than telemetry carries");
 static_assert(sizeof(fk_t) <= FK_STATE_BYTES_MAX, "fk_t has outgrown its stated bound");
 
 static int32_t positive(double x)
@@ -84,6 +85,9 @@ static void report(const fk_t *fk, fk_if_telemetry_t *t, int32_t followed, doubl
     t->ignition_margin_m = fk->nav.known ? fk_clamp(fk->plan.margin_m, -1e5, 1e5) : 0.0;
     t->plan_age_s = followed ? now_s - fk->optimiser.known_s : 0.0;
     t->nav_age_s = fk->nav.age_s;
+    t->ignition_margin_s = fk_clamp(fk->plan.margin_s, -30.0, 30.0);
+    t->ignition_margin_known = fk->plan.margin_known;
+    t->work = fk->plan.profile_steps + fk->optimiser.iterations * fk->optimiser.problem.nodes;
     t->mode = mode;
     t->plan_source = followed ? 2 : mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
 }
@@ -105,8 +109,7 @@ void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out)
     fk_health_update(fk->engine, c, in, asked_start);
     fk_modes_update(&fk->modes, fk->engine, c, &fk->nav, &fk->plan, in);
     fk_plan_update(&fk->optimiser, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, &fk->plan, now_s);
-    const int32_t followed =
-        fk_plan_follow(&fk->optimiser, c, &fk->nav, &fk->stage, &fk->modes, &fk->plan, now_s, force);
+    const int32_t followed = fk_plan_follow(&fk->optimiser, c, &fk->nav, &fk->modes, &fk->plan, now_s, force);
     fk_guidance_update(&fk->plan, &fk->demand, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, followed,
                        force);
     fk_control_update(&fk->control, c, &fk->nav, &fk->stage, &fk->demand, fk->modes.mode);

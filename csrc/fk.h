@@ -5,20 +5,26 @@
  *
  * Worst case of one fk_step: every loop is bounded by the constants below; the longest path is two
  * descent profiles of FK_PROFILE_STEPS steps in each of two phases and, where optimised plans are switched
- * on, FK_PLAN_ITERATIONS interior-point iterations on FK_PLAN_NODES nodes.  No heap, no globals, no clock,
+ * on, FK_PLAN_ITERATIONS interior-point iterations on FK_PLAN_NODES nodes: FK_WORK_BOUND in all, which every
+ * step counts.  FK_STATE_BYTES_MAX of state and FK_STACK_BYTES_MAX of stack.  No heap, no globals, no clock,
  * no recursion.
  */
 #ifndef FK_H
 #define FK_H
 
 #include "fk_interface.h"
+#include "fk_math.h"
 #include "fk_socp.h"
 
 #define FK_ENGINES FK_IF_MAX_ENGINES
 #define FK_PROFILE_STEPS 24       /* steps of one predicted phase */
 #define FK_STATE_BYTES_MAX 262144 /* bound of sizeof(fk_t), asserted in fk.c */
-#define FK_PLAN_NODES 30          /* of an optimised descent */
-#define FK_PLAN_ITERATIONS 2      /* interior-point iterations a frame */
+#define FK_STACK_BYTES_MAX 4096   /* of one fk_step on a 64-bit machine, checked by tools/check_stack.py */
+#define FK_PLAN_NODES 30          /* of an optimised descent, at most */
+#define FK_PLAN_NODES_LEAST 23
+#define FK_PLAN_ITERATIONS 4 /* interior-point iterations a frame */
+/* Most work of one step: steps of predicted phases, and nodes of the plan in each iteration. */
+#define FK_WORK_BOUND (2 * 2 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
 
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
@@ -56,7 +62,9 @@ typedef struct {
     double thrust_n[FK_ENGINES]; /* from chamber pressure */
     double thrust_total_n;
     double trim_pad_mps2[3];   /* side force of the gimbals that hold the torque of off-centre thrust */
-    double missed_pad_mps2[3]; /* measured minus modelled specific force, filtered */
+    double wind_pad_mps[2];    /* as felt across: what the model misses at speed */
+    double rest_pad_mps2[3];   /* measured minus modelled specific force, filtered */
+    double missed_pad_mps2[3]; /* both together: specific force besides thrust, trim and still air */
 } fk_stage_t;
 
 /* Health of one engine. */
@@ -83,8 +91,16 @@ typedef struct {
     double lift_area_m2; /* normal force by dynamic pressure, each radian of tilt, while the engines burn */
     double drag_area_m2; /* while the engines burn */
     double margin_m;     /* height left before ignition */
-    double end_height_m; /* where the finish reaches the touchdown speed */
-    double speed_in_mps; /* speed at which the finish is joined */
+    double margin_s;     /* ignition could be so much later, where margin_known */
+    int32_t margin_known;
+    int32_t profile_steps; /* taken in this frame */
+    double asked_mps2;     /* specific force that the closed form asks for, upwards */
+    double to_light_s;     /* after ignition, until the engines should burn */
+    double trim_pad_mps2[2]
+                        [3]; /* side force of the gimbals that hold the torque, now and after that change */
+    fk_across_t across;      /* what pushes across now, and after the engines change */
+    double end_height_m;     /* where the finish reaches the touchdown speed */
+    double speed_in_mps;     /* speed at which the finish is joined */
     double final_mass_kg;
 } fk_plan_t;
 
@@ -92,6 +108,7 @@ typedef struct {
 typedef struct {
     double start_s; /* of node 0, on the clock of the frames */
     double step_s;
+    int32_t nodes;
     int32_t valid;
     double pos_m[FK_PLAN_NODES][3];
     double vel_mps[FK_PLAN_NODES][3];
@@ -108,9 +125,10 @@ typedef struct {
     fk_socp_t socp;
     fk_answer_t answer;
     double began_s; /* when the running solve was given its problem */
+    double start_s; /* when its plan starts */
     double known_s; /* when the flown plan was */
     int32_t solving;
-    int32_t wide;       /* 1: bounds are the engines' own, the narrow ones were out of reach */
+    int32_t relaxed;    /* limits that the running solve does without, the last one having had no answer */
     int32_t engines;    /* that ran when the solve began */
     int32_t iterations; /* in this frame */
     int32_t accepted;

@@ -17,7 +17,8 @@
 #define LATERAL_FORCE_MPS2 14.0
 #define NEWTON_PROBE 0.02
 #define NEWTON_STEP 0.05
-#define END_HEIGHT_M 0.15   /* the finish aims at the touchdown speed this high */
+#define END_HEIGHT_M 0.15 /* the finish aims at the touchdown speed this high */
+#define END_HEIGHT_STRONG_M 0.08
 #define FREEZE_BELOW_M 12.0 /* the finish's deceleration is no longer solved for */
 #define SPEED_GAIN 1.6      /* 1/s, speed error to acceleration in the finish */
 #define FINISH_DECEL_LEAST 3.5
@@ -28,6 +29,8 @@
 #define SLOW_MPS 5.0           /* below this the velocity is no direction to steer by */
 #define STIFFNESS_LEAST 0.3    /* of the larger of the two opposing forces */
 #define LATERAL_LIMIT_PART 0.5 /* of the vertical specific force */
+#define NO_CHANGE_S 1e3
+#define TURN_AHEAD_S 0.6 /* before the engines change, the attitude turns to where it will be trimmed then */
 
 /* Full thrust of a set of engines and what the atmosphere takes of it. */
 typedef struct {
@@ -38,6 +41,7 @@ typedef struct {
 typedef struct {
     double height_m, time_s, mass_kg;
     double finish_s; /* time_s at the start of the finish */
+    int32_t steps;   /* that it took to get there */
 } profile_t;
 
 static engines_t sum_engines(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],
@@ -89,19 +93,10 @@ static double thrust_at(const engines_t *e, double throttle, double pressure_rat
     return throttle * full_sl + e->loss_n * (1.0 - pressure_ratio);
 }
 
-/* Aerodynamic deceleration at speed v and height h. */
-static double drag_at(double drag_area_m2, double v, double h, double mass)
+/* Aerodynamic deceleration at speed v. */
+static double drag_at(double drag_area_m2, double v, double density, double mass)
 {
-    const double x = fk_clamp(2.25577e-5 * h, 0.0, 0.30);
-    const double theta2 = (1.0 - x) * (1.0 - x);
-    return 0.5 * 1.225 * theta2 * theta2 * (1.0 - 0.2559 * x) * drag_area_m2 * v * v / mass;
-}
-
-static double pressure_at(double h)
-{
-    const double theta = 1.0 - fk_clamp(2.25577e-5 * h, 0.0, 0.30);
-    const double theta2 = theta * theta;
-    return theta2 * theta2 * theta * (1.0 - 0.2559 * (1.0 - theta));
+    return 0.5 * density * drag_area_m2 * v * v / mass;
 }
 
 /* Backwards from `end` (reached at speed v_low): height, time and mass where the speed was v_high. */
@@ -115,12 +110,15 @@ static profile_t climb_back(profile_t end, const engines_t *e, double throttle, 
     }
     for (int32_t i = 0; i < FK_PROFILE_STEPS; i++) {
         const double v = v_low + ((double)i + 0.5) * dv;
-        const double thrust = thrust_at(e, throttle, pressure_at(p.height_m));
-        const double accel = (thrust / p.mass_kg) + drag_at(drag_area, v, p.height_m, p.mass_kg) - FK_G0;
+        const fk_air_t air = fk_air_at(p.height_m);
+        const double thrust = thrust_at(e, throttle, air.pressure_ratio);
+        const double accel =
+            (thrust / p.mass_kg) + drag_at(drag_area, v, air.density_kgpm3, p.mass_kg) - FK_G0;
         const double dt = dv / fk_max(accel, LEAST_DECEL_MPS2);
         p.height_m += v * dt;
         p.time_s += dt;
         p.mass_kg += thrust * e->flow_per_n * dt;
+        p.steps++;
     }
     return p;
 }
@@ -143,23 +141,27 @@ static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_
     const double least = mass * (FK_G0 + FINISH_DECEL_LEAST) / full;
     const double v0 = c->touchdown_speed_mps;
     plan->land_throttle = fk_clamp(fk_max(c->land_throttle, least), land->floor, FINISH_THROTTLE_MAX);
-    /* engines that cannot hover would lift the stage off again from there: they aim at the ground itself */
-    plan->end_height_m = thrust_at(land, land->floor, 1.0) < mass * FK_G0 ? END_HEIGHT_M : 0.0;
+    /* engines that cannot hover would lift the stage off again from there: they aim closer to the ground */
+    plan->end_height_m =
+        thrust_at(land, land->floor, 1.0) < mass * FK_G0 ? END_HEIGHT_M : END_HEIGHT_STRONG_M;
     plan->finish_decel_mps2 = plan->land_throttle * full / mass - FK_G0;
     plan->speed_in_mps =
         sqrt(v0 * v0 + 2.0 * fk_max(plan->finish_decel_mps2, LEAST_DECEL_MPS2) * c->soft_finish_height_m);
 }
 
 /* The whole descent backwards from the ground to speed v. */
-static profile_t whole_descent(const fk_plan_t *plan, const fk_if_config_t *c, const engines_t *brake,
+static profile_t whole_descent(fk_plan_t *plan, const fk_if_config_t *c, const engines_t *brake,
                                const engines_t *land, double throttle, double v)
 {
     const double drag_area = plan->drag_area_m2;
-    profile_t p = {plan->end_height_m, plan->end_height_m / c->touchdown_speed_mps, plan->final_mass_kg, 0.0};
+    const double end_s = plan->end_height_m / c->touchdown_speed_mps;
+    profile_t p = {plan->end_height_m, end_s, plan->final_mass_kg, 0.0, 0};
     const double joined = fk_min(plan->speed_in_mps, v);
     p = climb_back(p, land, plan->land_throttle, drag_area, c->touchdown_speed_mps, joined);
     p.finish_s = p.time_s;
-    return climb_back(p, brake, throttle, drag_area, joined, v);
+    p = climb_back(p, brake, throttle, drag_area, joined, v);
+    plan->profile_steps += p.steps;
+    return p;
 }
 
 void fk_guidance_init(fk_plan_t *plan, const fk_if_config_t *c)
@@ -184,6 +186,7 @@ static void plan_ignition(fk_plan_t *plan, const fk_if_config_t *c, const fk_sta
     const profile_t p = whole_descent(plan, c, brake, land, c->brake_throttle, v);
     plan->margin_m = height - p.height_m - v * c->engine[0].start_s;
     plan->time_to_go_s = p.time_s;
+    plan->to_light_s = c->engine[0].start_s;
     learn_final_mass(plan, c, stage, p);
 }
 
@@ -201,12 +204,26 @@ static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stag
     plan->time_to_go_s = at.time_s;
     plan->time_to_finish_s = at.time_s - at.finish_s;
     plan->margin_m = 0.0;
+    plan->to_light_s = 0.0;
     learn_final_mass(plan, c, stage, at);
 }
 
-static double braking_accel(const fk_plan_t *plan, const fk_stage_t *stage, const engines_t *brake)
+/* Specific force along the body while braking. */
+static double braking_force(const fk_plan_t *plan, const fk_stage_t *stage, const engines_t *brake)
 {
-    return thrust_at(brake, plan->brake_throttle, stage->pressure_ratio) / stage->mass_kg;
+    return (thrust_at(brake, plan->brake_throttle, stage->pressure_ratio) + stage->axial_n) / stage->mass_kg;
+}
+
+/* Ignition: the braking that is due from where the engines will light. */
+static void plan_lighting(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav_t *nav,
+                          const fk_stage_t *stage, const fk_modes_t *modes, const engines_t *brake,
+                          const engines_t *land)
+{
+    const double t = fk_max(c->engine[0].start_s - (double)modes->frames_in_mode * c->frame_s, 0.0);
+    const double gain = FK_G0 - stage->axial_n / stage->mass_kg;
+    const double v = -nav->vel_cm_pad_mps[2];
+    plan_braking(plan, c, stage, brake, land, v + gain * t, nav->height_m - v * t - 0.5 * gain * t * t);
+    plan->to_light_s = t;
 }
 
 /* The finish: follow v^2 = v0^2 + 2 a h, looked at one thrust lag ahead; a is re-solved until the last metres. */
@@ -231,8 +248,46 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
     return fk_clamp(feed + SPEED_GAIN * (v - wanted), -FK_G0, FINISH_ACCEL_MAX) + FK_G0;
 }
 
+/* Side force of gimbals that hold the torque of these engines, all at one throttle (specific, pad axes). */
+static void trim_of(const fk_if_config_t *c, const fk_nav_t *nav, const fk_stage_t *stage,
+                    const fk_engine_t engine[FK_ENGINES], const int32_t member[FK_ENGINES], double throttle,
+                    double trim_pad[3])
+{
+    double side_body[3] = {0.0, 0.0, 0.0};
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        const double thrust = member[i] ? throttle * c->engine[i].thrust_sl_n * engine[i].efficiency : 0.0;
+        side_body[0] -= thrust * c->engine[i].pos_body_m[0];
+        side_body[1] -= thrust * c->engine[i].pos_body_m[1];
+    }
+    fk_scale(1.0 / (fk_max(stage->cm_z_m - c->gimbal_plane_z_m, 1.0) * stage->mass_kg), side_body, side_body);
+    fk_rotate(nav->q_pad_from_body, side_body, trim_pad);
+}
+
+/* What pushes across now and after the next change of engines: they light, or all but the landing ones stop. */
+static void foresee_change(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav_t *nav,
+                           const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES],
+                           const fk_modes_t *modes, const int32_t next[FK_ENGINES], const engines_t *burning)
+{
+    fk_across_t *a = &plan->across;
+    const double throttle = modes->mode == FK_IF_IGNITION ? plan->brake_throttle : plan->land_throttle;
+    a->change_s = modes->mode == FK_IF_IGNITION  ? plan->to_light_s
+                  : modes->mode == FK_IF_BRAKING ? plan->time_to_finish_s
+                                                 : NO_CHANGE_S;
+    const double lift = stage->normal_n_per_rad / stage->mass_kg;
+    const double thrust = thrust_at(burning, throttle, stage->pressure_ratio);
+    a->push_mps2[0] = nav->held_force_body[2] - lift;
+    a->push_mps2[1] = (thrust + stage->axial_n) / stage->mass_kg - lift;
+    fk_copy(stage->trim_pad_mps2, plan->trim_pad_mps2[0]);
+    trim_of(c, nav, stage, engine, next, throttle, plan->trim_pad_mps2[1]);
+    for (int32_t i = 0; i < 2; i++) {
+        fk_copy(plan->trim_pad_mps2[i], a->side_pad_mps2[i]);
+        fk_add_scaled(1.0, stage->missed_pad_mps2, a->side_pad_mps2[i]);
+        fk_add_scaled(-lift / fk_max(stage->speed_mps, SLOW_MPS), nav->vel_cm_pad_mps, a->side_pad_mps2[i]);
+    }
+}
+
 /* The horizontal command, for the state that the stage will have once its attitude has followed. */
-static void lateral_accel(const fk_nav_t *nav, const fk_stage_t *stage, double time_to_go, double vertical,
+static void lateral_accel(const fk_nav_t *nav, const fk_across_t *across, double time_to_go, double vertical,
                           double accel[3])
 {
     const double lead = FK_ATTITUDE_LEAD_S;
@@ -243,7 +298,7 @@ static void lateral_accel(const fk_nav_t *nav, const fk_stage_t *stage, double t
     for (int32_t i = 0; i < 2; i++) {
         double pos = nav->pos_cm_pad_m[i];
         double vel = nav->vel_cm_pad_mps[i];
-        fk_swing_ahead(lead, push, nav->axis_pad[i], nav->swing_pad[i], stage->trim_pad_mps2[i], &pos, &vel);
+        fk_swing_ahead(across, i, lead, nav->axis_pad[i], nav->swing_pad[i], &pos, &vel);
         accel[i] = -12.0 * pos / (t * t) - 6.0 * vel / t;
     }
     const double size = sqrt(accel[0] * accel[0] + accel[1] * accel[1]);
@@ -301,22 +356,22 @@ static void point_nose(fk_demand_t *demand, const fk_if_config_t *c, const fk_na
                fk_clamp(TILT_AT_GROUND_RAD + TILT_PER_M * fk_max(nav->height_m, 0.0), 0.0, 0.7));
 }
 
-/* The closed forms' specific force: `vertical` of them, and what the quadratic law asks across. */
-static void closed_form_force(const fk_nav_t *nav, const fk_stage_t *stage, const fk_plan_t *plan,
-                              double vertical, double force[3])
+/* The closed forms' specific force: theirs upwards, and what the quadratic law asks across. */
+static void closed_form_force(const fk_nav_t *nav, const fk_plan_t *plan, double force[3])
 {
-    force[2] = vertical;
-    lateral_accel(nav, stage, plan->time_to_go_s, vertical, force);
+    force[2] = plan->asked_mps2;
+    lateral_accel(nav, &plan->across, plan->time_to_go_s, plan->asked_mps2, force);
 }
 
 /* Thrust and attitude that give the specific force asked for, with what acts besides them taken off. */
 static void demand_force(fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
-                         const fk_stage_t *stage, const double asked[3])
+                         const fk_stage_t *stage, const fk_plan_t *plan, const double asked[3])
 {
     double force[3];
+    const int32_t after = plan->across.change_s < TURN_AHEAD_S;
     fk_copy(asked, force);
     fk_add_scaled(-1.0, stage->missed_pad_mps2, force);
-    fk_add_scaled(-1.0, stage->trim_pad_mps2, force);
+    fk_add_scaled(-1.0, plan->trim_pad_mps2[after], force);
     point_nose(demand, c, nav, stage, fk_max(stage->mass_kg * asked[2] - stage->axial_n, 1.0), force);
     const double upright = fk_max(nav->axis_pad[2], 0.7);
     demand->thrust_n = fk_max(stage->mass_kg * force[2] / upright - stage->axial_n, 0.0);
@@ -331,8 +386,8 @@ static void demand_coast(fk_demand_t *demand, const fk_if_config_t *c, const fk_
     fk_copy(up, demand->axis_pad);
     if (nav->known && nav->vel_cm_pad_mps[2] < -SLOW_MPS) {
         double force[3] = {0.0, 0.0, stage->axial_n / stage->mass_kg};
-        const double coast_s = fk_max(plan->margin_m, 0.0) / -nav->vel_cm_pad_mps[2];
-        lateral_accel(nav, stage, 0.6 * plan->time_to_go_s + coast_s, FK_G0, force);
+        const double coast_s = fk_max(plan->margin_m, 0.0) / -nav->vel_cm_pad_mps[2] + plan->to_light_s;
+        lateral_accel(nav, &plan->across, 0.6 * plan->time_to_go_s + coast_s, FK_G0, force);
         point_nose(demand, c, nav, stage, 0.0, force);
     }
     demand->thrust_n = 0.0;
@@ -347,6 +402,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
     int32_t landing[FK_ENGINES] = {0};
     double force[3];
     const int32_t in_coast = modes->mode <= FK_IF_IGNITION;
+    plan->profile_steps = 0;
     choose_braking(c, engine, modes, braking, in_coast);
     choose_landing(c, engine, braking, landing, in_coast);
     const engines_t brake = sum_engines(c, engine, braking);
@@ -360,17 +416,23 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
         return;
     }
     if (in_coast) {
-        plan_ignition(plan, c, stage, &brake, &land, v, nav->height_m);
+        if (modes->mode == FK_IF_IGNITION) {
+            plan_lighting(plan, c, nav, stage, modes, &brake, &land);
+            plan->asked_mps2 = braking_force(plan, stage, &brake) * nav->axis_pad[2];
+        } else {
+            plan_ignition(plan, c, stage, &brake, &land, v, nav->height_m);
+        }
+        foresee_change(plan, c, nav, stage, engine, modes, braking, &brake);
         demand_coast(demand, c, nav, stage, plan);
         return;
     }
+    foresee_change(plan, c, nav, stage, engine, modes, landing, &land);
     if (modes->mode == FK_IF_BRAKING) {
         plan_braking(plan, c, stage, &brake, &land, v, nav->height_m);
-        const double drag = stage->axial_n / stage->mass_kg * nav->axis_pad[2];
-        closed_form_force(nav, stage, plan, braking_accel(plan, stage, &brake) * nav->axis_pad[2] + drag,
-                          force);
+        plan->asked_mps2 = braking_force(plan, stage, &brake) * nav->axis_pad[2];
     } else {
-        closed_form_force(nav, stage, plan, finish_accel(plan, c, nav, &land), force);
+        plan->asked_mps2 = finish_accel(plan, c, nav, &land);
     }
-    demand_force(demand, c, nav, stage, followed ? force_mps2 : force);
+    closed_form_force(nav, plan, force);
+    demand_force(demand, c, nav, stage, plan, followed ? force_mps2 : force);
 }

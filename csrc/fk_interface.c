@@ -8,6 +8,7 @@ void fk_if_describe(fk_if_info_t *info)
     info->input_size = sizeof(fk_if_input_t);
     info->output_size = sizeof(fk_if_output_t);
     info->config_size = sizeof(fk_if_config_t);
+    info->work_bound = FK_WORK_BOUND;
     info->name = "lastbrake reference kernel 0.1";
 }
 

@@ -15,10 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FK_IF_VERSION 1
+#define FK_IF_VERSION 2
 #define FK_IF_MAX_ENGINES 40
 #define FK_IF_FINS 4
 #define FK_IF_AERO_POINTS 12
+#define FK_IF_MOST_WORK 65534
 
 enum { /* fk_if_telemetry_t.mode */
        FK_IF_COAST = 0,
@@ -163,6 +164,9 @@ typedef struct {
     double ignition_margin_m; /* height left before the burn has to start, 0 afterwards */
     double plan_age_s;
     double nav_age_s;
+    double ignition_margin_s;      /* the burn could begin so much later and still land, where known */
+    int32_t ignition_margin_known; /* 1: it is known; the last one before the burn counts */
+    int32_t work;                  /* done in this step, in the unit of fk_if_info_t.work_bound */
     int32_t mode;
     int32_t plan_source; /* 0 none, 1 closed-form law, 2 optimiser */
 } fk_if_telemetry_t;
@@ -179,7 +183,9 @@ typedef struct {
     uint32_t version;    /* FK_IF_VERSION the kernel was written for */
     uint32_t state_size; /* bytes of state, aligned to 16, that the caller provides */
     uint32_t input_size, output_size, config_size; /* sizeof the structs as the kernel knows them */
-    const char *name;                              /* short, printable */
+    uint32_t work_bound; /* most work of one step, counted in what is the same on every machine, say turns of
+                          * the longest loops; at most FK_IF_MOST_WORK; 0: the kernel states none */
+    const char *name;    /* short, printable */
 } fk_if_info_t;
 
 /* Describes the kernel; touches nothing. */

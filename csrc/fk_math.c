@@ -149,6 +149,17 @@ void fk_cross(const double a[3], const double b[3], double out[3])
     out[2] = a[0] * b[1] - a[1] * b[0];
 }
 
+fk_air_t fk_air_at(double height_m)
+{
+    /* theta = 1 - x, p ~ theta^5.2559, rho ~ theta^4.2559; the broken power 0.2559 by its series */
+    const double x = fk_clamp(2.25577e-5 * height_m, 0.0, 0.30);
+    const double theta = 1.0 - x;
+    const double theta4 = theta * theta * theta * theta;
+    const double rest = 1.0 - 0.2559 * x - 0.0952 * x * x - 0.0553 * x * x * x;
+    const fk_air_t air = {theta, theta4 * theta * rest, 1.225 * theta4 * rest};
+    return air;
+}
+
 void fk_copy(const double a[3], double out[3])
 {
     for (int32_t i = 0; i < 3; i++) {
@@ -201,11 +212,19 @@ static void normalise(double q[4])
     }
 }
 
-void fk_swing_ahead(double dt, double push, double tilt, double swing, double side, double *pos, double *vel)
+void fk_swing_ahead(const fk_across_t *across, int32_t axis, double dt, double tilt, double swing,
+                    double *pos, double *vel)
 {
-    const double now = push * (tilt + dt / 3.0 * swing) + side;
-    *pos = *pos + dt * *vel + 0.5 * dt * dt * now;
-    *vel = *vel + dt * (now + dt / 6.0 * push * swing);
+    const double before = fk_clamp(across->change_s, 0.0, dt);
+    const double part[2] = {before, dt - before};
+    for (int32_t i = 0; i < 2; i++) {
+        const double t = part[i];
+        const double push = across->push_mps2[i];
+        const double now = push * (tilt + t / 3.0 * swing) + across->side_pad_mps2[i][axis];
+        *pos = *pos + t * *vel + 0.5 * t * t * now;
+        *vel = *vel + t * (now + t / 6.0 * push * swing);
+        tilt += t * swing;
+    }
 }
 
 void fk_turn(double q[4], const double w[3], double dt)

@@ -20,6 +20,15 @@ double fk_exp(double x);  /* relative error < 1e-15, |x| clamped to 700 */
 double fk_log(double x);  /* x normal and > 0, error < 1e-15 relative or absolute */
 int32_t fk_all_finite(const double *x, int32_t n);
 
+typedef struct {
+    double theta;          /* temperature over that of the ground */
+    double pressure_ratio; /* over sea level */
+    double density_kgpm3;
+} fk_air_t;
+
+/* US Standard Atmosphere 1976, troposphere, standard day. */
+fk_air_t fk_air_at(double height_m);
+
 double fk_dot(const double a[3], const double b[3]);
 double fk_norm(const double a[3]);
 void fk_cross(const double a[3], const double b[3], double out[3]);
@@ -29,8 +38,18 @@ void fk_add_scaled(double s, const double a[3], double out[3]); /* out += s a */
 
 void fk_rotate(const double q[4], const double v_body[3], double v_pad[3]);
 void fk_rotate_back(const double q[4], const double v_pad[3], double v_body[3]);
-/* Position and velocity across after dt: thrust `push` (specific) follows a tilt that swings on, `side` acts besides. */
-void fk_swing_ahead(double dt, double push, double tilt, double swing, double side, double *pos, double *vel);
+
+/* Specific forces across the stage: `push` follows its tilt, `side` acts besides; [0] until change_s from
+ * now, when other engines burn, [1] after it. */
+typedef struct {
+    double change_s;
+    double push_mps2[2];
+    double side_pad_mps2[2][3];
+} fk_across_t;
+
+/* Position and velocity along one axis after dt, the tilt towards it swinging on as it does now. */
+void fk_swing_ahead(const fk_across_t *across, int32_t axis, double dt, double tilt, double swing,
+                    double *pos, double *vel);
 void fk_turn(double q[4], const double omega_body[3], double dt);  /* q advanced by omega dt */
 void fk_nudge(double q[4], const double measured[4], double gain); /* q drawn towards measured */
 

@@ -35,8 +35,7 @@ void fk_plan_update(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *
                     double now_s);
 /* 1: a fresh plan is to be followed, and force is the specific force (all but gravity) to ask for. */
 int32_t fk_plan_follow(const fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav,
-                       const fk_stage_t *stage, const fk_modes_t *modes, const fk_plan_t *plan, double now_s,
-                       double force_mps2[3]);
+                       const fk_modes_t *modes, const fk_plan_t *plan, double now_s, double force_mps2[3]);
 
 /* fk_modes.c: what phase the flight is in and which engines take part. */
 void fk_modes_init(fk_modes_t *modes);

@@ -6,6 +6,9 @@
 
 #define MISSED_FILTER_S 2.0
 #define MISSED_LIMIT_MPS2 4.0
+#define WIND_FILTER_S 0.8
+#define WIND_SHOWS_PER_S 0.03 /* force across, specific, for each m/s of wind: about 90 m/s of speed */
+#define WIND_LIMIT_MPS 40.0
 #define CHAMBER_LIT 0.03 /* fraction of full pressure below which an engine gives nothing */
 
 static void find_centre_of_mass(fk_stage_t *stage, const fk_if_config_t *c)
@@ -40,16 +43,11 @@ static double at_mach(const fk_if_config_t *c, const double table[FK_IF_AERO_POI
 
 static void find_air(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav)
 {
-    /* US Standard Atmosphere 1976, troposphere: theta = 1 - x, p ~ theta^5.2559, rho ~ theta^4.2559;
-     * the broken power 0.2559 by its series. */
-    const double x = fk_clamp(2.25577e-5 * nav->height_m, 0.0, 0.30);
-    const double theta = 1.0 - x;
-    const double theta4 = theta * theta * theta * theta;
-    const double rest = 1.0 - 0.2559 * x - 0.0952 * x * x - 0.0553 * x * x * x;
-    stage->pressure_ratio = theta4 * theta * rest;
-    stage->density_kgpm3 = 1.225 * theta4 * rest;
+    const fk_air_t air = fk_air_at(nav->height_m);
+    stage->pressure_ratio = air.pressure_ratio;
+    stage->density_kgpm3 = air.density_kgpm3;
     stage->speed_mps = fk_norm(nav->vel_cm_pad_mps);
-    stage->mach = stage->speed_mps / (340.294 * sqrt(theta));
+    stage->mach = stage->speed_mps / (340.294 * sqrt(air.theta));
     stage->dynamic_pressure_pa = 0.5 * stage->density_kgpm3 * stage->speed_mps * stage->speed_mps;
     const double force = stage->dynamic_pressure_pa * c->ref_area_m2 * stage->plume;
     stage->axial_n = force * at_mach(c, c->aero_axial, stage->mach);
@@ -106,16 +104,31 @@ static void find_trim(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t
     fk_rotate(nav->q_pad_from_body, side_body, stage->trim_pad_mps2);
 }
 
+/* What the model misses: across, a wind first, whose force grows with speed as the stage falls through it,
+ * then a rest.  The wind is learnt where it shows, and held where it does not. */
 static void learn_missed(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav,
                          const fk_if_input_t *in)
 {
     double model[3];
     double measured[3];
+    const double per_wind = stage->normal_n_per_rad / fk_max(stage->speed_mps, 1.0) / stage->mass_kg;
+    const double shows = fk_clamp(per_wind / WIND_SHOWS_PER_S, 0.0, 1.0);
     modelled_force(stage, c, nav, in, model);
     fk_rotate(nav->held_q, nav->held_force_body, measured);
     for (int32_t i = 0; i < 3; i++) {
-        const double missed = fk_clamp(measured[i] - model[i], -MISSED_LIMIT_MPS2, MISSED_LIMIT_MPS2);
-        stage->missed_pad_mps2[i] += c->frame_s / MISSED_FILTER_S * (missed - stage->missed_pad_mps2[i]);
+        double missed = fk_clamp(measured[i] - model[i], -MISSED_LIMIT_MPS2, MISSED_LIMIT_MPS2);
+        stage->missed_pad_mps2[i] = 0.0;
+        if (i < 2) {
+            const double wrong = missed - per_wind * stage->wind_pad_mps[i];
+            stage->wind_pad_mps[i] = fk_clamp(stage->wind_pad_mps[i]
+                                                  + c->frame_s / WIND_FILTER_S * shows * shows * wrong
+                                                        / fk_max(per_wind, WIND_SHOWS_PER_S),
+                                              -WIND_LIMIT_MPS, WIND_LIMIT_MPS);
+            stage->missed_pad_mps2[i] = per_wind * stage->wind_pad_mps[i];
+            missed -= stage->missed_pad_mps2[i];
+        }
+        stage->rest_pad_mps2[i] += c->frame_s / MISSED_FILTER_S * (missed - stage->rest_pad_mps2[i]);
+        stage->missed_pad_mps2[i] += stage->rest_pad_mps2[i];
     }
 }
 

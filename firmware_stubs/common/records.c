@@ -241,6 +241,9 @@ static void pack_kernel(uint8_t data[8], const record_telemetry_t *record)
     m.kernel_not_finite = (uint8_t)COUNTS(BUS_TELEMETRY_KERNEL_KERNEL_NOT_FINITE, record->kernel_not_finite);
     m.kernel_out_of_range =
         (uint8_t)COUNTS(BUS_TELEMETRY_KERNEL_KERNEL_OUT_OF_RANGE, record->kernel_out_of_range);
+    m.work = (uint16_t)COUNTS(BUS_TELEMETRY_KERNEL_WORK, record->work);
+    m.ignition_margin_s = (int16_t)COUNTS(BUS_TELEMETRY_KERNEL_IGNITION_MARGIN_S, record->ignition_margin_s);
+    m.ignition_margin_known = (uint8_t)(record->ignition_margin_known != 0);
     (void)bus_telemetry_kernel_pack(data, &m, 8);
 }
 
@@ -248,8 +251,14 @@ static int32_t unpack_kernel(record_telemetry_t *record, const uint8_t data[8])
 {
     struct bus_telemetry_kernel_t m;
     (void)bus_telemetry_kernel_unpack(&m, data, 8);
+    if (!bus_telemetry_kernel_ignition_margin_s_is_in_range(m.ignition_margin_s)) {
+        return 0;
+    }
     record->kernel_not_finite = m.kernel_not_finite;
     record->kernel_out_of_range = m.kernel_out_of_range;
+    record->work = m.work;
+    record->ignition_margin_s = VALUE(BUS_TELEMETRY_KERNEL_IGNITION_MARGIN_S, m.ignition_margin_s);
+    record->ignition_margin_known = m.ignition_margin_known;
     return 1;
 }
 

@@ -79,6 +79,7 @@ typedef struct {
     double thrust_cmd_n;
     double mass_est_kg;
     double ignition_margin_m;
+    double ignition_margin_s;
     double plan_age_s;
     double nav_age_s;
     uint64_t engine_failed; /* bit n - 1: engine n */
@@ -88,6 +89,8 @@ typedef struct {
     int32_t rejected;
     int32_t kernel_not_finite;   /* frames so far, at most 255 */
     int32_t kernel_out_of_range; /* likewise */
+    int32_t work;                /* of the kernel in this frame, in its own unit */
+    int32_t ignition_margin_known;
     int32_t fresh;
 } record_telemetry_t;
 

@@ -105,7 +105,8 @@ static int32_t output_is_finite(const fk_if_output_t *out, int32_t engines)
 static int32_t telemetry_is_finite(const fk_if_telemetry_t *t)
 {
     int32_t good = isfinite(t->time_to_go_s) && isfinite(t->thrust_cmd_n) && isfinite(t->mass_est_kg)
-                   && isfinite(t->ignition_margin_m) && isfinite(t->plan_age_s) && isfinite(t->nav_age_s);
+                   && isfinite(t->ignition_margin_m) && isfinite(t->ignition_margin_s)
+                   && isfinite(t->plan_age_s) && isfinite(t->nav_age_s);
     for (int32_t i = 0; i < 3; ++i) {
         good = good && isfinite(t->accel_cmd_pad_mps2[i]);
     }
@@ -120,7 +121,8 @@ static int32_t outside(double x, double low, double high)
 static int32_t output_is_in_range(const fk_if_output_t *out, const fk_if_config_t *config)
 {
     int32_t bad = out->telemetry.mode < FK_IF_COAST || out->telemetry.mode > FK_IF_ABORT
-                  || out->telemetry.plan_source < 0 || out->telemetry.plan_source > MOST_PLAN_SOURCE;
+                  || out->telemetry.plan_source < 0 || out->telemetry.plan_source > MOST_PLAN_SOURCE
+                  || out->telemetry.work < 0;
     for (int32_t i = 0; i < config->engine_count; ++i) {
         const fk_if_engine_command_t *e = &out->engine[i];
         const double angle = config->engine[i].gimbal_limit_rad;
@@ -237,6 +239,9 @@ static void map_telemetry(const fc_t *fc, record_telemetry_t *to)
     to->thrust_cmd_n = from->thrust_cmd_n;
     to->mass_est_kg = from->mass_est_kg;
     to->ignition_margin_m = from->ignition_margin_m;
+    to->ignition_margin_s = from->ignition_margin_s;
+    to->ignition_margin_known = from->ignition_margin_known;
+    to->work = from->work;
     to->plan_age_s = from->plan_age_s;
     to->nav_age_s = from->nav_age_s;
     to->mode = from->mode;

@@ -141,6 +141,9 @@ static void show_telemetry(const direct_wires_t *wires, const frame_view_t *view
     *view->telemetry_thrust_cmd_n = t->thrust_cmd_n;
     *view->telemetry_mass_est_kg = t->mass_est_kg;
     *view->telemetry_ignition_margin_m = t->ignition_margin_m;
+    *view->telemetry_ignition_margin_s = t->ignition_margin_s;
+    *view->telemetry_ignition_margin_known = t->ignition_margin_known;
+    *view->telemetry_work = t->work;
     *view->telemetry_plan_source = t->plan_source;
     *view->telemetry_plan_age_s = t->plan_age_s;
     *view->telemetry_rejected = t->rejected;

@@ -59,6 +59,9 @@ typedef struct {
     double *telemetry_thrust_cmd_n;
     double *telemetry_mass_est_kg;
     double *telemetry_ignition_margin_m;
+    double *telemetry_ignition_margin_s;
+    int64_t *telemetry_ignition_margin_known;
+    int64_t *telemetry_work;
     int64_t *telemetry_plan_source;
     double *telemetry_plan_age_s;
     int64_t *telemetry_rejected;

@@ -55,15 +55,19 @@ def success_bounds(successes: int, flights: int, confidence: float = 0.95) -> tu
 
 @dataclass
 class Tally:
-    """The verdicts and exit statuses of the flights of a campaign."""
+    """The verdicts and exit statuses of the flights of a campaign, and why some did not pass."""
 
     verdicts: Counter[str] = field(default_factory=Counter)
     statuses: set[int] = field(default_factory=set)
+    others: list[str] = field(default_factory=list)
+    """One line for each flight that did not pass."""
 
-    def add(self, verdict: str, status: int) -> None:
-        """Count one flight."""
+    def add(self, seed: int, verdict: str, status: int, why: str) -> None:
+        """Count the flight of `seed`; `why` says in one line what kept it from passing ('' if nothing)."""
         self.verdicts[verdict] += 1
         self.statuses.add(status)
+        if verdict != "PASS":
+            self.others.append(f"seed {seed} {verdict}: {why}")
 
     @property
     def worst_status(self) -> int:

@@ -23,6 +23,7 @@ exit status: 0 PASS, 1 FAIL (a requirement broken), 2 bad usage or bad file, 3 E
 
 _SEEDS: Final = 2**63
 """Number of seeds: they are 0 to this, excluded."""
+_MOST_JOBS: Final = 256
 _BAD_FILE: Final = 2
 _RIG_ERROR: Final = 3
 _INTERRUPTED: Final = 130
@@ -43,6 +44,12 @@ def _is_count(text: str) -> bool:
 def _seed(text: str) -> int:
     if not _is_count(text) or int(text) >= _SEEDS:
         raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number from 0 to 2^63 - 1")
+    return int(text)
+
+
+def _jobs(text: str) -> int:
+    if not _is_count(text) or not 1 <= int(text) <= _MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number from 1 to {_MOST_JOBS}")
     return int(text)
 
 
@@ -69,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     seeds.add_argument("--seed", type=_seed, metavar="N", help="master seed (default: the case's)")
     seeds.add_argument(
         "--seeds", type=_seeds, metavar="A:B", help="fly seeds A to B - 1, one JSON object a line"
+    )
+    run.add_argument(
+        "--jobs", type=_jobs, default=1, metavar="N", help="with --seeds: fly so many at once (default: 1)"
     )
     run.add_argument(
         "--pace",
@@ -119,6 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leave:
         return int(leave.code or 0)
     try:
+        if getattr(arguments, "jobs", 1) > 1 and arguments.seeds is None:
+            raise FileError("--jobs: several flights need --seeds A:B")
         if output_lost and (getattr(arguments, "json", False) or getattr(arguments, "seeds", None)):
             raise RigError("standard output is closed: nobody could read the JSON object")
         return _dispatch(arguments)

@@ -7,15 +7,16 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from hil.campaign import Tally
+from hil.cli.jobs import SIGNALS, fly_in_jobs, fly_once
 from hil.cli.output import tell
-from hil.cli.summary import progress_line, summary
+from hil.cli.summary import progress_line, summary, tally_lines, why_not_passed
 from hil.executive import Stop
 from hil.files import FileError
 from hil.rig.plan import Plan, load_plan
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run_command"]
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PROGRESS_EVERY_S: Final = 2.0
+INTERRUPTED: Final = 130
 
 
 def run_command(arguments: argparse.Namespace) -> int:
@@ -50,34 +51,47 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 
 def _many(plan: Plan, arguments: argparse.Namespace) -> int:
-    """Fly one seed after the other, one JSON object a line; return the worst status."""
-    tally = Tally()
-    for seed in arguments.seeds:
-        out = None if arguments.out is None else arguments.out / f"seed-{seed}"
-        run = _one(plan, seed, arguments, _run_dir(plan, seed, out))
-        _print_object(run.result)
-        tally.add(run.result["verdict"], _status(run))
-        if run.exit_status == 130:
-            break
-    print(f"hil: {tally.sentence()}", file=sys.stderr)
+    """Fly every seed, one JSON object a line in their order; return the worst status."""
+    jobs = arguments.jobs
+    if jobs > 1 and (arguments.pace != "lockstep" or not plan.rig.is_virtual):
+        raise FileError(f"--jobs {jobs}: flights at once need virtual wires and --pace lockstep")
+
+    def run_dir(seed: int) -> Path:
+        return _run_dir(plan, seed, None if arguments.out is None else arguments.out / f"seed-{seed}")
+
+    stop, tally = Stop(), Tally()
+    if jobs > 1:
+        runs = fly_in_jobs(plan, arguments.seeds, jobs, run_dir, stop)
+    else:
+        runs = _in_a_row(plan, arguments, run_dir, stop)
+    with _signals_ask(stop), closing(runs):
+        for run in runs:
+            _print_object(run.result)
+            tally.add(run.result["seed"], run.result["verdict"], run.exit_status, why_not_passed(run))
+    if tally.statuses:
+        print(tally_lines(tally), file=sys.stderr)
+    if stop.by is not None and tally.verdicts.total() != arguments.seeds.stop - arguments.seeds.start:
+        print(f"hil: interrupted ({stop.by}): not every seed was flown", file=sys.stderr)
+        return INTERRUPTED
     return tally.worst_status
 
 
-def _one(plan: Plan, seed: int, arguments: argparse.Namespace, run_dir: Path) -> Run:
-    # imported late: compiling the plant takes a moment that a bad file should not cost
-    from hil.rig.run import run_flight
+def _in_a_row(
+    plan: Plan, arguments: argparse.Namespace, run_dir: Callable[[int], Path], stop: Stop
+) -> Generator[Run]:
+    """Fly the seeds one after the other, up to one that was interrupted."""
+    for seed in arguments.seeds:
+        run = fly_once(plan, seed, arguments.pace, run_dir(seed), stop)
+        yield run
+        if run.exit_status == INTERRUPTED:
+            return
 
+
+def _one(plan: Plan, seed: int, arguments: argparse.Namespace, run_dir: Path) -> Run:
     stop, progress = Stop(), _Progress(plan, seed)
-    on_start = progress.start if arguments.seeds is None else None
     try:
         with _signals_ask(stop):
-            return run_flight(
-                plan, seed=seed, pace=arguments.pace, run_dir=run_dir, stop=stop, on_start=on_start
-            )
-    except FileError:
-        with suppress(OSError):
-            run_dir.rmdir()  # nothing was flown: leave no empty folder behind
-        raise
+            return fly_once(plan, seed, arguments.pace, run_dir, stop, progress.start)
     finally:
         progress.end()
 
@@ -141,7 +155,7 @@ def _signals_ask(stop: Stop) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, ask) for number in _SIGNALS}
+    before = {number: signal.signal(number, ask) for number in SIGNALS}
     try:
         yield
     finally:

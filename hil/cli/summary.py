@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from hil.campaign import Tally
     from hil.rig.run import Run
 
-__all__ = ["nodes", "progress_line", "summary"]
+__all__ = ["nodes", "progress_line", "summary", "tally_lines", "why_not_passed"]
+
+_MOST_LISTED: Final = 50
+"""Flights that did not pass, of those that are named one by one."""
 
 _ROWS: Final = (
     ("miss_m", "miss", "m"),
@@ -33,6 +37,19 @@ def nodes(rungs: dict[str, str]) -> str:
     return f"real: {', '.join(real) or 'none'}; virtual: {', '.join(virtual) or 'none'}"
 
 
+def drawn_line(drawn: dict[str, Any]) -> str:
+    """Return what a seed drew, in one line."""
+    east, north, up = drawn["pos_m"]
+    v_east, v_north, v_up = drawn["vel_mps"]
+    return (
+        f"position {east:+.1f} {north:+.1f} {up:+.1f} m, "
+        f"velocity {v_east:+.1f} {v_north:+.1f} {v_up:+.1f} m/s, mass {100 * drawn['mass']:+.2f} %, "
+        f"thrust {100 * drawn['thrust']:+.2f} %, "
+        f"wind {drawn['wind_1km_mps']:.1f} m/s at 1 km and {drawn['wind_10m_mps']:.1f} m/s at 10 m "
+        f"towards {drawn['wind_to_deg']:.0f} deg"
+    )
+
+
 def summary(run: Run, page: Path | None) -> str:
     """Return the summary of a run: verdict, touchdown against limits, what failed, what happened."""
     result = run.result
@@ -46,14 +63,15 @@ def summary(run: Run, page: Path | None) -> str:
             if value is not None:
                 bound = "" if limit is None else f"  (limit {limit:g})"
                 lines.append(f"    {name:<20}{value:9.2f} {unit}{bound}")
-    reasons = run.details["requirement_reasons"]
-    failed = [name for name, status in result["requirements"].items() if status == "fail"]
+    failed = _failed(run)
     if failed:
         lines += ["", "  requirements that failed"]
-        lines += [f"    {name:<12} {reasons.get(name, '')}" for name in failed]
+        lines += [f"    {name:<12} {reason}" for name, reason in failed.items()]
     if run.details["findings"]:
         lines += ["", "  what happened", *(f"    {finding}" for finding in run.details["findings"])]
     lines += ["", f"  nodes    {nodes(result['rungs'])}"]
+    if run.details["dispersion"] is not None:
+        lines.append(f"  drawn    {drawn_line(run.details['dispersion'])}")
     if result["wall_s"] > 0.0:
         sim_s, wall_s = result["sim_s"], result["wall_s"]
         lines.append(f"  flown    {sim_s:.2f} s in {wall_s:.2f} s ({sim_s / wall_s:.0f} times real time)")
@@ -64,3 +82,27 @@ def summary(run: Run, page: Path | None) -> str:
     if page is not None:
         lines.append(f"  report   {page}")
     return "\n".join(lines)
+
+
+def _failed(run: Run) -> dict[str, str]:
+    """Return the requirements that a run broke, each with its reason."""
+    reasons = run.details["requirement_reasons"]
+    return {
+        name: reasons.get(name, "") for name, status in run.result["requirements"].items() if status == "fail"
+    }
+
+
+def why_not_passed(run: Run) -> str:
+    """Return in one line what kept a run from passing, its cause or the broken requirements; else ''."""
+    if run.result["verdict"] == "PASS":
+        return ""
+    told = [f"{name} ({reason})" if reason else name for name, reason in _failed(run).items()]
+    return run.cause or ", ".join(told) or "nothing is proven"
+
+
+def tally_lines(tally: Tally) -> str:
+    """Return the summary of many flights: those that did not pass, then the count and its bounds."""
+    lines = tally.others[:_MOST_LISTED]
+    if len(tally.others) > _MOST_LISTED:
+        lines.append(f"... and {len(tally.others) - _MOST_LISTED} more that did not pass")
+    return "\n".join(f"hil: {line}" for line in (*lines, tally.sentence()))

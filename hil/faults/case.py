@@ -16,6 +16,7 @@ __all__ = [
     "SHIPPED",
     "Atmosphere",
     "Case",
+    "Dispersion",
     "FaultSpec",
     "Gnss",
     "Ignition",
@@ -24,6 +25,7 @@ __all__ = [
     "Navigation",
     "Pad",
     "Radar",
+    "Stage",
     "Wind",
     "find_case",
     "load_case",
@@ -33,13 +35,21 @@ __all__ = [
 SHIPPED: Final = Path(__file__).resolve().parent.parent.parent / "rigs"
 """The rigs, cases and vehicles that come with the sources."""
 
-Across = Annotated[float, bounded(-20e3, 20e3, "m, east and north of the pad")]
-Altitude = Annotated[float, bounded(0.0, 100e3, "m above the pad")]
-Speed = Annotated[float, bounded(-3000.0, 3000.0, "m/s")]
+ACROSS_M: Final = (-20e3, 20e3)
+ALTITUDE_M: Final = (0.0, 100e3)
+SPEED_MPS: Final = (-3000.0, 3000.0)
+FACTOR: Final = (0.5, 1.5)
+"""Ranges of what dispersions are drawn about."""
+
+Across = Annotated[float, bounded(*ACROSS_M, "m, east and north of the pad")]
+Altitude = Annotated[float, bounded(*ALTITUDE_M, "m above the pad")]
+Speed = Annotated[float, bounded(*SPEED_MPS, "m/s")]
 Breeze = Annotated[float, bounded(-100.0, 100.0, "m/s")]
 Component = Annotated[float, bounded(-1.01, 1.01, "1")]
 Rate = Annotated[float, bounded(-10.0, 10.0, "rad/s")]
 Moment = Annotated[float, bounded(0.0, 600.0, "s")]
+HalfPosition = Annotated[float, bounded(0.0, 5000.0, "m")]
+HalfSpeed = Annotated[float, bounded(0.0, 500.0, "m/s")]
 Wind2 = tuple[Breeze, Breeze]
 Measure = Annotated[float, AllowInfNan(True)]
 """Size of a fault: the catalogue knows its range, which no NaN is in."""
@@ -119,6 +129,36 @@ class Pad(FileModel):
     latitude_deg: float | None = bounded(-90.0, 90.0, "deg", default=None)
     """With it the pad stands on the turning WGS-84 Earth (J2, centrifugal force, Coriolis); without it
     gravity is the standard's over a flat Earth that stands still."""
+
+
+class Stage(FileModel):
+    """The stage as it really is, over its data sheet; the flight computer is told the data sheet alone."""
+
+    mass_factor: float = bounded(*FACTOR, "1, of dry mass and propellant alike", default=1.0)
+    """What a weighing error leaves unknown: of masses and moments of inertia; the centre of mass stays."""
+    thrust_factor: float = bounded(*FACTOR, "1, of every engine", default=1.0)
+    """Engines of one design, a little larger or smaller: thrust and propellant flow at a given chamber
+    pressure, so that specific impulse and pressure readings do not show it."""
+
+
+class Dispersion(FileModel):
+    """Half-ranges of uniform draws about the case's own values, made by the seed of the flight.
+
+    The wind blows in a random direction; its speeds at 1 km and at 10 m are drawn from 0 up, it is
+    linear between these heights and constant beyond them, and the gusts are scaled to it.
+    """
+
+    pos_m: tuple[HalfPosition, HalfPosition, HalfPosition] = (0.0, 0.0, 0.0)
+    vel_mps: tuple[HalfSpeed, HalfSpeed, HalfSpeed] = (0.0, 0.0, 0.0)
+    mass: float = bounded(0.0, 0.3, "1, of dry mass and propellant alike", default=0.0)
+    thrust: float = bounded(0.0, 0.3, "1, of every engine alike", default=0.0)
+    wind_1km_mps: float = bounded(0.0, 100.0, "m/s, most wind at 1 km", default=0.0)
+    wind_10m_mps: float = bounded(0.0, 50.0, "m/s, most wind at 10 m", default=0.0)
+
+    @property
+    def draws_wind(self) -> bool:
+        """True when the wind is drawn."""
+        return self.wind_1km_mps > 0.0 or self.wind_10m_mps > 0.0
 
 
 class Imu(FileModel):
@@ -269,10 +309,39 @@ class Case(FileModel):
     pad: Pad = Pad()
     navigation: Navigation = Navigation()
     ignition: Ignition = Ignition()
+    stage: Stage = Stage()
+    dispersion: Dispersion | None = None
+    """None once the draws have been made (hil.faults.dispersion)."""
     fault: tuple[FaultSpec, ...] = ()
     seed: int = bounded(0, 2**63 - 1, "1", default=0)
     time_limit_s: float = bounded(1.0, 600.0, "s", default=120.0)
     path: Annotated[Path, Field(exclude=True)] = Path()
+
+    @model_validator(mode="after")
+    def _every_draw_is_a_case(self) -> Self:
+        if self.dispersion is not None:
+            _check_draws(self, self.dispersion)
+        return self
+
+
+def _check_draws(case: Case, dispersion: Dispersion) -> None:
+    """Raise ValueError where the extremes of the draws would be no case of their own."""
+    if dispersion.draws_wind and case.wind != Wind():
+        raise ValueError("dispersion draws the wind (wind_1km_mps, wind_10m_mps): leave out [wind]")
+    initial, places = case.initial, (ACROSS_M, ACROSS_M, ALTITUDE_M)
+    ranges = (
+        ("pos_m", "initial.pos_pad_m", initial.pos_pad_m, dispersion.pos_m, places, "m"),
+        ("vel_mps", "initial.vel_pad_mps", initial.vel_pad_mps, dispersion.vel_mps, (SPEED_MPS,) * 3, "m/s"),
+        ("mass", "stage.mass_factor", (case.stage.mass_factor,), (dispersion.mass,), (FACTOR,), "1"),
+        ("thrust", "stage.thrust_factor", (case.stage.thrust_factor,), (dispersion.thrust,), (FACTOR,), "1"),
+    )
+    for key, about, middles, halves, bounds, unit in ranges:
+        for middle, half, (low, high) in zip(middles, halves, bounds, strict=True):
+            if not low <= middle - half <= middle + half <= high:
+                raise ValueError(
+                    f"key 'dispersion.{key}' = {half:g} about {about} = {middle:g} leaves its range "
+                    f"(allowed: {low:g} to {high:g} {unit})"
+                )
 
 
 def find_case(name: str, rig_path: Path) -> Path:

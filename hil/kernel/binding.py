@@ -40,6 +40,8 @@ class Kernel:
     name: str
     label: str
     state_size: int
+    work_bound: int
+    """Most work that the kernel says it does in a step, in its own unit; 0: it does not say."""
     describe: int
     init: int
     step: int
@@ -60,8 +62,8 @@ def interface() -> Any:
     return ffi
 
 
-def _describe(name: str, address: int) -> tuple[str, int]:
-    """Return the kernel's label and state size; raise FileError when it does not fit this bench."""
+def _describe(name: str, address: int) -> tuple[str, int, int]:
+    """Return the kernel's label, state size and work bound; raise FileError when it does not fit."""
     ffi = interface()
     info = ffi.new("fk_if_info_t *")
     ffi.cast("void (*)(fk_if_info_t *)", address)(info)
@@ -79,8 +81,14 @@ def _describe(name: str, address: int) -> tuple[str, int]:
         raise FileError(
             f"kernel {name}: its state_size is {info.state_size} bytes (allowed: 1 to {MOST_STATE})"
         )
+    most_work = ffi.dlopen(None).FK_IF_MOST_WORK
+    if info.work_bound > most_work:
+        raise FileError(
+            f"kernel {name}: its work_bound is {info.work_bound} (allowed: 0 to {most_work}): "
+            "count in larger units"
+        )
     label = ffi.string(info.name).decode(errors="replace") if info.name != ffi.NULL else name
-    return label, int(info.state_size)
+    return label, int(info.state_size), int(info.work_bound)
 
 
 def load_library(
@@ -106,9 +114,9 @@ def load_library(
             raise FileError(f"kernel {name}: does not define {function}") from None
 
     describe, init, step = (address(function) for function in FUNCTIONS)
-    label, size = _describe(name, describe)
+    label, size, work = _describe(name, describe)
     used = None if sources else library.resolve()
-    return Kernel(name, label, size, describe, init, step, sources, includes, used, library, lib)
+    return Kernel(name, label, size, work, describe, init, step, sources, includes, used, library, lib)
 
 
 def load_sources(name: str, sources: tuple[Path, ...], includes: tuple[Path, ...] = ()) -> Kernel:
@@ -135,9 +143,9 @@ def reference_kernel() -> Kernel:
     check_built("the reference kernel", _kernel, kernel_sources(source_root()))
     ffi, lib = _kernel.ffi, _kernel.lib
     describe, init, step = (int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in FUNCTIONS)
-    label, size = _describe("reference", describe)
+    label, size, work = _describe("reference", describe)
     sources = tuple(sorted((source_root() / "csrc").glob("*.c")))
-    return Kernel("reference", label, size, describe, init, step, sources, (), None, None, lib)
+    return Kernel("reference", label, size, work, describe, init, step, sources, (), None, None, lib)
 
 
 def check_fits(kernel: Kernel, config: bytes) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.faults.case import Case
+from hil.faults.dispersion import disperse
 from hil.plant.model import BoosterPlant
 from hil.plant.vehicle import Vehicle
 from hil.signals import Frame
@@ -38,8 +39,10 @@ def fly_booster(
 ) -> History:
     """Fly `case` with `steer` at the actuators; return COAST_COLUMNS by name, a row every `every_s`.
 
-    The faults of the case are left out.  Ends early, with the last row, once the booster is at rest.
+    The faults of the case are left out, its dispersions drawn by its own seed.  Ends early, with the
+    last row, once the booster is at rest.
     """
+    case, _ = disperse(case, case.seed, case.path.stem)
     frame = Frame(len(vehicle.landing_engines))
     plant = BoosterPlant(
         frame,
@@ -49,6 +52,7 @@ def fly_booster(
         STEP_NS,
         atmosphere=case.atmosphere,
         pad=case.pad,
+        stage=case.stage,
         seed=case.seed,
         run_id=case.path.stem,
     )

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hil.faults.case import Atmosphere, Initial, Pad, Wind
+from hil.faults.case import Atmosphere, Initial, Pad, Stage, Wind
 from hil.plant.core import advance, set_mass, write_truth
 from hil.plant.earth import pad_place
 from hil.plant.layout import BODY, CONSTANTS, WHERE, record_array
@@ -129,8 +129,9 @@ class BoosterPlant:
     """The booster and its surroundings; writes the `truth` record of the frame.
 
     Positions are of the body origin (centre of the foot plane), pad axes; SI units.  The step is
-    at most `step_ns`; the initial truth stands in the frame once the plant is made.  Gusts draw from
-    their own stream, named by `seed` and `run_id`.
+    at most `step_ns`; the initial truth stands in the frame once the plant is made.  `stage` says
+    by what the stage differs from the vehicle's data sheet.  Gusts draw from their own stream, named
+    by `seed` and `run_id`.
     """
 
     def __init__(
@@ -143,6 +144,7 @@ class BoosterPlant:
         *,
         atmosphere: Atmosphere | None = None,
         pad: Pad | None = None,
+        stage: Stage | None = None,
         seed: int = 0,
         run_id: str = "",
     ) -> None:
@@ -155,8 +157,10 @@ class BoosterPlant:
         self._t_ns = 0
         self._constants = _constants(frame, vehicle)
         _set_surroundings(self._constants, wind, atmosphere or Atmosphere(), pad or Pad())
-        self._propulsion = memory = PropulsionMemory(vehicle)
-        self._body = _body(vehicle, initial, wind, self._constants)
+        real = stage or Stage()
+        _weigh(self._constants, real.mass_factor)
+        self._propulsion = memory = PropulsionMemory(vehicle, real.thrust_factor)
+        self._body = _body(vehicle, initial, wind, self._constants, real.mass_factor)
         self.effects = _effects(memory, self._body)
         self._actuator = frame.floats("actuator")
         self._truth = frame.floats("truth")
@@ -325,11 +329,18 @@ def _body_values(vehicle: Vehicle) -> dict[str, float]:
     }
 
 
-def _body(vehicle: Vehicle, initial: Initial, wind: Wind, constants: Any) -> Any:
+def _weigh(block: Any, mass_factor: float) -> None:
+    """Make every mass `mass_factor` of the data sheet's; `_body` does the same to the propellant."""
+    for name in ("dry_kg", "propellant_full_kg", "inertia_transverse_kgm2", "inertia_axial_kgm2"):
+        block[name][0] *= mass_factor
+
+
+def _body(vehicle: Vehicle, initial: Initial, wind: Wind, constants: Any, mass_factor: float) -> Any:
     """Return the body in its initial state."""
     block = record_array(BODY)
     s = block[0]
     propellant = vehicle.body.propellant_kg if initial.propellant_kg is None else initial.propellant_kg
+    propellant *= mass_factor
     ratio = vehicle.body.mixture_ratio
     s.ox_kg, s.fuel_kg = propellant * ratio / (1.0 + ratio), propellant / (1.0 + ratio)
     s.ox_loaded_kg, s.fuel_loaded_kg = s.ox_kg, s.fuel_kg

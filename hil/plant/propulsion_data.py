@@ -25,13 +25,20 @@ UNLIMITED: Final = 1e9
 
 
 class PropulsionMemory:
-    """The structured arrays of all engines, and constants of the chain."""
+    """The structured arrays of all engines, and constants of the chain.
 
-    def __init__(self, vehicle: Vehicle) -> None:
+    Engines larger than the data sheet's by `size` give that much more thrust at every chamber and
+    ambient pressure, and take that much more propellant.
+    """
+
+    def __init__(self, vehicle: Vehicle, size: float = 1.0) -> None:
         count = len(vehicle.landing_engines)
         self.count = count
         lines, constants = _known(vehicle)
         self.lines, self.constants = lines.copy(), constants.copy()
+        self.lines["full_kgps"] *= size
+        for name in ("thrust_vac_n", "exit_area_m2"):
+            self.constants[name] *= size
         self.engines = np.zeros(count + 1, ENGINE)
         self.feeds = np.zeros(2 * (count + 1), FEED)
         self.chains = np.zeros(2 * count, CHAIN)

@@ -14,7 +14,8 @@ import numpy as np
 from hil import __version__
 from hil.boards.stations import build_stations, rig_kernel
 from hil.executive import Crew, Flight, Lockstep, Pace, RateTable, WallClock
-from hil.faults.case import vehicle_path
+from hil.faults.case import Case, vehicle_path
+from hil.faults.dispersion import disperse
 from hil.faults.triggers import TriggerBook
 from hil.faults.wrappers import BoardWithFaults, add_faults
 from hil.plant.model import BoosterPlant
@@ -52,28 +53,21 @@ def _rates(rig: Rig) -> RateTable:
 def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> BuiltFlight:
     """Build every station of a flight and open its tape in `run_dir`.
 
-    Random streams depend on the seed and the case's name alone, so that every rung flies the same
-    flight.  Raises FileError for what the files get wrong and RigError for what the machine lacks;
-    what was opened until then is closed again.
+    Random streams and dispersions depend on the seed and the case's name alone, so that every rung
+    flies the same flight; boards and kernel are told the undispersed case.
+
+    Raises FileError for what the files get wrong and RigError for what the machine lacks; what was
+    opened until then is closed again.
     """
-    rig, case, vehicle = plan.rig, plan.case, plan.vehicle
+    rig, vehicle = plan.rig, plan.vehicle
+    case, _ = disperse(plan.case, seed, plan.case_name)
     rates = _rates(rig)
     frame = Frame(len(vehicle.landing_engines))
     initial = case.initial
     propellant = vehicle.body.propellant_kg if initial.propellant_kg is None else initial.propellant_kg
     _warm_up(plan)
     with ExitStack() as stack:
-        plant = BoosterPlant(
-            frame,
-            vehicle,
-            initial,
-            case.wind,
-            rates.plant_step_ns,
-            atmosphere=case.atmosphere,
-            pad=case.pad,
-            seed=seed,
-            run_id=plan.case_name,
-        )
+        plant = _plant(frame, plan, case, seed)
         sensors = BoosterSensors(frame, vehicle, case.navigation, seed, plan.case_name)
         bare, wires = build_stations(
             frame,
@@ -109,6 +103,22 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
     raise AssertionError("unreachable")
 
 
+def _plant(frame: Frame, plan: Plan, case: Case, seed: int) -> BoosterPlant:
+    """Return the booster of the plain case that is flown."""
+    return BoosterPlant(
+        frame,
+        plan.vehicle,
+        case.initial,
+        case.wind,
+        _rates(plan.rig).plant_step_ns,
+        atmosphere=case.atmosphere,
+        pad=case.pad,
+        stage=case.stage,
+        seed=seed,
+        run_id=plan.case_name,
+    )
+
+
 def _warm_up(plan: Plan) -> None:
     """Have the compiled cores of plant and sensors ready before the first frame is due."""
     frame = Frame(len(plan.vehicle.landing_engines))
@@ -120,21 +130,25 @@ def _warm_up(plan: Plan) -> None:
 def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:
     """Return what is flown, as JSON values: the inputs word for word, and the versions."""
     rig, case, vehicle = plan.rig, plan.case, plan.vehicle
+    _, drawn = disperse(case, seed, plan.case_name)
+    kernel = rig_kernel(rig)
     return {
         "rig": rig.name,
         "case": plan.case_name,
         "description": case.description,
         "vehicle": vehicle.name,
         "seed": seed,
+        "dispersion": None if drawn is None else drawn.as_dict(),
         "pace": pace,
         "live": rig.live,
         "rungs": rig.rungs,
         "landing_engines": list(vehicle.landing_engines),
         "frame_ns": rig.timing.frame_ms * 1_000_000,
         "time_limit_s": case.time_limit_s,
+        "work_bound": kernel.work_bound,
         "versions": {
             "lastbrake": __version__,
-            "kernel": rig_kernel(rig).label,
+            "kernel": kernel.label,
             "python": platform.python_version(),
             "numpy": np.__version__,
             "numba": metadata.version("numba"),

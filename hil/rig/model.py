@@ -127,6 +127,13 @@ class Rig(FileModel):
         return {name: b.backend if self.has_wires else "kernel" for name, b in self.board.items()}
 
     @property
+    def is_virtual(self) -> bool:
+        """True when no flight of the rig can meet another one on its wires."""
+        return all(c.interface == "hil" for c in self.can.values()) and all(
+            s.port == "pty" for s in self.serial.values()
+        )
+
+    @property
     def live(self) -> bool:
         """True unless every part is proven unable to reach hardware; nobody can declare a rig not live."""
         can_reach = any(can_reaches_out(c.interface, c.channel) for c in self.can.values())

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil.executive import Ending, Stop, fly
+from hil.faults.dispersion import case_toml, disperse
 from hil.files import FileError
 from hil.rig.build import BuiltFlight, PaceName, build_flight, describe
 from hil.rig.plan import Plan
 from hil.signals import RigError
 from hil.tape import claim_tape, read_tape
-from hil.verdict import REQUIREMENTS, TOUCHDOWN_KEYS, Judgement, judge
+from hil.verdict import GUIDANCE_KEYS, REQUIREMENTS, TOUCHDOWN_KEYS, Judgement, judge
 
 __all__ = ["EXIT_STATUS", "INTERRUPTED", "Run", "run_flight"]
 
@@ -78,6 +79,7 @@ def run_flight(
     begin = time.perf_counter()
     try:
         with _claimed(run_dir / "tape.mcap"):
+            _keep_drawn_case(plan, seed, run_dir)
             built = build_flight(plan, seed=seed, pace=pace, run_dir=run_dir)
     except (RigError, OSError) as error:  # OSError: a log beside the tape
         outcome.cause = " ".join(str(error).split())
@@ -99,6 +101,23 @@ def _claimed(tape: Path) -> Iterator[None]:
             if tape.stat().st_size == 0:
                 tape.unlink()
         raise
+
+
+def _keep_drawn_case(plan: Plan, seed: int, run_dir: Path) -> None:
+    """Leave a dispersed flight's plain case in its folder: flown by itself it is the same flight again.
+
+    It keeps the name of the case, which the random streams are named by.  Raises FileError where that
+    would overwrite a file.
+    """
+    case, drawn = disperse(plan.case, seed, plan.case_name)
+    if drawn is None:
+        return
+    path = run_dir / f"{plan.case_name}.toml"
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(case_toml(case))
+    except FileExistsError:
+        raise FileError(f"--out {run_dir}: holds {path.name} already; name another folder") from None
 
 
 def _fly(built: BuiltFlight, outcome: _Outcome, stop: Stop | None, begin: float) -> None:
@@ -185,6 +204,7 @@ def _run(
         "sim_s": round(ending.sim_s, 9) if ending else 0.0,
         "wall_s": ending.wall_s if ending else 0.0,
         "touchdown": judgement.touchdown if judgement else dict.fromkeys(TOUCHDOWN_KEYS),
+        "guidance": judgement.guidance if judgement else dict.fromkeys(GUIDANCE_KEYS),
         "requirements": (
             judgement.requirements if judgement else {r.id: "not exercised" for r in REQUIREMENTS}
         ),

@@ -386,8 +386,18 @@ def _judge_loss(flight: FlightRecord, slot: int, last: int, until: int) -> str |
 
 
 def _work_bound(flight: FlightRecord) -> Result:
-    del flight
-    return _not_exercised("the tape does not carry the kernel's work count yet")
+    bound = flight.work_bound
+    if bound == 0:
+        return _not_exercised("the kernel states no bound of its work")
+    work = np.where(flight.part("telemetry", "fresh") != 0, flight.part("telemetry", "work"), -1)
+    worst = int(np.max(work, initial=-1))
+    if worst < 0:
+        return _not_exercised("there was no telemetry")
+    at = flight.t_s(int(np.argmax(work)))
+    if worst > bound:
+        count = int(np.count_nonzero(work > bound))
+        return _fail(f"work above its bound of {bound} in {count} frames, most at t = {at:.2f} s: {worst}")
+    return _pass(f"at most {worst} of {bound} in a step, at t = {at:.2f} s")
 
 
 CHECKS: Final[dict[str, Callable[[FlightRecord], Result]]] = {

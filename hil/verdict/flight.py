@@ -52,6 +52,8 @@ class FlightRecord:
         self.frame_s = int(tape.info["frame_ns"]) * 1e-9
         self.engine_numbers = list(self.vehicle.landing_engines)
         self.time_limit_s = float(tape.info["time_limit_s"])
+        self.work_bound = int(tape.info.get("work_bound", 0))
+        """Most work of a step by the kernel's own account, in its own unit; 0: it states none."""
 
     def part(self, record: str, field: str) -> npt.NDArray[Any]:
         """Return one field of a record for all frames."""

@@ -11,6 +11,7 @@ from hil.tape import Recording
 from hil.verdict.checks import CHECKS, Result
 from hil.verdict.findings import findings
 from hil.verdict.flight import FlightRecord
+from hil.verdict.metrics import guidance
 from hil.verdict.requirements import DEGRADED_FRACTION, DEGRADED_LATENESS_S, REQUIREMENTS
 
 __all__ = ["Judgement", "judge", "limits_of"]
@@ -26,6 +27,7 @@ class Judgement:
 
     verdict: Literal["PASS", "FAIL", "INVALID"]
     touchdown: dict[str, float | None]
+    guidance: dict[str, float | None]
     results: dict[str, Result]
     findings: list[str]
     limits: dict[str, float]
@@ -53,7 +55,7 @@ def judge(tape: Recording) -> Judgement:
         told.append("the flight was cut short: nothing is proven")
     else:
         verdict = "PASS"
-    return Judgement(verdict, flight.touchdown, results, told, limits_of(flight))
+    return Judgement(verdict, flight.touchdown, guidance(flight.frames), results, told, limits_of(flight))
 
 
 def limits_of(flight: FlightRecord) -> dict[str, float]:

@@ -81,6 +81,6 @@ REQUIREMENTS: Final = (
         "A valve board that hears no command for 50 ms starts its shutdown sequence within 60 ms and has "
         "closed its valves when that is through",
     ),
-    Requirement("WORK-BOUND", "Every step of the kernel is within its work bound"),
+    Requirement("WORK-BOUND", "Every step of the kernel is within the work bound that the kernel states"),
 )
 """Every requirement, in the order in which they are told."""

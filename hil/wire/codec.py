@@ -122,7 +122,13 @@ class BenchDecoder:
             "TELEMETRY_MODE": ("mode", "plan_source", "rejected", "plan_age_s", "nav_age_s"),
             "TELEMETRY_PLAN": ("time_to_go_s", "thrust_cmd_n"),
             "TELEMETRY_MASS": ("mass_est_kg", "ignition_margin_m"),
-            "TELEMETRY_KERNEL": ("kernel_not_finite", "kernel_out_of_range"),
+            "TELEMETRY_KERNEL": (
+                "kernel_not_finite",
+                "kernel_out_of_range",
+                "work",
+                "ignition_margin_s",
+                "ignition_margin_known",
+            ),
         }
         for name, fields in scalars.items():
             takers[name] = self._taker(name, "telemetry", {f: (f, 0) for f in fields}, 0)

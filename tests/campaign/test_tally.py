@@ -28,9 +28,11 @@ def test_counts_that_are_none_are_refused() -> None:
 
 def test_the_worst_status_wins_and_the_sentence_names_every_verdict() -> None:
     tally = Tally()
-    for verdict, status in (("PASS", 0), ("PASS", 0), ("FAIL", 1), ("ERROR", 3)):
-        tally.add(verdict, status)
+    flights = (("PASS", 0, ""), ("PASS", 0, ""), ("FAIL", 1, "TD-MISS: 7 m"), ("ERROR", 3, "a board died"))
+    for seed, (verdict, status, why) in enumerate(flights):
+        tally.add(seed, verdict, status, why)
     assert tally.worst_status == 3
     assert tally.sentence().startswith(
         "2 of 4 flights PASS (1 ERROR, 1 FAIL): rate of success 6.76 to 93.24 %"
     )
+    assert tally.others == ["seed 2 FAIL: TD-MISS: 7 m", "seed 3 ERROR: a board died"]

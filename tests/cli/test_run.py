@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from hil.cli import main
 from hil.faults.case import SHIPPED
 from hil.plant.model import BoosterPlant
+from hil.rig.model import load_rig
 from hil.tape import read_tape
 from hil.verdict import REQUIREMENTS, TOUCHDOWN_KEYS
 
@@ -31,6 +33,7 @@ KEYS = [
     "sim_s",
     "wall_s",
     "touchdown",
+    "guidance",
     "requirements",
     "timing",
     "signals_sha256",
@@ -214,9 +217,17 @@ def test_live_rigs_are_3_and_name_what_is_missing(capsys: pytest.CaptureFixture[
 
 def test_seeds_fly_in_a_row(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(KERNEL, "--case", case, "--seeds", "3:6", "--out", "many") == 1
-    out, _ = capsys.readouterr()
+    out, err = capsys.readouterr()
     results = [json.loads(line) for line in out.splitlines()]
     assert [r["seed"] for r in results] == [3, 4, 5]
+    told = err.splitlines()
+    assert [line[: len("hil: seed 3 FAIL: TD-")] for line in told[:3]] == [
+        f"hil: seed {seed} FAIL: TD-" for seed in (3, 4, 5)
+    ]
+    assert "TD-STANDS (" in told[0]
+    assert told[3:] == [
+        "hil: 0 of 3 flights PASS (3 FAIL): rate of success 0.00 to 70.76 % (95 %, Clopper-Pearson)"
+    ]
     assert len({r["signals_sha256"] for r in results}) == 3
     assert sorted(p.name for p in Path("many").iterdir()) == ["seed-3", "seed-4", "seed-5"]
     assert not list(Path("many").rglob("report.html"))
@@ -239,6 +250,100 @@ def test_the_worst_status_counts(
     assert run(KERNEL, "--case", case, "--seeds", "0:3") == 3
     verdicts = [json.loads(line)["verdict"] for line in capsys.readouterr().out.splitlines()]
     assert verdicts == ["FAIL", "ERROR", "FAIL"]
+
+
+def test_jobs_fly_the_same_flights_in_the_same_order(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = []
+    for jobs in (1, 3):
+        assert run(KERNEL, "--case", case, "--seeds", "3:8", "--jobs", jobs, "--out", f"by-{jobs}") == 1
+        out, err = capsys.readouterr()
+        results = [json.loads(line) for line in out.splitlines()]
+        assert [r["seed"] for r in results] == [3, 4, 5, 6, 7]
+        assert [r["run_dir"] for r in results] == [f"by-{jobs}/seed-{seed}" for seed in range(3, 8)]
+        assert all((Path(r["run_dir"]) / "run.json").is_file() for r in results)
+        told.append(([r["signals_sha256"] for r in results], err))
+    assert told[0] == told[1]
+
+
+def test_a_bad_file_ends_all_jobs(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("many/seed-5").mkdir(parents=True)
+    Path("many/seed-5/run.json").write_text("")
+    assert run(KERNEL, "--case", case, "--seeds", "4:40", "--jobs", 2, "--out", "many") == 2
+    assert capsys.readouterr().err == ("hil: --out many/seed-5: holds a run already; name another folder\n")
+    assert len(list(Path("many").iterdir())) <= 3
+
+
+@pytest.mark.parametrize("whom", ["the parent", "all"])
+def test_ctrl_c_ends_every_job(case: Path, whom: str) -> None:
+    case.write_text(CASE.replace("time_limit_s = 1.0", "time_limit_s = 60.0"))
+    main_file = Path("hil_main.py")
+    main_file.write_text(
+        "import sys\nfrom hil.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
+    )
+    command = [sys.executable, str(main_file), "run", str(KERNEL), "--case", str(case)]
+    command += ["--seeds", "0:100000", "--jobs", "2", "--out", "cut"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    ) as flying:
+        children: list[int] = []
+        deadline = time.monotonic() + 60.0
+        while time.monotonic() < deadline and not list(Path("cut").glob("*/run.json")):
+            children = [int(pid) for pid in _children(flying.pid) if _is_job(int(pid))]
+            time.sleep(0.05)
+        assert len(children) == 2
+        for pid in [flying.pid] if whom == "the parent" else [*children, flying.pid]:
+            os.kill(pid, signal.SIGINT)
+        out, err = flying.communicate(timeout=60)
+    assert flying.returncode == 130, err
+    results = [json.loads(line) for line in out.splitlines()]
+    assert [r["seed"] for r in results] == list(range(len(results)))
+    assert "Traceback" not in err
+    assert "interrupted (SIGINT): not every seed was flown" in err
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+    for result in results:
+        assert read_tape(Path(result["run_dir"]) / "tape.mcap").complete
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _is_job(pid: int) -> bool:
+    return "resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def test_a_job_that_dies_is_3(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def kill_first() -> None:
+        deadline = time.monotonic() + 60.0
+        while time.monotonic() < deadline and not list(Path("many").glob("*/tape.mcap")):
+            time.sleep(0.01)
+        jobs = [pid for pid in _children(os.getpid()) if _is_job(int(pid))]
+        os.kill(int(jobs[0]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_first)
+    killer.start()
+    case.write_text(CASE.replace("time_limit_s = 1.0", "time_limit_s = 60.0"))
+    status = run(KERNEL, "--case", case, "--seeds", "0:100000", "--jobs", 2, "--out", "many")
+    killer.join()
+    assert status == 3
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "the process that flew it died (exit status -9)" in err
+
+
+def test_jobs_need_seeds_and_wires_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(KERNEL, "--jobs", 2) == 2
+    assert capsys.readouterr().err == "hil: --jobs: several flights need --seeds A:B\n"
+    assert run(KERNEL, "--seeds", "0:2", "--jobs", 2, "--pace", "wall") == 2
+    assert "--jobs 2: flights at once need virtual wires" in capsys.readouterr().err
+    assert not load_rig(SHIPPED / "bench_example.toml").is_virtual
+    assert all(load_rig(SHIPPED / f"{rig}.toml").is_virtual for rig in ("kernel", "in_process", "virtual"))
+    for jobs in ("0", "257", "two"):
+        assert run(KERNEL, "--seeds", "0:2", "--jobs", jobs) == 2
 
 
 # ---- run folders

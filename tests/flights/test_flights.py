@@ -351,7 +351,7 @@ def test_the_example_kernel_lands_nominal(
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("{FK_IF_VERSION, ", "{FK_IF_VERSION + 1, "),
+        ("{FK_IF_VERSION,", "{FK_IF_VERSION + 1,"),
         ("sizeof(fk_if_config_t)", "sizeof(fk_if_config_t) - 8"),
         ("void fk_if_step(", "void fk_if_stop("),
         ("#include", "#includ"),

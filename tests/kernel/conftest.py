@@ -12,6 +12,7 @@ from hil.kernel import KernelRun, reference_kernel
 from hil.plant.vehicle import load_vehicle
 
 FRAME_NS = 10_000_000
+G0_MPS2 = 9.80665
 RIGS = Path(__file__).parents[2] / "rigs"
 
 
@@ -27,6 +28,8 @@ class Bench:
         )
         self.config = self.run.config
         self.frame = 0
+        self.falling = False
+        """Whether the booster moves from frame to frame, as its specific force and gravity have it."""
         self.place(height_m=4000.0, sink_mps=300.0)
         for engine in self.engines:
             engine.fresh = 1
@@ -59,7 +62,15 @@ class Bench:
         self.frame += 1
         self.run.input.t_ns = self.frame * FRAME_NS
         self.run.input.nav.valid_t_ns = self.run.input.t_ns
+        if self.falling:
+            self._fall()
         self.run.step()
+
+    def _fall(self) -> None:
+        nav, dt = self.run.input.nav, FRAME_NS * 1e-9
+        nav.vel_pad_mps[2] += dt * (nav.force_body_mps2[2] - G0_MPS2)
+        nav.pos_pad_m[2] += dt * nav.vel_pad_mps[2]
+        nav.height_m = nav.pos_pad_m[2]
 
     def burn(self, throttle: float = 0.7, frames: int = 60) -> None:
         """Report all engines in MAINSTAGE at `throttle` for some frames; the specific force fits."""

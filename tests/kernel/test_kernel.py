@@ -88,10 +88,11 @@ def test_a_silent_board_counts_as_a_failed_engine(burning: Bench) -> None:
 
 
 def test_thrust_of_a_lost_engine_goes_to_the_others(burning: Bench) -> None:
-    burning.place(height_m=1500.0, sink_mps=250.0)
-    burning.burn(throttle=0.65, frames=150)
+    burning.place(height_m=1700.0, sink_mps=275.0)
+    burning.falling = True
+    burning.burn(throttle=0.65, frames=100)
     before = burning.commands[0].ox_valve_cmd
-    assert before < 0.9
+    assert 0.6 < before < 0.9
     burning.engines[1].chamber_pa = 0.0
     for _ in range(40):
         burning.step()
@@ -117,7 +118,7 @@ def test_flies_on_through_a_gap_in_navigation_and_gives_up_after_two_seconds(bur
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("version", 2),
+        ("version", 99),
         ("size", 8),
         ("engine_count", 0),
         ("engine_count", 41),

@@ -24,7 +24,8 @@ SMALL = """
 #include <string.h>
 #include "fk_interface.h"
 void fk_if_describe(fk_if_info_t *info) {
-    const fk_if_info_t mine = {VERSION, 16, SIZE, sizeof(fk_if_output_t), sizeof(fk_if_config_t), "small"};
+    const fk_if_info_t mine = {VERSION, 16, SIZE, sizeof(fk_if_output_t), sizeof(fk_if_config_t), WORK,
+                               "small"};
     *info = mine;
 }
 int32_t fk_if_init(void *state, const fk_if_config_t *config) { (void)state; (void)config; return REFUSE; }
@@ -45,7 +46,8 @@ void STEP(void *state, const fk_if_input_t *in, fk_if_output_t *out) {
 def small(folder: Path, **changes: str) -> Path:
     text = SMALL
     words = {
-        "VERSION": "1",
+        "VERSION": "FK_IF_VERSION",
+        "WORK": "0",
         "SIZE": "sizeof(fk_if_input_t)",
         "REFUSE": "0",
         "STEP": "fk_if_step",
@@ -72,13 +74,19 @@ def test_a_kernel_without_a_function_is_refused(tmp_path: Path) -> None:
 
 def test_a_kernel_of_another_version_is_refused(tmp_path: Path) -> None:
     text = refusal(small(tmp_path, VERSION="3"))
-    assert text == "kernel mine: interface version 3, this bench speaks 1"
+    assert text == "kernel mine: interface version 3, this bench speaks 2"
 
 
 def test_a_kernel_with_other_structs_is_refused(tmp_path: Path) -> None:
     size = interface().sizeof("fk_if_input_t")
     text = refusal(small(tmp_path, SIZE="8"))
     assert text == f"kernel mine: its fk_if_input_t has 8 bytes, this bench's {size}"
+
+
+def test_a_work_bound_that_telemetry_cannot_tell_from_more_is_refused(tmp_path: Path) -> None:
+    text = refusal(small(tmp_path, WORK="65535"))
+    assert text == "kernel mine: its work_bound is 65535 (allowed: 0 to 65534): count in larger units"
+    assert load_sources("mine", (small(tmp_path, WORK="65534"),)).work_bound == 65534
 
 
 def test_a_kernel_that_does_not_compile_is_refused_with_the_compilers_words(tmp_path: Path) -> None:

@@ -29,15 +29,15 @@ KERNEL = """
 #include "fk_interface.h"
 LOADING
 void fk_if_describe(fk_if_info_t *info) {
-    const fk_if_info_t mine = {1, STATE, sizeof(fk_if_input_t), sizeof(fk_if_output_t),
-                               sizeof(fk_if_config_t), "mine"};
+    const fk_if_info_t mine = {FK_IF_VERSION, STATE, sizeof(fk_if_input_t), sizeof(fk_if_output_t),
+                               sizeof(fk_if_config_t), 0, "mine"};
     DESCRIBE;
     *info = mine;
 }
 int32_t fk_if_init(void *state, const fk_if_config_t *config) {
     (void)state;
     INIT;
-    return config->version != 1;
+    return config->version != FK_IF_VERSION;
 }
 void fk_if_step(void *state, const fk_if_input_t *in, fk_if_output_t *out) {
     (void)state; (void)in;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,17 @@ from hil.rig.run import Run, run_flight
 RIGS = Path(__file__).parents[2] / "rigs"
 MINIMAL = RIGS / "kernels" / "minimal" / "minimal.c"
 LAST_LINE = "    out->telemetry.plan_source = burning;\n"
+WORK_BOUND = "FK_IF_MAX_ENGINES"
 FRAME = "in->t_ns / 10000000"
 OTHER = {"CMD-FINITE": "CMD-RANGE", "CMD-RANGE": "CMD-FINITE"}
 
 
-def fly(rung: str, folder: Path, planted: str) -> Run:
-    """Fly nominal with the example kernel, which does `planted` (C) at the end of each step."""
-    source = MINIMAL.read_text(encoding="utf-8")
+def fly(rung: str, folder: Path, planted: str, change: Callable[[str], str] = str) -> Run:
+    """Fly nominal with the example kernel, which does `planted` (C) at the end of each step.
+
+    `change` has its source first.
+    """
+    source = change(MINIMAL.read_text(encoding="utf-8"))
     assert source.count(LAST_LINE) == 1
     folder.mkdir()
     own = folder / "planted.c"
@@ -64,6 +69,42 @@ def test_bad_output_that_the_flight_computer_caught_still_fails(
     assert result.status == "fail"
     assert says in result.reason
     assert run.judgement.results[OTHER[name]].status == "pass"
+
+
+@pytest.mark.parametrize("rung", ["kernel", "in_process"])
+def test_a_kernel_that_works_more_than_it_states_fails(rung: str, tmp_path: Path) -> None:
+    planted = f"if ({FRAME} >= 500 && {FRAME} < 503) out->telemetry.work = {WORK_BOUND} + {FRAME} - 499;"
+    run = fly(rung, tmp_path / "run", planted)
+    assert run.judgement is not None
+    result = run.judgement.results["WORK-BOUND"]
+    assert result.status == "fail"
+    assert result.reason == "work above its bound of 40 in 3 frames, most at t = 5.02 s: 43"
+
+
+@pytest.mark.parametrize(
+    ("planted", "status"),
+    [(f"out->telemetry.work = {WORK_BOUND};", "pass"), ("out->telemetry.work = 99999999;", "fail")],
+)
+def test_work_at_its_bound_passes_and_beyond_what_telemetry_carries_fails(
+    planted: str, status: str, tmp_path: Path
+) -> None:
+    assert fly("kernel", tmp_path / "run", planted).result["requirements"]["WORK-BOUND"] == status
+
+
+def test_a_kernel_that_states_no_bound_is_not_judged_by_one(tmp_path: Path) -> None:
+    def states_none(text: str) -> str:
+        assert text.count(WORK_BOUND) == 1
+        return text.replace(WORK_BOUND, "0")
+
+    run = fly("kernel", tmp_path / "run", "out->telemetry.work = 30000;", states_none)
+    assert run.result["requirements"]["WORK-BOUND"] == "not exercised"
+
+
+def test_the_margin_at_ignition_goes_from_the_kernel_to_the_object(tmp_path: Path) -> None:
+    planted = "out->telemetry.ignition_margin_known = 1; out->telemetry.ignition_margin_s = -2.5;"
+    runs = [fly(rung, tmp_path / rung, planted) for rung in ("kernel", "in_process")]
+    assert [run.result["guidance"]["ignition_margin_s"] for run in runs] == [-2.5, -2.5]
+    assert fly("kernel", tmp_path / "none", "").result["guidance"]["ignition_margin_s"] is None
 
 
 def test_every_rung_sees_the_same_nan(tmp_path: Path) -> None:

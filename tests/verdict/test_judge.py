@@ -14,7 +14,7 @@ from hil.faults.case import SHIPPED
 from hil.signals import ENGINE_STATES, FLIGHT_MODES, REQUESTS, frame_dtype
 from hil.signals.timing import timing_dtype
 from hil.tape import Recording
-from hil.verdict import REQUIREMENTS, TOUCHDOWN_KEYS, judge
+from hil.verdict import GUIDANCE_KEYS, REQUIREMENTS, TOUCHDOWN_KEYS, judge
 from hil.verdict.checks import CHECKS
 
 DT = 0.01
@@ -35,6 +35,7 @@ def good_flight() -> Any:
     truth["propellant_kg"] = 5000.0 - k
     command["fresh"], status["fresh"], f["telemetry"]["fresh"] = 1, 1, 1
     f["telemetry"]["engine_share"] = 1
+    f["telemetry"]["work"] = 20 + k % 7
     f["telemetry"]["mode"] = np.select([k < IGNITION, k < MAINSTAGE], [0, 1], 2)
     on = (k >= MAINSTAGE) & (k < CONTACT)
     valve = np.interp(k, [MAINSTAGE, MAINSTAGE + 100, CONTACT - 1], [0.5, 0.7, 0.5]) * on
@@ -88,6 +89,7 @@ def recording(
     lateness_s: Any = 0.0,
     limit: float = 60.0,
     pace: str = "lockstep",
+    work_bound: int = 100,
 ) -> Recording:
     """Wrap frames into what a tape gives."""
     timing = np.zeros(len(f), timing_dtype())
@@ -98,6 +100,7 @@ def recording(
         "frame_ns": 10_000_000,
         "time_limit_s": limit,
         "pace": pace,
+        "work_bound": work_bound,
     }
     return Recording(f, timing, info, {}, True)
 
@@ -186,6 +189,11 @@ FAILS: list[tuple[str, str, tuple[Change, ...]]] = [
     ("ENG-DEAD", "engine 2", (lambda f: engine_lost(f, dead_request="RUN"),)),
     ("VALVE-END", "oxidiser valve of engine 3", (put("truth", "ox_valve_pos", (END - 1, 2), 0.5),)),
     ("VALVE-LOSS", "did not start to close", (put("command", "fresh", (slice(500, 600), 0), 0),)),
+    (
+        "WORK-BOUND",
+        "work above its bound of 100 in 3 frames, most at t = 5.02 s: 300",
+        (put("telemetry", "work", slice(500, 503), [101, 101, 300]),),
+    ),
 ]
 
 
@@ -222,13 +230,23 @@ def test_on_the_wall_clock_a_step_may_span_two_frames_of_the_computer() -> None:
 
 
 def test_what_cannot_fail_yet_says_so() -> None:
-    """KEEP-OUT and WORK-BOUND are not judged to the end: they must never claim a pass for that."""
+    """KEEP-OUT is not judged to the end: it must never claim a pass for that."""
     inside = judged(put("truth", "contact_pos_pad_m", AFTER, (30, 0, 0)))
     assert inside.requirements["KEEP-OUT"] == "not exercised"
     assert "not judged yet" in inside.results["KEEP-OUT"].reason
     outside = judged(put("truth", "contact_pos_pad_m", AFTER, (100, 0, 0)))
     assert outside.requirements["KEEP-OUT"] == "pass"
-    assert judged().requirements["WORK-BOUND"] == "not exercised"
+
+
+def test_work_is_judged_where_the_kernel_states_a_bound() -> None:
+    inside = judged(work_bound=26).results["WORK-BOUND"]
+    assert (inside.status, inside.reason) == ("pass", "at most 26 of 26 in a step, at t = 0.06 s")
+    assert judged(work_bound=25).requirements["WORK-BOUND"] == "fail"
+    assert judged(work_bound=0).requirements["WORK-BOUND"] == "not exercised"
+    silent = put("telemetry", "fresh", slice(None), 0)
+    assert judged(silent).requirements["WORK-BOUND"] == "not exercised"
+    stale = (put("telemetry", "work", 500, 300), put("telemetry", "fresh", 500, 0))
+    assert judged(*stale).requirements["WORK-BOUND"] == "pass"
 
 
 def test_a_lost_engine_that_is_handled_passes() -> None:
@@ -372,3 +390,85 @@ def test_requirements_are_documented() -> None:
         pytest.skip("docs/REQUIREMENTS.md is not written yet")
     text = page.read_text()
     assert [r.id for r in REQUIREMENTS if r.id not in text] == []
+
+
+# ---- guidance
+
+
+def guided(*changes: Change) -> dict[str, float | None]:
+    """Return the shares of a flight with a plan every 0.4 s, known 0.2 s after the state it starts from."""
+    f = good_flight()
+    k = np.arange(END)
+    telemetry = f["telemetry"]
+    telemetry["plan_source"] = np.where(k < MAINSTAGE, 1, 2)
+    telemetry["plan_age_s"] = np.where(k < MAINSTAGE, 0.0, 0.2 + (k - MAINSTAGE) % 40 * DT)
+    for change in changes:
+        change(f)
+    result = judge(recording(f)).guidance
+    assert tuple(result) == GUIDANCE_KEYS
+    return result
+
+
+LOOKED_AT = CONTACT - 300 - IGNITION
+"""Powered frames up to 3 s before touchdown."""
+
+
+def test_shares_are_those_of_the_powered_frames_before_the_last_seconds() -> None:
+    assert guided() == {
+        "powered_s": LOOKED_AT * DT,
+        "optimised_share": (CONTACT - 300 - MAINSTAGE) / LOOKED_AT,
+        "replans_per_s": 8 / (LOOKED_AT * DT),
+        "oldest_plan_s": pytest.approx(0.59),
+        "ignition_margin_s": None,
+    }
+
+
+def test_what_lies_outside_the_powered_frames_does_not_count() -> None:
+    def elsewhere(f: Any) -> None:
+        for frames in (slice(0, IGNITION), slice(CONTACT - 300, END)):
+            f["telemetry"]["plan_source"][frames] = 1
+            f["telemetry"]["plan_age_s"][frames] = 9.0
+
+    assert guided(elsewhere) == guided()
+
+
+def test_old_plans_and_the_closed_form_lower_the_share() -> None:
+    def held(f: Any) -> None:  # the plan of frame 300 is flown until frame 460
+        f["telemetry"]["plan_age_s"][300:460] = 0.2 + np.arange(160) * DT
+
+    share = guided()["optimised_share"]
+    assert share is not None
+    old = guided(held)
+    assert old["oldest_plan_s"] == pytest.approx(1.79)
+    assert old["optimised_share"] == pytest.approx(share - 80 / LOOKED_AT, abs=1.1 / LOOKED_AT)
+    assert old["replans_per_s"] == pytest.approx(5 / (LOOKED_AT * DT))
+    closed = guided(put("telemetry", "plan_source", slice(300, 320), 1))
+    assert closed["optimised_share"] == pytest.approx(share - 20 / LOOKED_AT)
+    assert closed["replans_per_s"] == guided()["replans_per_s"], "the plan that comes back is not a new one"
+
+
+def test_frames_without_telemetry_are_left_out() -> None:
+    lost = guided(put("telemetry", "fresh", slice(300, 340), 0))
+    assert lost["powered_s"] == pytest.approx((LOOKED_AT - 40) * DT)
+    silent = guided(put("telemetry", "fresh", slice(None), 0))
+    assert silent == {**dict.fromkeys(GUIDANCE_KEYS), "powered_s": 0.0}
+
+
+def test_without_a_touchdown_all_powered_frames_count() -> None:
+    def never(f: Any) -> None:
+        f["truth"]["contact"] = 0
+        f["telemetry"]["mode"][700:] = FLIGHT_MODES.index("SHUTDOWN")
+
+    assert guided(never)["powered_s"] == pytest.approx((700 - IGNITION) * DT)
+
+
+def test_the_margin_is_the_last_one_told_before_powered_flight() -> None:
+    def margins(f: Any) -> None:
+        f["telemetry"]["ignition_margin_known"][50:] = 1
+        f["telemetry"]["ignition_margin_s"] = 3.0 - np.arange(END) * DT
+
+    assert guided(margins)["ignition_margin_s"] == pytest.approx(3.0 - (IGNITION - 1) * DT)
+    assert (
+        guided(margins, put("telemetry", "ignition_margin_known", slice(None), 0))["ignition_margin_s"]
+        is None
+    )

@@ -92,12 +92,14 @@ def test_status_and_gimbal_cross_alike(state: int, fault: int, values: list[floa
     assert record.rejected == rejected & 0xFF
 
 
-@given(st.lists(anything, min_size=9, max_size=9), st.integers(0, 2**40 - 1), st.integers(0, 6))
+@given(st.lists(anything, min_size=10, max_size=10), st.integers(0, 2**40 - 1), st.integers(0, 6))
 def test_telemetry_crosses_alike(values: list[float], mask: int, mode: int) -> None:
     names = ("time_to_go_s", "thrust_cmd_n", "mass_est_kg", "ignition_margin_m", "plan_age_s", "nav_age_s")
+    names += ("ignition_margin_s",)
     data: dict[str, Any] = dict(zip(names, values[3:], strict=True))
     data |= {"accel_cmd_pad_mps2": values[:3], "engine_failed": mask, "mode": mode, "plan_source": 1}
     data |= {"kernel_not_finite": mask & 0xFF, "kernel_out_of_range": mask >> 32}
+    data |= {"work": mask >> 22, "ignition_margin_known": mask & 1}
     record = ffi.new("record_telemetry_t *", data)
     parts = ("MODE", "FAILED", "SHARE", "ACCEL", "PLAN", "MASS", "KERNEL")
     frames = [packed(lib.records_pack_telemetry, record, i) for i in range(len(parts))]
@@ -105,8 +107,10 @@ def test_telemetry_crosses_alike(values: list[float], mask: int, mode: int) -> N
     for part, frame in zip(parts, frames, strict=True):
         seen |= dict(message(f"TELEMETRY_{part}").decode(frame, decode_choices=False))  # type: ignore[arg-type]
     lib.records_round_telemetry(record)
-    for name in (*names, "mode", "engine_failed", "kernel_not_finite", "kernel_out_of_range"):
+    counted = ("engine_failed", "kernel_not_finite", "kernel_out_of_range", "work", "ignition_margin_known")
+    for name in (*names, "mode", *counted):
         assert seen[name] == getattr(record, name)
+    assert record.work == min(mask >> 22, 65535)
     axes = [seen[f"accel_cmd_{axis}_mps2"] for axis in ("east", "north", "up")]
     assert axes == list(record.accel_cmd_pad_mps2)
 

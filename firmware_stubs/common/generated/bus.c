@@ -1221,6 +1221,8 @@ int bus_telemetry_kernel_pack(
     const struct bus_telemetry_kernel_t *src_p,
     size_t size)
 {
+    uint16_t ignition_margin_s;
+
     if (size < 8u) {
         return (-EINVAL);
     }
@@ -1229,6 +1231,12 @@ int bus_telemetry_kernel_pack(
 
     dst_p[0] |= pack_left_shift_u8(src_p->kernel_not_finite, 0u, 0xffu);
     dst_p[1] |= pack_left_shift_u8(src_p->kernel_out_of_range, 0u, 0xffu);
+    dst_p[2] |= pack_left_shift_u16(src_p->work, 0u, 0xffu);
+    dst_p[3] |= pack_right_shift_u16(src_p->work, 8u, 0xffu);
+    ignition_margin_s = (uint16_t)src_p->ignition_margin_s;
+    dst_p[4] |= pack_left_shift_u16(ignition_margin_s, 0u, 0xffu);
+    dst_p[5] |= pack_right_shift_u16(ignition_margin_s, 8u, 0x7fu);
+    dst_p[5] |= pack_left_shift_u8(src_p->ignition_margin_known, 7u, 0x80u);
     dst_p[6] |= pack_left_shift_u8(src_p->counter, 4u, 0xf0u);
     dst_p[7] |= pack_left_shift_u8(src_p->checksum, 0u, 0xffu);
 
@@ -1240,12 +1248,25 @@ int bus_telemetry_kernel_unpack(
     const uint8_t *src_p,
     size_t size)
 {
+    uint16_t ignition_margin_s;
+
     if (size < 8u) {
         return (-EINVAL);
     }
 
     dst_p->kernel_not_finite = unpack_right_shift_u8(src_p[0], 0u, 0xffu);
     dst_p->kernel_out_of_range = unpack_right_shift_u8(src_p[1], 0u, 0xffu);
+    dst_p->work = unpack_right_shift_u16(src_p[2], 0u, 0xffu);
+    dst_p->work |= unpack_left_shift_u16(src_p[3], 8u, 0xffu);
+    ignition_margin_s = unpack_right_shift_u16(src_p[4], 0u, 0xffu);
+    ignition_margin_s |= unpack_left_shift_u16(src_p[5], 8u, 0x7fu);
+
+    if ((ignition_margin_s & (1u << 14)) != 0u) {
+        ignition_margin_s |= 0x8000u;
+    }
+
+    dst_p->ignition_margin_s = (int16_t)ignition_margin_s;
+    dst_p->ignition_margin_known = unpack_right_shift_u8(src_p[5], 7u, 0x80u);
     dst_p->counter = unpack_right_shift_u8(src_p[6], 4u, 0xf0u);
     dst_p->checksum = unpack_right_shift_u8(src_p[7], 0u, 0xffu);
 
@@ -1283,6 +1304,38 @@ bool bus_telemetry_kernel_kernel_out_of_range_is_in_range(uint8_t value)
 bool bus_telemetry_kernel_kernel_out_of_range_is_in_phys_range(double value)
 {
     return ((value >= 0.0) && (value <= 255.0));
+}
+
+bool bus_telemetry_kernel_work_is_in_range(uint16_t value)
+{
+    (void)value;
+
+    return (true);
+}
+
+bool bus_telemetry_kernel_work_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 65535.0));
+}
+
+bool bus_telemetry_kernel_ignition_margin_s_is_in_range(int16_t value)
+{
+    return ((value >= -16383) && (value <= 16383));
+}
+
+bool bus_telemetry_kernel_ignition_margin_s_is_in_phys_range(double value)
+{
+    return ((value >= -32.766) && (value <= 32.766));
+}
+
+bool bus_telemetry_kernel_ignition_margin_known_is_in_range(uint8_t value)
+{
+    return (value <= 1u);
+}
+
+bool bus_telemetry_kernel_ignition_margin_known_is_in_phys_range(double value)
+{
+    return ((value >= 0.0) && (value <= 1.0));
 }
 
 bool bus_telemetry_kernel_counter_is_in_range(uint8_t value)

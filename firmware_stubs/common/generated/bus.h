@@ -183,6 +183,9 @@ extern "C" {
 #define BUS_TELEMETRY_MASS_CHECKSUM_NAME "CHECKSUM"
 #define BUS_TELEMETRY_KERNEL_KERNEL_NOT_FINITE_NAME "kernel_not_finite"
 #define BUS_TELEMETRY_KERNEL_KERNEL_OUT_OF_RANGE_NAME "kernel_out_of_range"
+#define BUS_TELEMETRY_KERNEL_WORK_NAME "work"
+#define BUS_TELEMETRY_KERNEL_IGNITION_MARGIN_S_NAME "ignition_margin_s"
+#define BUS_TELEMETRY_KERNEL_IGNITION_MARGIN_KNOWN_NAME "ignition_margin_known"
 #define BUS_TELEMETRY_KERNEL_COUNTER_NAME "COUNTER"
 #define BUS_TELEMETRY_KERNEL_CHECKSUM_NAME "CHECKSUM"
 #define BUS_NAV_SOLUTION_VALID_T_US_NAME "valid_t_us"
@@ -593,7 +596,7 @@ struct bus_telemetry_mass_t {
 /**
  * Signals in message TELEMETRY_KERNEL.
  *
- * Frames so far in which the guidance kernel's output was not finite, and in which it was out of range, as the kernel gave it; each stops at 255.
+ * Frames so far in which the guidance kernel's output was not finite, and in which it was out of range, as the kernel gave it; each stops at 255. Work that the kernel says it did in this frame, in its own unit; and by how much the landing burn could begin later and still land, where the kernel knows.
  *
  * All signal values are as on the CAN bus.
  */
@@ -611,6 +614,27 @@ struct bus_telemetry_kernel_t {
      * Offset: 0
      */
     uint8_t kernel_out_of_range;
+
+    /**
+     * Range: 0..65535 (0..65535 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint16_t work;
+
+    /**
+     * Range: -16383..16383 (-32.766..32.766 s)
+     * Scale: 0.002
+     * Offset: 0
+     */
+    int16_t ignition_margin_s;
+
+    /**
+     * Range: 0..1 (0..1 -)
+     * Scale: 1
+     * Offset: 0
+     */
+    uint8_t ignition_margin_known;
 
     /**
      * Range: 0..15 (0..15 -)
@@ -2179,6 +2203,72 @@ bool bus_telemetry_kernel_kernel_out_of_range_is_in_range(uint8_t value);
  * @return true if in range, false otherwise.
  */
 bool bus_telemetry_kernel_kernel_out_of_range_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_work_is_in_range(uint16_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_work_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_ignition_margin_s_is_in_range(int16_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_ignition_margin_s_is_in_phys_range(double value);
+
+/**
+ * Check that given signal is in allowed range.
+ *
+ * @param[in] value Signal to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_ignition_margin_known_is_in_range(uint8_t value);
+
+/**
+ * Check that given physical value is in allowed range before encoding.
+ *
+ * Use this BEFORE calling _encode() to avoid silent integer overflow:
+ *   encode(-1.0) on a [0,100] signal wraps to 255 and passes is_in_range().
+ *   is_in_phys_range(-1.0) correctly returns false.
+ *
+ * @param[in] value Physical signal value to check.
+ *
+ * @return true if in range, false otherwise.
+ */
+bool bus_telemetry_kernel_ignition_margin_known_is_in_phys_range(double value);
 
 /**
  * Check that given signal is in allowed range.

@@ -23,8 +23,13 @@ typedef struct {
 
 void fk_if_describe(fk_if_info_t *info)
 {
-    const fk_if_info_t mine = {FK_IF_VERSION,          sizeof(state_t),        sizeof(fk_if_input_t),
-                               sizeof(fk_if_output_t), sizeof(fk_if_config_t), "minimal"};
+    const fk_if_info_t mine = {FK_IF_VERSION,
+                               sizeof(state_t),
+                               sizeof(fk_if_input_t),
+                               sizeof(fk_if_output_t),
+                               sizeof(fk_if_config_t),
+                               FK_IF_MAX_ENGINES,
+                               "minimal"};
     *info = mine;
 }
 
@@ -163,5 +168,6 @@ void fk_if_step(void *state, const fk_if_input_t *in, fk_if_output_t *out)
     out->telemetry.thrust_cmd_n = burning ? s->mass_kg * a : 0.0;
     out->telemetry.accel_cmd_pad_mps2[2] = burning ? a : 0.0;
     out->telemetry.nav_age_s = (double)(in->t_ns - nav->valid_t_ns) * 1e-9;
+    out->telemetry.work = c->engine_count; /* turns of the longest loop; the bound is in the description */
     out->telemetry.plan_source = burning;
 }
