@@ -67,7 +67,8 @@ VALUES: dict[str, Any] = {
 def make_config(cluster: tuple[tuple[float, float, int], ...] = CLUSTER, **changes: Any) -> Any:
     """Return an `fk_if_config_t *` of VALUES, keys replaced by those given."""
     config = interface().new("fk_if_config_t *")
-    config.version, config.size = 1, interface().sizeof("fk_if_config_t")
+    config.version = interface().dlopen(None).FK_IF_VERSION
+    config.size = interface().sizeof("fk_if_config_t")
     config.frame_s, config.engine_count = DT, len(cluster)
     for engine, (x, y, centre) in zip(config.engine, cluster, strict=False):
         engine.pos_body_m = (x, y)

@@ -25,7 +25,7 @@ def test_it_says_who_it_is_and_what_it_needs() -> None:
     kernel = reference_kernel()
     info = ffi.new("fk_if_info_t *")
     ffi.cast("void (*)(fk_if_info_t *)", kernel.describe)(info)
-    assert info.version == 1
+    assert info.version == ffi.dlopen(None).FK_IF_VERSION
     assert 0 < info.state_size <= 262_144
     assert info.input_size == ffi.sizeof("fk_if_input_t")
     assert info.output_size == ffi.sizeof("fk_if_output_t")
@@ -37,7 +37,7 @@ def test_it_says_who_it_is_and_what_it_needs() -> None:
     ("changes", "code"),
     [
         ({"version": 0}, 1),
-        ({"version": 2}, 1),
+        ({"version": 99}, 1),
         ({"size": 0}, 2),
         *[({"engine_count": n}, 3) for n in (-1, 0, 41)],
         *[({"aero_points": n}, 3) for n in (-1, 0, 13)],

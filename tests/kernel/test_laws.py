@@ -689,7 +689,7 @@ def test_a_wind_is_learnt_and_held_against() -> None:
             desk.put(height_m=2500.0, force=(side, 0.0, thrust / mass))
             desk.step()
     difference = pushed.telemetry.accel_cmd_pad_mps2[0] - calm.telemetry.accel_cmd_pad_mps2[0]
-    assert -1.6 < difference < -0.4
+    assert -3.0 < difference < -0.4  # more than the force itself: lift works against thrust
 
 
 def test_a_plan_that_cannot_be_posed_is_dropped_and_the_closed_form_flies() -> None:

@@ -178,15 +178,49 @@ def test_an_attitude_of_no_length_becomes_upright() -> None:
     assert list(out) == [1.0, 0.0, 0.0, 0.0]
 
 
-@given(*[st.floats(-2.0, 2.0)] * 4, st.floats(0.1, 2.0))
-def test_a_swinging_stage_is_integrated_exactly(
-    tilt: float, swing: float, side: float, vel: float, dt: float
+@given(
+    st.tuples(*[st.floats(-2.0, 2.0)] * 3), st.floats(0.0, 2.0), st.floats(0.1, 2.0), st.sampled_from([0, 1])
+)
+def test_a_swinging_stage_is_integrated_across_a_change_of_engines(
+    start: tuple[float, ...], change_s: float, dt: float, axis: int
 ) -> None:
-    """Thrust 15 m/s^2 along an axis whose tilt grows linearly, and falls short of it to second order."""
+    """In steps of a hundredth, exact for a force that grows linearly from step to step."""
+    tilt, swing, vel = start
+    across = ffi.new("fk_across_t *")
+    across.change_s, across.push_mps2 = change_s, (15.0, 11.0)
+    across.side_pad_mps2[0][axis], across.side_pad_mps2[1][axis] = 0.7, -0.4
     pos_ahead, vel_ahead = ffi.new("double *", 3.0), ffi.new("double *", vel)
-    lib.fk_swing_ahead(dt, 15.0, tilt, swing, side, pos_ahead, vel_ahead)
-    accel = 15.0 * tilt + side
-    assert pos_ahead[0] == pytest.approx(
-        3.0 + dt * vel + dt**2 / 2 * accel + 15.0 * swing * dt**3 / 6, abs=1e-9
-    )
-    assert vel_ahead[0] == pytest.approx(vel + dt * accel + 15.0 * swing * dt**2 / 2, abs=1e-9)
+    lib.fk_swing_ahead(across, axis, dt, tilt, swing, pos_ahead, vel_ahead)
+    pos, t = 3.0, 0.0
+    spans = [(min(change_s, dt), 15.0, 0.7), (max(dt - change_s, 0.0), 11.0, -0.4)]
+    for length, push, side in spans:
+        h = length / 100
+        for _ in range(100):
+            accel = push * (tilt + swing * (t + h / 3.0)) + side
+            pos += h * vel + h * h / 2.0 * accel
+            vel += h * (push * (tilt + swing * (t + h / 2.0)) + side)
+            t += h
+    assert pos_ahead[0] == pytest.approx(pos, abs=1e-9)
+    assert vel_ahead[0] == pytest.approx(vel, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("height_m", "theta", "pressure", "density"),
+    [
+        (0.0, 1.0, 1.0, 1.225),
+        (1000.0, 281.65 / 288.15, 89_874.6 / 101_325.0, 1.11164),
+        (5000.0, 255.65 / 288.15, 54_019.9 / 101_325.0, 0.736116),
+        (10_000.0, 223.15 / 288.15, 26_436.3 / 101_325.0, 0.412707),
+    ],
+)
+def test_air_is_the_standard_s(height_m: float, theta: float, pressure: float, density: float) -> None:
+    """US Standard Atmosphere 1976, table I, by geopotential height."""
+    air = lib.fk_air_at(height_m)
+    assert air.theta == pytest.approx(theta, rel=1e-5)
+    assert air.pressure_ratio == pytest.approx(pressure, rel=3e-4)
+    assert air.density_kgpm3 == pytest.approx(density, rel=3e-4)
+
+
+def test_air_is_held_below_the_ground_and_far_up() -> None:
+    assert lib.fk_air_at(-500.0).density_kgpm3 == lib.fk_air_at(0.0).density_kgpm3
+    assert lib.fk_air_at(2e4).density_kgpm3 == lib.fk_air_at(1e5).density_kgpm3 > 0.2
