@@ -62,8 +62,8 @@ def flown(name: str) -> Flight:
 def test_lands_softly_upright_and_on_the_pad(name: str) -> None:
     flight = flown(name)
     assert abs(flight.pos[2]) < 0.05
-    assert 0.2 < -flight.vel[2] < 1.3
-    assert math.hypot(flight.vel[0], flight.vel[1]) < 1.0
+    assert 0.2 < -flight.vel[2] < 2.0  # TD-VERTICAL
+    assert math.hypot(flight.vel[0], flight.vel[1]) < 1.0  # TD-LATERAL
     assert flight.axis[2] > 0.998
     assert math.hypot(*flight.omega[:2]) < 0.03
     assert flight.miss_m < LANDS[name]
