@@ -101,7 +101,7 @@ def run_pytest(arguments: list[str], plugins: list[object]) -> int:
     phases = (Phase.explicit, Phase.generate)
     settings.register_profile("variant", derandomize=True, database=None, deadline=None, phases=phases)
     settings.load_profile("variant")
-    options = ["-q", "--no-header", "-p", "no:cacheprovider", "-m", "not nightly"]
+    options = ["-q", "--no-header", "-p", "no:faulthandler", "-p", "no:cacheprovider", "-m", "not nightly"]
     return int(pytest.main([*options, *arguments], plugins))
 
 

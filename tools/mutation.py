@@ -275,7 +275,7 @@ def main() -> int:
     sys.path.insert(0, str(ROOT))
     chosen = all_mutants(arguments.files)
     if arguments.sample is not None and arguments.sample < len(chosen):
-        chosen = sorted(random.Random(arguments.seed).sample(chosen, arguments.sample))
+        chosen = random.Random(arguments.seed).sample(chosen, arguments.sample)
     with tempfile.TemporaryDirectory(prefix="kernel-mutants-") as folder:
         figures = report(judge_all(Bench(Path(folder)), chosen, arguments.jobs))
     show(figures, arguments.survivors)
