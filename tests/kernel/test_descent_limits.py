@@ -115,7 +115,7 @@ def test_axes_turn_by_less_than_a_radian_in_one_interval() -> None:
     assert not usable(frame_rate_radps=(1, math.nan))
 
 
-@pytest.mark.parametrize("far_m", [3e6, 9e7])
+@pytest.mark.parametrize("far_m", [1e7, 9e7])
 @pytest.mark.parametrize("hold", ["foh", "zoh"])
 def test_lengths_and_thrust_too_far_apart_to_compute_with_are_refused(far_m: float, hold: Hold) -> None:
     """Each in range, but the engine could not be told from none."""
