@@ -99,7 +99,9 @@ def run_pytest(arguments: list[str], plugins: list[object]) -> int:
 
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     phases = (Phase.explicit, Phase.generate)
-    settings.register_profile("variant", derandomize=True, database=None, deadline=None, phases=phases)
+    settings.register_profile(
+        "variant", derandomize=True, database=None, deadline=None, phases=phases, max_examples=25
+    )
     settings.load_profile("variant")
     options = ["-q", "--no-header", "-p", "no:faulthandler", "-p", "no:cacheprovider", "-m", "not nightly"]
     return int(pytest.main([*options, *arguments], plugins))

@@ -45,6 +45,7 @@ LEFT_OUT = (
     "tests/oracle/test_descent.py::test_random_boosters_agree_with_clarabel",
     "tests/oracle/test_descent.py::test_free_final_time_beats_every_time_of_a_grid",
     "tests/oracle/test_descent.py::test_free_final_time_where_nothing_reaches_the_pad",
+    "tests/kernel/test_descent.py::test_hostile_problems_end",
     "tests/kernel/test_hostile_input.py",
 )
 """Tests that are not run on mutants: they spend their time in another solver, or on many frames."""

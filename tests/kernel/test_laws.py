@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.kernel import KernelRun, reference_kernel
@@ -188,7 +188,6 @@ def test_valves_give_the_thrust_that_is_asked_for(height_m: float) -> None:
         assert given == pytest.approx(desk.telemetry.thrust_cmd_n, rel=1e-4)
 
 
-@settings(max_examples=40)
 @given(st.floats(300.0, 3000.0), st.floats(60.0, 280.0), st.floats(-80.0, 80.0), st.floats(-0.1, 0.1))
 def test_the_commanded_acceleration_is_thrust_over_mass_within_the_tilt_limit(
     height_m: float, sink: float, across_m: float, lean: float
