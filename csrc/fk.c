@@ -70,6 +70,7 @@ int32_t fk_init(fk_t *fk, const fk_if_config_t *config)
     fk_stage_init(&fk->stage, config);
     fk_health_init(fk->engine);
     fk_guidance_init(&fk->plan, config);
+    fk_ignition_init(&fk->ignition, config);
     fk_control_init(&fk->control);
     fk_modes_init(&fk->modes);
     return 0;
@@ -87,7 +88,7 @@ static void report(const fk_t *fk, fk_if_telemetry_t *t, int32_t followed, doubl
     t->nav_age_s = fk->nav.age_s;
     t->ignition_margin_s = fk_clamp(fk->plan.margin_s, -30.0, 30.0);
     t->ignition_margin_known = fk->plan.margin_known;
-    t->work = fk->plan.profile_steps + fk->optimiser.iterations * fk->optimiser.problem.nodes;
+    t->work = fk->plan.profile_steps + fk->ignition.steps + fk->optimiser.iterations * fk->optimiser.problem.nodes;
     t->mode = mode;
     t->plan_source = followed ? 2 : mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
 }
@@ -109,6 +110,8 @@ void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out)
     fk_health_update(fk->engine, c, in, asked_start);
     fk_modes_update(&fk->modes, fk->engine, c, &fk->nav, &fk->plan, in);
     fk_plan_update(&fk->optimiser, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, &fk->plan, now_s);
+    fk_ignition_update(&fk->ignition, &fk->optimiser, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, &fk->plan,
+                       now_s);
     const int32_t followed = fk_plan_follow(&fk->optimiser, c, &fk->nav, &fk->modes, &fk->plan, now_s, force);
     fk_guidance_update(&fk->plan, &fk->demand, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, followed,
                        force);

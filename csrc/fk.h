@@ -22,6 +22,10 @@
 #define FK_STACK_BYTES_MAX 4096   /* of one fk_step on a 64-bit machine, checked by tools/check_stack.py */
 #define FK_PLAN_NODES 30          /* of an optimised descent, at most */
 #define FK_PLAN_NODES_LEAST 23
+#define FK_PROBE_NODES 25     /* of a descent that ignition could wait for */
+#define FK_FALL_STEPS 12      /* of the fall before it */
+#define FK_ENGINE_OUT_S 3.0   /* after ignition, the loss of any one engine is to be landable */
+#define FK_IGNITION_SPARE_S 2.1 /* ignition comes so much before the latest one: two seconds and what a probe may be off */
 #define FK_PLAN_ITERATIONS 4 /* interior-point iterations a frame */
 /* Most work of one step: steps of predicted phases, and nodes of the plan in each iteration. */
 #define FK_WORK_BOUND (2 * 2 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
@@ -135,6 +139,21 @@ typedef struct {
     int32_t dropped;
 } fk_optimiser_t;
 
+/* The search for the latest ignition from which the loss of an engine can be borne. */
+typedef struct {
+    double early_s; /* an ignition time found early enough, on the clock of the frames */
+    double late_s;  /* one found too late */
+    double probe_s; /* the one looked at */
+    double latest_s;
+    double throttle; /* of the probe's descent */
+    double final_time_s;
+    int32_t begun;
+    int32_t known; /* latest_s holds */
+    int32_t solving;
+    int32_t frames; /* spent on this probe's throttle */
+    int32_t steps;  /* of profiles, in this frame */
+} fk_ignition_t;
+
 /* What guidance asks of control and allocation. */
 typedef struct {
     double accel_pad_mps2[3]; /* thrust acceleration */
@@ -162,6 +181,7 @@ typedef struct {
     fk_engine_t engine[FK_ENGINES];
     fk_plan_t plan;
     fk_optimiser_t optimiser;
+    fk_ignition_t ignition;
     fk_demand_t demand;
     fk_control_t control;
     fk_modes_t modes;

@@ -73,7 +73,8 @@ static int32_t ignition_due(const fk_if_config_t *c, const fk_plan_t *plan, cons
     if (c->ignition_forced) {
         return (double)in->t_ns * 1e-9 >= c->ignition_forced_t_s;
     }
-    return nav->known && plan->margin_m <= 0.0;
+    const int32_t spent = plan->margin_known && plan->margin_s <= FK_IGNITION_SPARE_S;
+    return nav->known && (plan->margin_m <= 0.0 || spent);
 }
 
 static int32_t armed(const fk_if_config_t *c, const fk_if_input_t *in)

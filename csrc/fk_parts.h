@@ -37,6 +37,12 @@ void fk_plan_update(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *
 int32_t fk_plan_follow(const fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav,
                        const fk_modes_t *modes, const fk_plan_t *plan, double now_s, double force_mps2[3]);
 
+/* fk_ignition.c: the latest ignition that still bears the loss of an engine; fills in the plan's margin_s. */
+void fk_ignition_init(fk_ignition_t *g, const fk_if_config_t *c);
+void fk_ignition_update(fk_ignition_t *g, fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav,
+                        const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES],
+                        const fk_modes_t *modes, fk_plan_t *plan, double now_s);
+
 /* fk_modes.c: what phase the flight is in and which engines take part. */
 void fk_modes_init(fk_modes_t *modes);
 void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
