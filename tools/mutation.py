@@ -2,7 +2,7 @@
 
     python tools/mutation.py [--sample 500] [--seed 0] [--jobs 2] [--files fk_nav.c] [--survivors]
 
-Each mutant (c_mutants.py) is compiled with -O1 and linked with the other objects as they are; in a child
+Each mutant (c_mutants.py) is compiled with -O1 and checked indices, and linked with the other objects as they are; in a child
 process the battery of kernel_variant.py runs on it and stops at the first failure. Only what passes all of
 that is given to the golden digests. So there are two scores: killed by what the kernel has to do, and
 killed at all.
@@ -51,8 +51,10 @@ LEFT_OUT = (
 """Tests that are not run on mutants: they spend their time in another solver, or on many frames."""
 OPTIMISER = {"fk_problem.c", "fk_cone.c", "fk_ldl.c", "fk_socp.c", "fk_descent.c"}
 """Files for which tests of descents come first."""
-CPU_S = 30
+CPU_S = 20
 """Of one mutant: several times what all tests take."""
+FLAGS = ("-O1", "-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
+"""An index beyond its array ends a mutant, as it ends the kernel under the sanitizers: else many would be unseen."""
 PASSED, FAILED, CHANGED, BROKEN = 0, 1, 64, 65
 
 KINDS = ("properties", "golden", "crash", "survived", "same object", "equivalent", "no compile")
@@ -101,14 +103,16 @@ class Bench:
     """The unchanged objects, the tests as collected, and the way to try a mutant against them."""
 
     def __init__(self, folder: Path) -> None:
-        self.workshop = Workshop(folder, ("-O1",))
+        self.workshop = Workshop(folder, FLAGS)
         self.objects = self.workshop.objects()
         self.sources = {source.name: source for source in self.workshop.sources}
         self.known = known_equivalents()
         self.module = StandIn(NAME)
 
     def try_tests(self, session: pytest.Session, extension: Path, file: str) -> int:
-        """Run the tests in a child; return PASSED, FAILED, CHANGED (golden ones only), or what ended it."""
+        """Run the tests in a child; return FLAGS = ("-O1", "-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
+"""An index beyond its array ends a mutant, as it ends the kernel under the sanitizers: else many would be unseen."""
+PASSED, FAILED, CHANGED (golden ones only), or what ended it."""
         child = os.fork()
         if child == 0:
             status = BROKEN
@@ -177,7 +181,7 @@ class Plugin:
         global judge  # what a worker runs has to have a name
         judge = functools.partial(self.bench.judge, session)
         with multiprocessing.get_context("fork").Pool(self.jobs) as pool:
-            for done, verdict in enumerate(pool.imap(call_judge, self.chosen), start=1):
+            for done, verdict in enumerate(pool.imap_unordered(call_judge, self.chosen), start=1):
                 self.verdicts.append(verdict)
                 if done % 50 == 0:
                     spent = time.monotonic() - began
@@ -203,7 +207,7 @@ def judge_all(bench: Bench, chosen: list[Mutant], jobs: int) -> list[Verdict]:
     status = run_pytest(["-s", *left_out, *files, GOLDEN], [plugin])
     if status != PASSED:
         raise SystemExit(status)
-    return plugin.verdicts
+    return sorted(plugin.verdicts, key=lambda verdict: verdict.mutant)
 
 
 def known_equivalents() -> set[tuple[str, str, str]]:

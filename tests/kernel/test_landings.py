@@ -194,7 +194,7 @@ def test_a_mirrored_flight_is_the_flight_mirrored(optimise: int, dead: int | Non
         one.engines[dead].dies_at_s = other.engines[3 - dead].dies_at_s = 7.5
     one.land()
     other.land()
-    assert one.frame == other.frame
+    assert abs(one.frame - other.frame) <= optimise
     assert (*other.pos, *other.vel, *other.axis) == pytest.approx(turned(one, False), abs=APART[optimise])
 
 
@@ -207,7 +207,7 @@ def test_a_flight_from_a_quarter_turn_away_is_the_flight_turned(optimise: int) -
     one.engines[1].dies_at_s = other.engines[2].dies_at_s = 9.0
     one.land()
     other.land()
-    assert one.frame == other.frame
+    assert abs(one.frame - other.frame) <= optimise
     assert (*other.pos, *other.vel, *other.axis) == pytest.approx(turned(one, True), abs=APART[optimise])
 
 
