@@ -17,7 +17,7 @@ BENCH ?= rungs plant_peers descent
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test nightly check format cov kernel-cov mutation bench clean
+.PHONY: help run test emulated nightly check format cov kernel-cov mutation bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ run: $(RUN_STAMP) ## Build everything and fly one landing on virtual boards (RIG
 
 test: $(DEV_STAMP) ## Run the tests (ARGS= goes to pytest)
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not nightly" $(ARGS)
+
+emulated: $(DEV_STAMP) ## Fly a landing on Cortex-M7 boards in QEMU, and run their tests (CASE=, ARGS=)
+	@$(PY) tools/machine.py --emulated || { [ $$? -eq 3 ]; exit; }; \
+	$(VENV)/bin/hil run rigs/emulated.toml --case $(CASE) && \
+	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "emulated and not nightly" $(ARGS)
 
 nightly: $(DEV_STAMP) ## Run all tests, those that take long included
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)

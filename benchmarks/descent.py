@@ -5,7 +5,8 @@
 One core, one thread; the solvers take turns, so that whatever disturbs the machine disturbs all of them. What
 counts is the time each solver states for its solve, set-up left out; ours includes scaling the problem. The
 table goes to standard output; every figure, the machine and the versions to benchmarks/results/descent.json.
-Where valgrind is there, the instructions of one solve are counted too (callgrind).
+Where valgrind is there, the instructions of one solve are counted too (callgrind); where QEMU and an Arm
+compiler are, those of our own solve on a Cortex-M7, whose answer has to be the same to the bit.
 """
 
 from __future__ import annotations
@@ -30,11 +31,14 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 from scipy import sparse
 
+from hil.boards.emulated import emulation_lacks
+from hil.boards.emulated_descent import EmulatedOptimiser
 from hil.kernel import solve_descent
+from hil.signals import RigError
 from tests.oracle.descent_reference import Descent, Rows, clarabel_solve
 from tests.oracle.descents import BOOSTER, BOOSTER_TIME_S
 
-__all__ = ["Standing", "count_instructions", "main", "measure"]
+__all__ = ["Standing", "add_cortex_m7", "count_instructions", "main", "measure"]
 
 AGREE: Final = 1e-5
 """Relative difference of propellant above which two answers are not the same optimum."""
@@ -59,6 +63,7 @@ class Standing:
     propellant_kg: float
     times_us: list[float] = field(default_factory=list)
     instructions: int | None = None
+    cortex_m7_instructions: int | None = None
 
     @property
     def median_us(self) -> float:
@@ -221,18 +226,39 @@ def _once(name: str, sizes: Sequence[int]) -> None:
         SOLVERS[name](Descent(BOOSTER, nodes, BOOSTER_TIME_S, "foh"))()
 
 
+def add_cortex_m7(standings: Sequence[Standing], sizes: Sequence[int]) -> None:
+    """Count the instructions of our own solves on a Cortex-M7; raise RuntimeError when an answer differs."""
+    with EmulatedOptimiser() as board:
+        for nodes in sizes:
+            found, count = board.solve(BOOSTER, nodes=nodes, final_time_s=BOOSTER_TIME_S, hold="foh")
+            ours = next(s for s in standings if s.solver == "lastbrake" and s.nodes == nodes)
+            if found.propellant_kg != ours.propellant_kg:
+                raise RuntimeError(f"Cortex-M7: {found.propellant_kg} kg, here: {ours.propellant_kg} kg")
+            ours.cortex_m7_instructions = count
+
+
 def _table(standings: Sequence[Standing]) -> str:
-    titles = ("median us", "best us", "x ours", "iterations", "propellant kg", "instructions", "x ours")
-    widths = (11, 10, 9, 12, 15, 14, 9)
+    titles = (
+        "median us",
+        "best us",
+        "x ours",
+        "iterations",
+        "propellant kg",
+        "instructions",
+        "x ours",
+        "on Cortex-M7",
+    )
+    widths = (11, 10, 9, 12, 15, 14, 9, 14)
     rows = ["nodes solver    " + "".join(f"{t:>{w}}" for t, w in zip(titles, widths, strict=True))]
     for s in standings:
         ours = next(o for o in standings if o.solver == "lastbrake" and o.nodes == s.nodes)
         counts = f"{'-':>14}{'-':>9}"
         if ours.instructions and s.instructions:
             counts = f"{s.instructions:>14,}{s.instructions / ours.instructions:>9.1f}"
+        board = "" if s.cortex_m7_instructions is None else f"{s.cortex_m7_instructions:>14,}"
         rows.append(
             f"{s.nodes:>5} {s.solver:<10}{s.median_us:>11.1f}{min(s.times_us):>10.1f}"
-            f"{s.median_us / ours.median_us:>9.1f}{s.iterations:>12}{s.propellant_kg:>15.4f}{counts}"
+            f"{s.median_us / ours.median_us:>9.1f}{s.iterations:>12}{s.propellant_kg:>15.4f}{counts}{board}"
         )
     return "\n".join(rows)
 
@@ -260,6 +286,21 @@ def _add_instructions(standings: Sequence[Standing], sizes: Sequence[int]) -> No
             next(s for s in standings if s.solver == name and s.nodes == nodes).instructions = count
 
 
+def _count(standings: Sequence[Standing], sizes: Sequence[int]) -> list[str]:
+    """Count instructions, here and on a Cortex-M7; return a line for each of the two that cannot be had."""
+    lacking = []
+    if shutil.which("valgrind"):
+        _add_instructions(standings, sizes)
+    else:
+        lacking.append("no instruction counts: valgrind is not on this machine (apt-get install valgrind)")
+    lacks = emulation_lacks()
+    if lacks is None:
+        add_cortex_m7(standings, sizes)
+    else:
+        lacking.append(f"no instruction counts on a Cortex-M7: {lacks}")
+    return lacking
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table, write the JSON file; 1 when the solvers disagree or cannot be watched."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -275,14 +316,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         standings = [s for nodes in sizes for s in measure(nodes, options.rounds)]
-        if not options.skip_instructions and shutil.which("valgrind"):
-            _add_instructions(standings, sizes)
-    except RuntimeError as error:
+        lacking = [] if options.skip_instructions else _count(standings, sizes)
+    except (RigError, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
     print(_table(standings))
-    if not shutil.which("valgrind"):
-        print("no instruction counts: valgrind is not on this machine (apt-get install valgrind)")
+    for line in lacking:
+        print(line)
     for name in SOLVERS:
         if name not in {s.solver for s in standings}:
             print(f"{name} is not here: pip install {name}")

@@ -24,9 +24,11 @@ from typing import Final
 
 from measuring import ROOT, held_to, machine, write_figures
 
+from hil.boards.emulated import emulation_lacks
+
 __all__ = ["Rung", "main", "measure"]
 
-RUNGS: Final = ("kernel", "in_process", "virtual")
+RUNGS: Final = ("kernel", "in_process", "virtual", "emulated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     measured = []
     for name in options.rungs:
+        if name == "emulated" and (lacking := emulation_lacks()):
+            print(f"emulated: not measured: {lacking}")
+            continue
         try:
             measured.append(measure(name, options.case, options.flights, options.cores))
         except RuntimeError as error:

@@ -88,9 +88,10 @@ static void report(const fk_t *fk, fk_if_telemetry_t *t, int32_t followed, doubl
     t->nav_age_s = fk->nav.age_s;
     t->ignition_margin_s = fk_clamp(fk->plan.margin_s, -30.0, 30.0);
     t->ignition_margin_known = fk->plan.margin_known;
-    t->work = fk->plan.profile_steps + fk->ignition.steps + fk->optimiser.iterations * fk->optimiser.problem.nodes;
+    t->work = fk->plan.profile_steps + fk->ignition.steps + fk->divert.steps
+              + fk->optimiser.iterations * fk->optimiser.problem.nodes;
     t->mode = mode;
-    t->plan_source = followed ? 2 : mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
+    t->plan_source = fk->divert.given_up ? 3 : followed ? 2 : mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
 }
 
 void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out)
@@ -110,11 +111,14 @@ void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out)
     fk_health_update(fk->engine, c, in, asked_start);
     fk_modes_update(&fk->modes, fk->engine, c, &fk->nav, &fk->plan, in);
     fk_plan_update(&fk->optimiser, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, &fk->plan, now_s);
-    fk_ignition_update(&fk->ignition, &fk->optimiser, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, &fk->plan,
-                       now_s);
-    const int32_t followed = fk_plan_follow(&fk->optimiser, c, &fk->nav, &fk->modes, &fk->plan, now_s, force);
-    fk_guidance_update(&fk->plan, &fk->demand, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, followed,
-                       force);
+    fk_ignition_update(&fk->ignition, &fk->optimiser, c, &fk->nav, &fk->stage, fk->engine, &fk->modes,
+                       &fk->plan, now_s);
+    fk_divert_update(&fk->divert, c, &fk->nav, &fk->stage, fk->engine, &fk->modes);
+    const int32_t followed =
+        !fk->divert.given_up
+        && fk_plan_follow(&fk->optimiser, c, &fk->nav, &fk->modes, &fk->plan, now_s, force);
+    fk_guidance_update(&fk->plan, &fk->demand, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, &fk->divert,
+                       followed, force);
     fk_control_update(&fk->control, c, &fk->nav, &fk->stage, &fk->demand, fk->modes.mode);
     fk_alloc_update(out, c, &fk->stage, fk->engine, &fk->demand, &fk->control, &fk->modes);
     report(fk, &out->telemetry, followed, now_s);

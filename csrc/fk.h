@@ -22,13 +22,15 @@
 #define FK_STACK_BYTES_MAX 4096   /* of one fk_step on a 64-bit machine, checked by tools/check_stack.py */
 #define FK_PLAN_NODES 30          /* of an optimised descent, at most */
 #define FK_PLAN_NODES_LEAST 23
-#define FK_PROBE_NODES 25     /* of a descent that ignition could wait for */
-#define FK_FALL_STEPS 12      /* of the fall before it */
-#define FK_ENGINE_OUT_S 3.0   /* after ignition, the loss of any one engine is to be landable */
-#define FK_IGNITION_SPARE_S 2.1 /* ignition comes so much before the latest one: two seconds and what a probe may be off */
+#define FK_PROBE_NODES 25   /* of a descent that ignition could wait for */
+#define FK_FALL_STEPS 12    /* of the fall before it */
+#define FK_ENGINE_OUT_S 3.0 /* after ignition, the loss of any one engine is to be landable */
+#define FK_IGNITION_SPARE_S                                                                                  \
+    2.1 /* ignition comes so much before the latest one: two seconds and what a probe may be off */
 #define FK_PLAN_ITERATIONS 4 /* interior-point iterations a frame */
 /* Most work of one step: steps of predicted phases, and nodes of the plan in each iteration. */
-#define FK_WORK_BOUND (2 * 2 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
+#define FK_WORK_BOUND (6 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
+#define FK_STEP_INSTRUCTIONS_MAX 1000000 /* of one step on a Cortex-M7, counted where boards are emulated */
 
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
@@ -87,6 +89,7 @@ typedef struct {
 /* The vertical plan: all engines brake down to a speed, then the landing engines finish. */
 typedef struct {
     double brake_throttle;    /* solved for in every frame */
+    double flown_throttle;    /* more, while the loss of an engine could not be borne */
     double land_throttle;     /* planned for the finish */
     double finish_decel_mps2; /* net deceleration that this gives */
     double land_accel_mps2;   /* net deceleration flown in the finish */
@@ -154,11 +157,21 @@ typedef struct {
     int32_t steps;  /* of profiles, in this frame */
 } fk_ignition_t;
 
+/* A stage that cannot land is steered beside the keep-out. */
+typedef struct {
+    double aside[2];   /* unit vector from the pad to where it shall come down, east and north */
+    double accel_mps2; /* that this takes */
+    int32_t given_up;  /* latched */
+    int32_t frames;    /* for which the forecast has been that it hits the ground */
+    int32_t steps;     /* of the forecast, in this frame */
+} fk_divert_t;
+
 /* What guidance asks of control and allocation. */
 typedef struct {
     double accel_pad_mps2[3]; /* thrust acceleration */
     double axis_pad[3];       /* where the nose shall point */
     double thrust_n;
+    double turn_limit_radps; /* fastest turn towards that axis */
 } fk_demand_t;
 
 typedef struct {
@@ -182,6 +195,7 @@ typedef struct {
     fk_plan_t plan;
     fk_optimiser_t optimiser;
     fk_ignition_t ignition;
+    fk_divert_t divert;
     fk_demand_t demand;
     fk_control_t control;
     fk_modes_t modes;

@@ -8,7 +8,6 @@
 #define INTEGRAL_GAIN 0.1   /* 1/s^2 */
 #define INTEGRAL_LIMIT 0.05 /* rad/s^2 */
 #define ACTUATION_S 0.15    /* command to torque: what was asked for this long ago acts now */
-#define TURN_LIMIT_RADPS 0.1
 
 void fk_control_init(fk_control_t *control)
 {
@@ -40,7 +39,8 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
     const double error[2] = {-wanted_body[1], wanted_body[0]};
     const int32_t powered = mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
     for (int32_t i = 0; i < 2; i++) {
-        const double turn = fk_clamp(ANGLE_GAIN * error[i], -TURN_LIMIT_RADPS, TURN_LIMIT_RADPS);
+        const double turn =
+            fk_clamp(ANGLE_GAIN * error[i], -demand->turn_limit_radps, demand->turn_limit_radps);
         const double grown = control->integral[i] + INTEGRAL_GAIN * error[i] * c->frame_s;
         control->integral[i] = powered ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
         const double rate = nav->omega_body_radps[i] + control->turning[i] * fk_min(nav->age_s, 0.2);

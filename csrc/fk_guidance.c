@@ -26,6 +26,11 @@
 #define FINISH_ACCEL_MAX 30.0
 #define TILT_AT_GROUND_RAD 0.035
 #define TILT_PER_M 0.0022
+#define SPARE_THROTTLE 0.93 /* that the engines but one may need */
+#define SPARE_GAIN 4.0
+#define TURN_RADPS 0.1
+#define ASIDE_TURN_RADPS 0.3
+#define ASIDE_TILT 2.0         /* of the tilt limit, where there is no landing to spoil */
 #define SLOW_MPS 5.0           /* below this the velocity is no direction to steer by */
 #define STIFFNESS_LEAST 0.3    /* of the larger of the two opposing forces */
 #define LATERAL_LIMIT_PART 0.5 /* of the vertical specific force */
@@ -190,6 +195,18 @@ static void plan_ignition(fk_plan_t *plan, const fk_if_config_t *c, const fk_sta
     learn_final_mass(plan, c, stage, p);
 }
 
+/* The throttle to brake with now.  Where the engines but one would need more than they have, all brake harder
+ * at first, until the loss of one can be borne. */
+static double sparing_throttle(const fk_plan_t *plan, const fk_if_config_t *c, const engines_t *brake)
+{
+    const double u = plan->brake_throttle;
+    const double bearable = SPARE_THROTTLE * (double)(brake->count - 1) / (double)brake->count;
+    if (brake->count < c->engine_count || brake->count < 3) {
+        return u;
+    }
+    return fk_clamp(u + SPARE_GAIN * fk_max(u - bearable, 0.0), u, fk_max(u, SPARE_THROTTLE));
+}
+
 /* Braking: one Newton step on the throttle so that the planned descent starts at the present height. */
 static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
                          const engines_t *brake, const engines_t *land, double v, double height)
@@ -201,6 +218,7 @@ static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stag
     const double slope = fk_min((beside.height_m - at.height_m) / NEWTON_PROBE, -1.0);
     const double step = fk_clamp((height - at.height_m) / slope, -NEWTON_STEP, NEWTON_STEP);
     plan->brake_throttle = fk_clamp(u + step, brake->floor, 1.0);
+    plan->flown_throttle = sparing_throttle(plan, c, brake);
     plan->time_to_go_s = at.time_s;
     plan->time_to_finish_s = at.time_s - at.finish_s;
     plan->margin_m = 0.0;
@@ -211,7 +229,7 @@ static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stag
 /* Specific force along the body while braking. */
 static double braking_force(const fk_plan_t *plan, const fk_stage_t *stage, const engines_t *brake)
 {
-    return (thrust_at(brake, plan->brake_throttle, stage->pressure_ratio) + stage->axial_n) / stage->mass_kg;
+    return (thrust_at(brake, plan->flown_throttle, stage->pressure_ratio) + stage->axial_n) / stage->mass_kg;
 }
 
 /* Ignition: the braking that is due from where the engines will light. */
@@ -321,13 +339,14 @@ static void limit_tilt(double axis[3], double sine)
 }
 
 /* Tilt that gives a specific force `wanted` across the flow.  About the direction against the velocity a
- * tilt d pushes with (T + A - N) d / m: lift works against thrust, and alone it works the other way. */
-static double tilt_for(const fk_stage_t *stage, double thrust_n, double wanted)
+ * tilt d pushes with (T + A - N) d / m: lift works against thrust, and alone it works the other way.  A stage
+ * that lands counts on thrust throughout. */
+static double tilt_for(const fk_stage_t *stage, const fk_divert_t *divert, double thrust_n, double wanted)
 {
     const double pushed = thrust_n + stage->axial_n;
     const double stiffness = pushed - stage->normal_n_per_rad;
     const double least = STIFFNESS_LEAST * fk_max(pushed, stage->normal_n_per_rad);
-    if (thrust_n > 0.0) {
+    if (thrust_n > 0.0 && (stiffness > 0.0 || !divert->given_up)) {
         return stage->mass_kg * wanted / fk_max(stiffness, fk_max(least, 0.1 * stage->mass_kg * FK_G0));
     }
     return stage->normal_n_per_rad > 0.2 * stage->mass_kg
@@ -337,42 +356,59 @@ static double tilt_for(const fk_stage_t *stage, double thrust_n, double wanted)
 
 /* Where the nose has to point so that thrust, drag and lift together give `force` (specific, pad axes). */
 static void point_nose(fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
-                       const fk_stage_t *stage, double thrust_n, const double force[3])
+                       const fk_stage_t *stage, const fk_divert_t *divert, double thrust_n,
+                       const double force[3])
 {
     double e[3] = {0.0, 0.0, 1.0};
     double across[3];
+    demand->turn_limit_radps = divert->given_up ? ASIDE_TURN_RADPS : TURN_RADPS;
     if (stage->speed_mps > SLOW_MPS) {
         fk_scale(-1.0 / stage->speed_mps, nav->vel_cm_pad_mps, e);
     }
     fk_copy(force, across);
     fk_add_scaled(-fk_dot(force, e), e, across);
     const double wanted = fk_norm(across);
-    const double limit = fk_sin(c->tilt_limit_rad);
-    const double tilt = fk_clamp(tilt_for(stage, thrust_n, wanted), -limit, limit);
+    const double limit =
+        fk_sin(fk_min(divert->given_up ? ASIDE_TILT * c->tilt_limit_rad : c->tilt_limit_rad, 1.0));
+    const double tilt = fk_clamp(tilt_for(stage, divert, thrust_n, wanted), -limit, limit);
     fk_copy(e, demand->axis_pad);
     fk_add_scaled(wanted > 1e-9 ? tilt / wanted : 0.0, across, demand->axis_pad);
     fk_scale(1.0 / fk_max(fk_norm(demand->axis_pad), 1e-6), demand->axis_pad, demand->axis_pad);
-    limit_tilt(demand->axis_pad,
-               fk_clamp(TILT_AT_GROUND_RAD + TILT_PER_M * fk_max(nav->height_m, 0.0), 0.0, 0.7));
+    const double upright = TILT_AT_GROUND_RAD + TILT_PER_M * fk_max(nav->height_m, 0.0);
+    limit_tilt(demand->axis_pad, divert->given_up ? 0.7 : fk_clamp(upright, 0.0, 0.7));
+}
+
+/* Away from the pad, where the stage cannot land on it. */
+static void steer_aside(const fk_divert_t *divert, double accel[3])
+{
+    for (int32_t i = 0; i < 2; i++) {
+        accel[i] = divert->accel_mps2 * divert->aside[i];
+    }
 }
 
 /* The closed forms' specific force: theirs upwards, and what the quadratic law asks across. */
-static void closed_form_force(const fk_nav_t *nav, const fk_plan_t *plan, double force[3])
+static void closed_form_force(const fk_nav_t *nav, const fk_plan_t *plan, const fk_divert_t *divert,
+                              double force[3])
 {
     force[2] = plan->asked_mps2;
+    if (divert->given_up) {
+        steer_aside(divert, force);
+        return;
+    }
     lateral_accel(nav, &plan->across, plan->time_to_go_s, plan->asked_mps2, force);
 }
 
 /* Thrust and attitude that give the specific force asked for, with what acts besides them taken off. */
 static void demand_force(fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
-                         const fk_stage_t *stage, const fk_plan_t *plan, const double asked[3])
+                         const fk_stage_t *stage, const fk_plan_t *plan, const fk_divert_t *divert,
+                         const double asked[3])
 {
     double force[3];
     const int32_t after = plan->across.change_s < TURN_AHEAD_S;
     fk_copy(asked, force);
     fk_add_scaled(-1.0, stage->missed_pad_mps2, force);
     fk_add_scaled(-1.0, plan->trim_pad_mps2[after], force);
-    point_nose(demand, c, nav, stage, fk_max(stage->mass_kg * asked[2] - stage->axial_n, 1.0), force);
+    point_nose(demand, c, nav, stage, divert, fk_max(stage->mass_kg * asked[2] - stage->axial_n, 1.0), force);
     const double upright = fk_max(nav->axis_pad[2], 0.7);
     demand->thrust_n = fk_max(stage->mass_kg * force[2] / upright - stage->axial_n, 0.0);
     fk_scale(demand->thrust_n / stage->mass_kg, demand->axis_pad, demand->accel_pad_mps2);
@@ -380,15 +416,19 @@ static void demand_force(fk_demand_t *demand, const fk_if_config_t *c, const fk_
 
 /* Not under power: nothing to steer with but lift, when the stage still flies towards the pad. */
 static void demand_coast(fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
-                         const fk_stage_t *stage, const fk_plan_t *plan)
+                         const fk_stage_t *stage, const fk_plan_t *plan, const fk_divert_t *divert)
 {
     const double up[3] = {0.0, 0.0, 1.0};
     fk_copy(up, demand->axis_pad);
     if (nav->known && nav->vel_cm_pad_mps[2] < -SLOW_MPS) {
         double force[3] = {0.0, 0.0, stage->axial_n / stage->mass_kg};
         const double coast_s = fk_max(plan->margin_m, 0.0) / -nav->vel_cm_pad_mps[2] + plan->to_light_s;
-        lateral_accel(nav, &plan->across, 0.6 * plan->time_to_go_s + coast_s, FK_G0, force);
-        point_nose(demand, c, nav, stage, 0.0, force);
+        if (divert->given_up) {
+            steer_aside(divert, force);
+        } else {
+            lateral_accel(nav, &plan->across, 0.6 * plan->time_to_go_s + coast_s, FK_G0, force);
+        }
+        point_nose(demand, c, nav, stage, divert, 0.0, force);
     }
     demand->thrust_n = 0.0;
     fk_scale(0.0, up, demand->accel_pad_mps2);
@@ -396,7 +436,8 @@ static void demand_coast(fk_demand_t *demand, const fk_if_config_t *c, const fk_
 
 void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
                         const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES],
-                        const fk_modes_t *modes, int32_t followed, const double force_mps2[3])
+                        const fk_modes_t *modes, const fk_divert_t *divert, int32_t followed,
+                        const double force_mps2[3])
 {
     int32_t braking[FK_ENGINES] = {0};
     int32_t landing[FK_ENGINES] = {0};
@@ -412,7 +453,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
     plan->lift_area_m2 =
         stage->axial_n > 1.0 ? plan->drag_area_m2 * stage->normal_n_per_rad / stage->axial_n : 0.0;
     if (!nav->known || brake.count == 0 || modes->mode >= FK_IF_TOUCHDOWN) {
-        demand_coast(demand, c, nav, stage, plan);
+        demand_coast(demand, c, nav, stage, plan, divert);
         return;
     }
     if (in_coast) {
@@ -423,7 +464,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
             plan_ignition(plan, c, stage, &brake, &land, v, nav->height_m);
         }
         foresee_change(plan, c, nav, stage, engine, modes, braking, &brake);
-        demand_coast(demand, c, nav, stage, plan);
+        demand_coast(demand, c, nav, stage, plan, divert);
         return;
     }
     foresee_change(plan, c, nav, stage, engine, modes, landing, &land);
@@ -433,6 +474,6 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
     } else {
         plan->asked_mps2 = finish_accel(plan, c, nav, &land);
     }
-    closed_form_force(nav, plan, force);
-    demand_force(demand, c, nav, stage, plan, followed ? force_mps2 : force);
+    closed_form_force(nav, plan, divert, force);
+    demand_force(demand, c, nav, stage, plan, divert, followed ? force_mps2 : force);
 }

@@ -11,18 +11,18 @@
 #include <math.h>
 #include <string.h>
 
-#define RESERVE 0.95          /* of full thrust: mass may be 2 % more and thrust 3 % less than believed */
-#define PROBE_TILT_RAD 0.35   /* of a probe's plan */
-#define CLOSE_ENOUGH_S 0.1    /* width of the bracket */
-#define REOPENED_S 1.0        /* to either side of the latest known time */
-#define NEWTON_FRAMES 8       /* spent on a throttle */
+#define RESERVE 0.95        /* of full thrust: mass may be 2 % more and thrust 3 % less than believed */
+#define PROBE_TILT_RAD 0.35 /* of a probe's plan */
+#define CLOSE_ENOUGH_S 0.1  /* width of the bracket */
+#define REOPENED_S 1.0      /* to either side of the latest known time */
+#define NEWTON_FRAMES 8     /* spent on a throttle */
 #define NEWTON_DONE_M 2.0
 #define NEWTON_PROBE 0.02
 #define NEWTON_STEP 0.15
-#define THROTTLE_MOST 1.3     /* beyond it a probe needs no solve */
+#define THROTTLE_MOST 1.3 /* beyond it a probe needs no solve */
 #define SLOWEST_DECEL_MPS2 1.0
-#define SPAN 2.4              /* of a descent, in units of height over speed: longer ones end in a formula */
-#define WORTH_BELOW_S 25.0    /* from the ground, falling on: higher up there is time */
+#define SPAN 2.4           /* of a descent, in units of height over speed: longer ones end in a formula */
+#define WORTH_BELOW_S 25.0 /* from the ground, falling on: higher up there is time */
 
 /* State of a descent flown forward. */
 typedef struct {

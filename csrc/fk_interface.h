@@ -168,7 +168,7 @@ typedef struct {
     int32_t ignition_margin_known; /* 1: it is known; the last one before the burn counts */
     int32_t work;                  /* done in this step, in the unit of fk_if_info_t.work_bound */
     int32_t mode;
-    int32_t plan_source; /* 0 none, 1 closed-form law, 2 optimiser */
+    int32_t plan_source; /* 0 none, 1 closed-form law, 2 optimiser, 3 aside of the keep-out */
 } fk_if_telemetry_t;
 
 typedef struct {

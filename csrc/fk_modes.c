@@ -5,6 +5,7 @@
 #define TOUCH_HEIGHT_M 0.06
 #define STOPPED_MPS 0.15 /* descending slower than this low down: cut, or the stage rises again */
 #define STOPPED_HEIGHT_M 1.0
+#define CUT_LAG_S 0.12 /* that thrust lasts after the cut: engines that cannot hover are cut in time */
 #define STEP_DOWN_SPEED_MAX_MPS 120.0
 #define UPSET_COSINE 0.5 /* tilted further than this, thrust no longer helps */
 #define DONE_AFTER_FRAMES 200
@@ -63,7 +64,8 @@ static void step_down(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
 
 static int32_t touched_down(const fk_nav_t *nav)
 {
-    const double sinking = -nav->vel_pad_mps[2];
+    const double slowing = fk_max(nav->held_force_body[2] - FK_G0, 0.0);
+    const double sinking = -nav->vel_pad_mps[2] - CUT_LAG_S * slowing;
     return nav->height_m < TOUCH_HEIGHT_M || (sinking < STOPPED_MPS && nav->height_m < STOPPED_HEIGHT_M);
 }
 

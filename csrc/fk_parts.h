@@ -27,7 +27,8 @@ void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t 
 void fk_guidance_init(fk_plan_t *plan, const fk_if_config_t *c);
 void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
                         const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES],
-                        const fk_modes_t *modes, int32_t followed, const double force_mps2[3]);
+                        const fk_modes_t *modes, const fk_divert_t *divert, int32_t followed,
+                        const double force_mps2[3]);
 
 /* fk_plan.c: optimised descents, computed over many frames. */
 void fk_plan_update(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav, const fk_stage_t *stage,
@@ -42,6 +43,10 @@ void fk_ignition_init(fk_ignition_t *g, const fk_if_config_t *c);
 void fk_ignition_update(fk_ignition_t *g, fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav,
                         const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES],
                         const fk_modes_t *modes, fk_plan_t *plan, double now_s);
+
+/* fk_divert.c: whether the stage can still land, and where it is steered to where it cannot. */
+void fk_divert_update(fk_divert_t *d, const fk_if_config_t *c, const fk_nav_t *nav, const fk_stage_t *stage,
+                      fk_engine_t engine[FK_ENGINES], const fk_modes_t *modes);
 
 /* fk_modes.c: what phase the flight is in and which engines take part. */
 void fk_modes_init(fk_modes_t *modes);

@@ -30,6 +30,7 @@
     5.0 /* from the plan's start until the band has its whole width: what is flown is the start */
 #define BAND_AT_FIRST_S 0.5
 #define BAND 0.08 /* of throttle about the closed form's */
+#define SPARING_S 2.0
 #define PLAN_TILT_RAD 0.35
 #define TILT_ROOM_RAD 0.05 /* beyond what the lateral law asks for: tilting is no way to spend thrust */
 
@@ -110,8 +111,8 @@ static void predict(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *
     const double ahead = o->start_s - now_s;
     const double hold = plan->to_light_s + lag_of(c);
     double asked[3] = {0.0, 0.0, plan->asked_mps2};
-    double unused[3];
     if (o->flown.valid) {
+        double unused[3];
         planned(o, now_s + hold, unused, unused, asked);
     }
     coast_down(nav, hold, asked[2], ahead, &p->pos_m[2], &p->vel_mps[2]);
@@ -264,16 +265,17 @@ static double time_ahead(const fk_if_config_t *c, const fk_plan_t *plan)
 
 /* Times and throttles of the vertical motion that the plan keeps close to. */
 typedef struct {
-    double final_time_s, finish_s, brake_throttle, land_throttle;
+    double final_time_s, finish_s, first_throttle, brake_throttle, land_throttle;
 } outline_t;
 
 /* Of the closed form; in the last phase a constant deceleration from the predicted state. */
 static outline_t outline_of(const fk_optimiser_t *o, const fk_if_config_t *c, const fk_stage_t *stage,
                             const fk_modes_t *modes, const fk_plan_t *plan, double ahead, double full_n)
 {
-    outline_t t = {
-        plan->time_to_go_s + plan->to_light_s - ahead - plan->end_height_m / c->touchdown_speed_mps,
-        plan->time_to_finish_s + plan->to_light_s - ahead, plan->brake_throttle, plan->land_throttle};
+    outline_t t = {plan->time_to_go_s + plan->to_light_s - ahead
+                       - plan->end_height_m / c->touchdown_speed_mps,
+                   plan->time_to_finish_s + plan->to_light_s - ahead, plan->flown_throttle,
+                   plan->brake_throttle, plan->land_throttle};
     if (modes->mode == FK_IF_TERMINAL) {
         const double v0 = c->touchdown_speed_mps;
         const double v = fk_max(-o->problem.vel_mps[2], v0);
@@ -284,6 +286,13 @@ static outline_t outline_of(const fk_optimiser_t *o, const fk_if_config_t *c, co
         t.land_throttle = stage->mass_kg * (accel + FK_G0) / fk_max(full_n, 1.0);
     }
     return t;
+}
+
+/* Braking harder at first is made up for later. */
+static double throttle_at(const outline_t *line, double t)
+{
+    return line->brake_throttle
+           + (line->first_throttle - line->brake_throttle) * fk_clamp(1.0 - t / SPARING_S, 0.0, 1.0);
 }
 
 static void pose(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav, const fk_stage_t *stage,
@@ -304,14 +313,19 @@ static void pose(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav
     p->gravity_mps2[2] = -FK_G0;
     aim(o, c, plan->end_height_m);
     const double step = p->final_time_s / (double)(p->nodes - 1);
+    const double floor = floor_of(&c->engine[0]);
     for (int32_t k = 0; k < p->nodes; k++) {
         const double t = (double)k * step;
         const double part = t / p->final_time_s;
         const double mass = stage->mass_kg + part * (plan->final_mass_kg - stage->mass_kg);
         const int32_t last = t + 0.5 * step >= line.finish_s;
-        thrust_bounds(o, c, modes->mode == FK_IF_TERMINAL, full[last],
-                      last ? line.land_throttle : line.brake_throttle, t, &p->thrust_min_n[k],
+        const double throttle = last ? line.land_throttle : throttle_at(&line, t);
+        thrust_bounds(o, c, modes->mode == FK_IF_TERMINAL, full[last], throttle, t, &p->thrust_min_n[k],
                       &p->thrust_max_n[k]);
+        if (!last && t > SPARING_S) {
+            p->thrust_min_n[k] -=
+                full[0] * fk_min(line.first_throttle - line.brake_throttle, throttle - floor);
+        }
         air_at_node(o, plan, o->start_s + t, part, mass, p->accel_mps2[k]);
     }
 }

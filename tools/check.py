@@ -99,6 +99,13 @@ CHECKS = (
     Check("truth", "no truth on the boards' side", "python3", "", lambda: _own("check_truth.py")),
     Check("c", "C rules", "python3", "", lambda: _own("check_c.py")),
     Check("compile", "C warnings", "gcc", "apt-get install gcc", lambda: _own("check_c.py", "--compile")),
+    Check(
+        "cross",
+        "C warnings for the Cortex-M7",
+        "arm-none-eabi-gcc",
+        "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+        lambda: _own("check_c.py", "--cross"),
+    ),
     Check("stack", "stack of fk_step", "gcc", "apt-get install gcc", lambda: _own("check_stack.py")),
     Check("bus", "engines 2 to 40 as engine 1", "python3", "", lambda: _own("bus_dbc.py", "--check")),
     Check("bus-c", "generated C in step with the DBC", "python3", "", lambda: _own("bus_c.py", "--check")),

@@ -1,8 +1,9 @@
 """The rules of the C sources that no compiler knows.
 
 In the kernel: include wall, parts that do not call each other. In kernel, firmware and example kernels: no
-heap, clock or printing, no mutable globals, no recursion, no endless loop. The host port alone may use the
-system. With --compile every source is compiled with the project's warnings as errors.
+heap, clock or printing, no mutable globals, no recursion, no endless loop, no function of libm that differs
+between libraries. The ports alone may use the system. With --compile every source is compiled with the
+project's warnings as errors, with --cross for the Cortex-M7.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ __all__ = ["FLAGS", "main", "rule_violations"]
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("csrc", "firmware_stubs", "rigs/kernels")
-HOSTED = ("firmware_stubs/port_host",)
+HOSTED = ("firmware_stubs/port_host", "firmware_stubs/port_mps2_an500")
 """Here the firmware meets the system: it may allocate, print to its own log and wait."""
+CROSS = "firmware_stubs/port_mps2_an500"
+"""Here it meets the Cortex-M7, and only a compiler for that can read it."""
+CROSS_FLAGS = "-mcpu=cortex-m7 -mthumb -mfpu=fpv5-d16 -mfloat-abi=hard".split()
 
 FLAGS = (
     "-std=c11 -Wall -Wextra -Werror -pedantic -Wconversion -Wsign-conversion -Wdouble-promotion "
@@ -37,6 +41,7 @@ SIDEWAYS: dict[str, set[str]] = {
     "fk_descent": {"problem", "socp"},
     "fk": {"socp"},  # fk_t holds the optimiser's workspace
     "fk_plan": {"problem", "socp"},
+    "fk_ignition": {"problem", "socp"},
 }
 """Parts of the kernel that are built from others: file stem -> parts that it may include and call."""
 
@@ -45,7 +50,12 @@ POISON = (
     "scanf fopen time clock gettimeofday clock_gettime nanosleep sleep usleep rand srand random abort "
     "exit system getenv setjmp longjmp signal strtok asctime localtime"
 ).split()
-"""Functions that nothing but the host port may call."""
+"""Functions that nothing but the ports may call."""
+UNLIKE = (
+    "fmin fmax fma exp exp2 expm1 log log2 log10 log1p pow cbrt hypot sin cos tan asin acos atan atan2 "
+    "sinh cosh tanh asinh acosh atanh erf erfc tgamma lgamma"
+).split()
+"""Functions of libm whose last bit, or sign of a zero, is up to the library."""
 
 COMMENT_OR_TEXT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.MULTILINE)
@@ -151,6 +161,13 @@ def _call_errors(path: Path, functions: dict[str, set[str]]) -> Iterator[tuple[i
                     yield 1, f"{name} calls {other} of fk_{part}.c: only fk.c calls the parts"
 
 
+def _unlike_errors(path: Path, code: str) -> Iterator[tuple[int, str]]:
+    """Find what would give other bits on another board; an example kernel may do so."""
+    if path.relative_to(ROOT).parts[0] != "rigs":
+        for match in re.finditer(rf"\b({'|'.join(UNLIKE)})f?\s*\(", code):
+            yield _line(code, match.start()), f"{match.group(1)}: differs from one C library to another"
+
+
 def _word_errors(code: str) -> Iterator[tuple[int, str]]:
     for match in re.finditer(rf"\b({'|'.join(POISON)})\s*\(|\b(goto|errno)\b", code):
         word = match.group(1) or match.group(2)
@@ -215,6 +232,7 @@ def rule_violations() -> list[str]:
             *_include_errors(path, text),
             *_call_errors(path, functions),
             *_word_errors(bare),
+            *_unlike_errors(path, bare),
             *_state_errors(code),
         ]
         lines += [f"{path.relative_to(ROOT)}:{line}: {what}" for line, what in sorted(errors)]
@@ -222,18 +240,31 @@ def rule_violations() -> list[str]:
     return lines + ([f"recursion: {' -> '.join(cycle)}"] if cycle else [])
 
 
-def compile_errors() -> list[str]:
-    """Compile every source with the project's flags; return what the compiler says."""
+def compile_errors(*, cross: bool = False) -> list[str]:
+    """Compile the sources with the project's flags; return what the compiler says.
+
+    `cross`: for the Cortex-M7, all that runs there; else for this machine, all but the port of the former.
+    """
     includes = sorted(
         {f"-I{path.parent}" for path in sources("*.h")} | {f"-I{p.parent}" for p in _generated_headers()}
     )
+    compiler = ["arm-none-eabi-gcc", *CROSS_FLAGS] if cross else ["gcc"]
     said = []
     for path in sources("*.c"):
-        command = ["gcc", *FLAGS, *includes, "-c", str(path), "-o", "/dev/null"]
+        if not _compiles(str(path.relative_to(ROOT)), cross=cross):
+            continue
+        command = [*compiler, *FLAGS, *includes, "-c", str(path), "-o", "/dev/null"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             said.append(done.stderr.replace(f"{ROOT}/", ""))
     return said
+
+
+def _compiles(name: str, *, cross: bool) -> bool:
+    """Tell whether a source is for the Cortex-M7 (`cross`) or for this machine; port_memory.c is for both."""
+    if name.startswith(CROSS):
+        return cross
+    return not cross or not name.startswith(HOSTED) or name.endswith("/port_memory.c")
 
 
 def _generated_headers() -> list[Path]:
@@ -242,7 +273,8 @@ def _generated_headers() -> list[Path]:
 
 def main() -> int:
     """Print every violation; 0 when there is none."""
-    found = compile_errors() if "--compile" in sys.argv[1:] else rule_violations()
+    compiling = {"--compile", "--cross"} & set(sys.argv[1:])
+    found = compile_errors(cross="--cross" in compiling) if compiling else rule_violations()
     for line in found:
         print(line)
     return 1 if found else 0

@@ -1,5 +1,6 @@
 """Say what this machine lacks to build and run, with the way to get it; needs nothing but Python."""
 
+import os
 import shutil
 import sys
 import sysconfig
@@ -24,8 +25,28 @@ def lacking() -> list[str]:
     return found
 
 
+def lacking_to_emulate() -> list[str]:
+    """Return one line for each thing that is missing for boards in QEMU."""
+    found = []
+    if shutil.which("qemu-system-arm") is None:
+        found.append("QEMU for Arm: apt-get install qemu-system-arm")
+    if shutil.which("arm-none-eabi-gcc") is None:
+        found.append(
+            "a compiler for the Cortex-M7: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+        )
+    return found
+
+
 def main() -> int:
-    """Print what is missing; 0 when nothing is."""
+    """Print what is missing; 0 when nothing is.
+
+    With --emulated look for what boards in QEMU need; 3 when it lacks, 1 where `CI` is set and it may not.
+    """
+    may_not_lack = bool(os.environ.get("CI"))
+    if "--emulated" in sys.argv[1:]:
+        for line in lacking_to_emulate():
+            print(f"{'missing' if may_not_lack else 'skipped, for want of'}: {line}", file=sys.stderr)
+        return (1 if may_not_lack else 3) if lacking_to_emulate() else 0
     for line in lacking():
         print(f"missing: {line}", file=sys.stderr)
     return 1 if lacking() else 0

@@ -2,10 +2,10 @@
 
     python tools/mutation.py [--sample 500] [--seed 0] [--jobs 2] [--files fk_nav.c] [--survivors]
 
-Each mutant (c_mutants.py) is compiled with -O1 and checked indices, and linked with the other objects as they are; in a child
-process the battery of kernel_variant.py runs on it and stops at the first failure. Only what passes all of
-that is given to the golden digests. So there are two scores: killed by what the kernel has to do, and
-killed at all.
+Each mutant (c_mutants.py) is compiled with -O1 and checked indices, and linked with the other objects as
+they are; in a child process the battery of kernel_variant.py runs on it and stops at the first failure.
+Only what passes all of that is given to the golden digests. So there are two scores: killed by what the
+kernel has to do, and killed at all.
 
 A mutant counts as equivalent, and is left out of both, where the compiler makes the same object of it, or
 where mutants_equivalent.toml says why nothing in the public headers can show it. One that does not compile
@@ -54,7 +54,7 @@ OPTIMISER = {"fk_problem.c", "fk_cone.c", "fk_ldl.c", "fk_socp.c", "fk_descent.c
 CPU_S = 20
 """Of one mutant: several times what all tests take."""
 FLAGS = ("-O1", "-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
-"""An index beyond its array ends a mutant, as it ends the kernel under the sanitizers: else many would be unseen."""
+"""An index beyond its array ends a mutant, as it would end the kernel under the sanitizers."""
 PASSED, FAILED, CHANGED, BROKEN = 0, 1, 64, 65
 
 KINDS = ("properties", "golden", "crash", "survived", "same object", "equivalent", "no compile")
@@ -110,9 +110,7 @@ class Bench:
         self.module = StandIn(NAME)
 
     def try_tests(self, session: pytest.Session, extension: Path, file: str) -> int:
-        """Run the tests in a child; return FLAGS = ("-O1", "-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
-"""An index beyond its array ends a mutant, as it ends the kernel under the sanitizers: else many would be unseen."""
-PASSED, FAILED, CHANGED (golden ones only), or what ended it."""
+        """Run the tests in a child; return PASSED, FAILED, CHANGED (golden ones only), or what ended it."""
         child = os.fork()
         if child == 0:
             status = BROKEN

@@ -30,6 +30,8 @@ typedef struct {
     /* A short text that changes when the board's state does. */
     const char *(*describe)(const void *state);
     const link_counters_t *(*counters)(const void *state);
+    /* Of a sensor's line (PORT_IMU, ...); NULL where the board has none. */
+    const link_counters_t *(*line_counters)(const void *state, uint32_t line);
 } firmware_t;
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define PORT_CHANNELS 8 /* most actuator outputs, and most sensor inputs, of a board */
+#define PORT_LINES 3    /* serial lines on which single sensors speak */
 
 /* One classical CAN frame, laid out as Linux's struct can_frame. */
 typedef struct {
@@ -28,6 +29,12 @@ enum { /* engine_valve: actuator channels, and the sensors of the same place */
        PORT_CHAMBER = 4  /* in: Pa */
 };
 
+enum { /* flight_computer: lines of sensors */
+       PORT_IMU = 0,
+       PORT_GNSS = 1,
+       PORT_ALTIMETER = 2
+};
+
 typedef struct {
     void *context;
     /* Time of the frame that runs, microseconds. */
@@ -43,6 +50,8 @@ typedef struct {
     void (*actuator_out)(void *context, uint32_t channel, double value);
     /* 1: *value is what the sensor says, 0: the sensor has no valid reading and *value is untouched. */
     int32_t (*sensor_in)(void *context, uint32_t channel, double *value);
+    /* Number of bytes received on a sensor's line (PORT_IMU, ...), at most `room`; NULL: no such lines. */
+    size_t (*line_receive)(void *context, uint32_t line, uint8_t *bytes, size_t room);
 } port_t;
 
 #endif

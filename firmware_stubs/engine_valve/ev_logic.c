@@ -181,7 +181,8 @@ static double valve_drive(const ev_t *ev, int32_t valve, int32_t valid)
         const double demand = (valve == EV_OX) ? ev->command.ox_valve_cmd : ev->command.fuel_valve_cmd;
         return clamp(gain * (demand - pos), 1.0);
     }
-    return fmin(0.0, clamp(-gain * pos, 1.0)); /* held on its stop, never opened */
+    const double drive = clamp(-gain * pos, 1.0);
+    return (drive < 0.0) ? drive : 0.0; /* held on its stop, never opened */
 }
 
 static double gimbal_drive(const ev_t *ev, int32_t axis, double angle_rad, int32_t valid)

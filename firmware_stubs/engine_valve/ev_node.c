@@ -119,4 +119,4 @@ static const link_counters_t *counters(const void *state)
     return &node->counters;
 }
 
-const firmware_t ev_firmware = {"engine_valve", state_size, init, step, safe, describe, counters};
+const firmware_t ev_firmware = {"engine_valve", state_size, init, step, safe, describe, counters, NULL};

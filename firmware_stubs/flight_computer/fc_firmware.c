@@ -15,5 +15,6 @@ static int32_t init(void *state, const void *config, size_t config_size)
     return fc_node_init(state, &LINKED, config, config_size);
 }
 
-const firmware_t fc_firmware = {"flight_computer", state_size,      init, fc_node_step, fc_node_safe,
-                                fc_node_describe,  fc_node_counters};
+const firmware_t fc_firmware = {"flight_computer", state_size,           init,
+                                fc_node_step,      fc_node_safe,         fc_node_describe,
+                                fc_node_counters,  fc_node_line_counters};

@@ -8,7 +8,7 @@
 
 #define KERNEL_OFFSET ((sizeof(fc_t) + 15u) & ~(size_t)15u)
 #define MOST_KERNEL_STATE (64u * 1024u * 1024u)
-#define MOST_PLAN_SOURCE 2
+#define MOST_PLAN_SOURCE 3
 #define MOST_COUNTED 255            /* as the telemetry frame */
 #define RANGE_ALLOWANCE 1e-9        /* a limit that the kernel converts itself may differ in the last bits */
 #define RATE_ALLOWANCE (1.0 + 1e-9) /* a step of exactly the rate limit passes */

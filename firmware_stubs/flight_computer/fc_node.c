@@ -125,6 +125,7 @@ void fc_node_step(void *state, const port_t *port)
     }
     receive_can(node, port);
     receive_serial(node, port);
+    fc_sensors_receive(&node->sensors, port);
     fc_step(fc, port->now_us(port->context) * 1000, &node->in, &node->out);
     node->out.telemetry.rejected = (int32_t)(link_rejected(&node->counters) & 0xFFu);
     for (uint32_t i = 0; i < FK_IF_FINS; ++i) {
@@ -149,6 +150,18 @@ const link_counters_t *fc_node_counters(const void *state)
 {
     const fc_node_t *node = state;
     return &node->counters;
+}
+
+const fc_sensors_t *fc_node_sensors(const void *state)
+{
+    const fc_node_t *node = state;
+    return &node->sensors;
+}
+
+const link_counters_t *fc_node_line_counters(const void *state, uint32_t line)
+{
+    const fc_node_t *node = state;
+    return &node->sensors.line[line < PORT_LINES ? line : 0].counters;
 }
 
 const fc_counters_t *fc_node_kernel_counters(const void *state)

@@ -3,6 +3,7 @@
 #define FC_NODE_H
 
 #include "fc_logic.h"
+#include "fc_sensors.h"
 #include "firmware.h"
 
 typedef struct {
@@ -12,6 +13,7 @@ typedef struct {
     link_memory_t gimbal_memory[FK_IF_MAX_ENGINES];
     int32_t slot[RECORDS_MAX_ENGINES + 1]; /* of an engine's number, -1: not in the burn */
     uint8_t send_counter;
+    fc_sensors_t sensors;
     fc_input_t in;
     fc_output_t out;
 } fc_node_t; /* followed by an fc_t and its kernel's state */
@@ -23,6 +25,10 @@ void fc_node_step(void *state, const port_t *port);
 int32_t fc_node_safe(const void *state);
 const char *fc_node_describe(const void *state);
 const link_counters_t *fc_node_counters(const void *state);
+
+/* What has come on the lines of single sensors, and what was counted there. */
+const fc_sensors_t *fc_node_sensors(const void *state);
+const link_counters_t *fc_node_line_counters(const void *state, uint32_t line);
 
 /* What the checks of the kernel's output have counted. */
 const fc_counters_t *fc_node_kernel_counters(const void *state);

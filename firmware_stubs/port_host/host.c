@@ -20,6 +20,7 @@ typedef struct {
     void *state;
     port_t port;
     int control, can, serial, config, log;
+    int line[PORT_LINES];
     int wall;
     int64_t frame_ns;
     int64_t t_ns;      /* of the frame that runs */
@@ -28,6 +29,7 @@ typedef struct {
     host_tock_t tock;
     uint32_t can_left; /* lockstep: announced and not yet read */
     uint32_t serial_left;
+    uint32_t line_left[PORT_LINES];
     const char *said; /* state that was logged last */
 } host_t;
 
@@ -83,29 +85,41 @@ static size_t port_serial_send(void *context, const uint8_t *bytes, size_t count
     return (sent > 0) ? (size_t)sent : 0;
 }
 
-static size_t port_serial_receive(void *context, uint8_t *bytes, size_t room)
+/* Reads a line; in lockstep the bytes that the tick announced and no others, `*left` of which are to come. */
+static size_t receive(const host_t *host, int descriptor, uint32_t *left, uint8_t *bytes, size_t room)
 {
-    host_t *host = context;
     size_t want = room;
-    if (host->serial < 0) {
+    if (descriptor < 0) {
         return 0;
     }
     if (!host->wall) {
-        want = (host->serial_left < room) ? host->serial_left : room;
+        want = (*left < room) ? *left : room;
         if (want == 0) {
             return 0;
         }
     }
-    struct pollfd ready = {.fd = host->serial, .events = POLLIN, .revents = 0};
+    struct pollfd ready = {.fd = descriptor, .events = POLLIN, .revents = 0};
     if (poll(&ready, 1, host->wall ? 0 : HOST_SERIAL_WAIT_MS) <= 0 || (ready.revents & POLLIN) == 0) {
         return 0;
     }
-    const ssize_t got = read(host->serial, bytes, want);
+    const ssize_t got = read(descriptor, bytes, want);
     if (got <= 0) {
         return 0;
     }
-    host->serial_left -= host->wall ? 0 : (uint32_t)got;
+    *left -= host->wall ? 0 : (uint32_t)got;
     return (size_t)got;
+}
+
+static size_t port_serial_receive(void *context, uint8_t *bytes, size_t room)
+{
+    host_t *host = context;
+    return receive(host, host->serial, &host->serial_left, bytes, room);
+}
+
+static size_t port_line_receive(void *context, uint32_t line, uint8_t *bytes, size_t room)
+{
+    host_t *host = context;
+    return (line < PORT_LINES) ? receive(host, host->line[line], &host->line_left[line], bytes, room) : 0;
 }
 
 static void port_actuator_out(void *context, uint32_t channel, double value)
@@ -136,6 +150,7 @@ static void open_port(host_t *host)
     host->port.serial_receive = port_serial_receive;
     host->port.actuator_out = port_actuator_out;
     host->port.sensor_in = port_sensor_in;
+    host->port.line_receive = port_line_receive;
 }
 
 /* ---- one frame */
@@ -168,6 +183,10 @@ static void answer(host_t *host)
     host->tock.t_ns = host->t_ns;
     host->tock.safe = host->firmware->safe(host->state);
     memcpy(host->tock.counters, host->firmware->counters(host->state)->count, sizeof host->tock.counters);
+    for (uint32_t i = 0; i < PORT_LINES && host->firmware->line_counters != NULL; ++i) {
+        const link_counters_t *counted = host->firmware->line_counters(host->state, i);
+        memcpy(host->tock.line_counters[i], counted->count, sizeof host->tock.line_counters[i]);
+    }
     (void)send(host->control, &host->tock, sizeof host->tock, MSG_NOSIGNAL | (host->wall ? MSG_DONTWAIT : 0));
 }
 
@@ -201,6 +220,7 @@ static int fly_lockstep(host_t *host)
         host->t_ns = host->tick.t_ns;
         host->can_left = host->tick.can_frames;
         host->serial_left = host->tick.serial_bytes;
+        memcpy(host->line_left, host->tick.line_bytes, sizeof host->line_left);
         run_frame(host);
         answer(host);
         taken = take_tick(host, 0);
@@ -251,6 +271,7 @@ static int fly_orphaned(host_t *host)
     host->tick.sensor_valid = 0;
     host->can_left = 0;
     host->serial_left = 0;
+    memset(host->line_left, 0, sizeof host->line_left);
     while (!host->firmware->safe(host->state) && monotonic_ns() < end) {
         host->t_ns += host->frame_ns;
         sleep_until(host->clock_off + host->t_ns);
@@ -270,11 +291,10 @@ static int option(host_t *host, const char *name, const char *value)
     const struct {
         const char *name;
         int *target;
-    } descriptors[] = {{"--control", &host->control},
-                       {"--can", &host->can},
-                       {"--serial", &host->serial},
-                       {"--config", &host->config},
-                       {"--log", &host->log}};
+    } descriptors[] = {{"--control", &host->control},      {"--can", &host->can},
+                       {"--serial", &host->serial},        {"--imu", &host->line[PORT_IMU]},
+                       {"--gnss", &host->line[PORT_GNSS]}, {"--altimeter", &host->line[PORT_ALTIMETER]},
+                       {"--config", &host->config},        {"--log", &host->log}};
     for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0]; ++i) {
         if (strcmp(name, descriptors[i].name) == 0) {
             *descriptors[i].target = (int)strtol(value, NULL, 10);
@@ -317,6 +337,9 @@ int host_main(const firmware_t *firmware, int argc, char **argv)
     memset(&host, 0, sizeof host);
     host.firmware = firmware;
     host.control = host.can = host.serial = host.config = host.log = -1;
+    for (uint32_t i = 0; i < PORT_LINES; ++i) {
+        host.line[i] = -1;
+    }
     for (int i = 1; i + 1 < argc; i += 2) {
         if (!option(&host, argv[i], argv[i + 1])) {
             return 2;

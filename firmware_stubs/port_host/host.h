@@ -4,6 +4,7 @@
  *   --control N   SOCK_SEQPACKET: host_tick_t in, host_tock_t out
  *   --can N       SOCK_SEQPACKET or AF_CAN raw: one struct can_frame a packet
  *   --serial N    a pseudo-terminal's master (flight computer only)
+ *   --imu N, --gnss N, --altimeter N   the same for sensors on lines of their own, where there are any
  *   --config N    the firmware's configuration, read to its end
  *   --log N       a file: one line for each change of the board's state
  *   --frame-us N  the minor frame
@@ -31,9 +32,9 @@ typedef struct {
     int64_t t_ns;
     int64_t epoch_ns; /* wall clock: CLOCK_MONOTONIC at t = 0 */
     uint32_t sensor_valid;
-    uint32_t can_frames;   /* lockstep: so many wait */
-    uint32_t serial_bytes; /* lockstep: so many wait, or are on their way */
-    uint32_t reserved;
+    uint32_t can_frames;             /* lockstep: so many wait */
+    uint32_t serial_bytes;           /* lockstep: so many wait, or are on their way */
+    uint32_t line_bytes[PORT_LINES]; /* the same for the lines of sensors */
     double sensor[PORT_CHANNELS];
 } host_tick_t;
 
@@ -45,6 +46,7 @@ typedef struct {
     uint32_t can_lost; /* frames that the bus did not take, so far */
     double actuator[PORT_CHANNELS];
     uint32_t counters[LINK_COUNTERS];
+    uint32_t line_counters[PORT_LINES][LINK_COUNTERS];
 } host_tock_t;
 
 /* Runs `firmware` until the bench is gone and the board is safe.  Exit status: 0 safe, 1 not safe in

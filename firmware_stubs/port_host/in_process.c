@@ -7,6 +7,9 @@ static void rewind_queues(port_memory_t *memory, int64_t t_ns)
     memory->can_read = 0;
     memory->can_out = 0;
     memory->serial_read = 0;
+    for (uint32_t i = 0; i < PORT_LINES; ++i) {
+        memory->line_read[i] = 0;
+    }
 }
 
 void in_process_valve_board(void *state, port_memory_t *memory, const port_t *port, int64_t t_ns)

@@ -50,6 +50,21 @@ static size_t serial_receive(void *context, uint8_t *bytes, size_t room)
     return count;
 }
 
+static size_t line_receive(void *context, uint32_t line, uint8_t *bytes, size_t room)
+{
+    port_memory_t *memory = context;
+    if (line >= PORT_LINES) {
+        return 0;
+    }
+    size_t count = memory->line_in[line] - memory->line_read[line];
+    if (count > room) {
+        count = room;
+    }
+    memcpy(bytes, &memory->line[line][memory->line_read[line]], count);
+    memory->line_read[line] += (uint32_t)count;
+    return count;
+}
+
 static void actuator_out(void *context, uint32_t channel, double value)
 {
     port_memory_t *memory = context;
@@ -79,4 +94,5 @@ void port_memory_init(port_memory_t *memory, port_t *port)
     port->serial_receive = serial_receive;
     port->actuator_out = actuator_out;
     port->sensor_in = sensor_in;
+    port->line_receive = line_receive;
 }

@@ -6,6 +6,7 @@
 
 #define PORT_MEMORY_CAN 1024
 #define PORT_MEMORY_SERIAL 4096
+#define PORT_MEMORY_LINE 4096
 
 typedef struct {
     int64_t now_us;
@@ -22,6 +23,9 @@ typedef struct {
     port_can_frame_t inbox[PORT_MEMORY_CAN];
     port_can_frame_t outbox[PORT_MEMORY_CAN];
     uint8_t serial[PORT_MEMORY_SERIAL];
+    uint32_t line_in[PORT_LINES];
+    uint32_t line_read[PORT_LINES];
+    uint8_t line[PORT_LINES][PORT_MEMORY_LINE];
 } port_memory_t;
 
 /* Clears the memory and makes `port` speak for it. */

@@ -37,6 +37,12 @@ class DirectWires:
         """Return nothing: without wires nothing is rejected."""
         return {}
 
+    def bus_sheet(self) -> None:
+        """Return None: there is no bus."""
+
+    def bus_figures(self) -> None:
+        """Return None: there is no bus."""
+
     def close(self) -> None:
         """Nothing to close."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hil.boards._firmware import ffi, lib
@@ -13,11 +13,13 @@ from hil.signals import Reality
 from hil.wire.bus import Node
 from hil.wire.canframe import FRAME_BYTES
 from hil.wire.counting import counts_by_reason
+from hil.wire.sensor_lines import LINE_NAMES, SensorLine
 
 __all__ = ["FlightComputer", "ValveBoard"]
 
 _MOST_CAN: Final = int(lib.PORT_MEMORY_CAN)
 _MOST_SERIAL: Final = int(lib.PORT_MEMORY_SERIAL)
+_MOST_LINE: Final = int(lib.PORT_MEMORY_LINE)
 
 
 class _InProcess:
@@ -70,28 +72,54 @@ class _InProcess:
 
 
 class FlightComputer(_InProcess):
-    """The flight computer's firmware around a kernel; `nav` gives the link's bytes of a frame."""
+    """The flight computer's firmware around a kernel.
+
+    `nav` gives the navigation link's bytes of a frame, `lines` those of each sensor's line, by name.
+    """
 
     role: Role = "flight_computer"
     safe = True
 
     def __init__(
-        self, name: str, node: Node, seam: Seam, kernel: Kernel, config: bytes, nav: Callable[[], bytes]
+        self,
+        name: str,
+        node: Node,
+        seam: Seam,
+        kernel: Kernel,
+        config: bytes,
+        nav: Callable[[], bytes],
+        lines: Mapping[str, SensorLine] | None = None,
     ) -> None:
         super().__init__(name, node, seam, lib.in_process_flight_computer)
         self._kernel = kernel
         self._nav = nav
+        self._lines = [(LINE_NAMES.index(name), line) for name, line in (lines or {}).items()]
         table = kernel_table(kernel)
         self._owner, self._state = aligned(lib.fc_node_state_size(table))
         refuse(name, lib.fc_node_init(self._state, table, config, len(config)))
 
     def start_frame(self, t_ns: int) -> None:
-        """Run the frame: bus and navigation link in, bus and fins out."""
+        """Run the frame: bus, navigation link and sensors' lines in, bus and fins out."""
+        for number, line in self._lines:
+            data = line.take()[:_MOST_LINE]
+            self._memory.line_in[number] = len(data)
+            if data:
+                ffi.memmove(self._memory.line[number], data, len(data))
         self._run(t_ns, self._nav())
 
     def counters(self) -> dict[str, int]:
         """Return frames accepted and rejected by reason."""
         return counts_by_reason(list(lib.fc_node_counters(self._state).count))
+
+    def line_counters(self, line: str) -> dict[str, int]:
+        """Return frames accepted and rejected by reason on a sensor's line."""
+        counted = lib.fc_node_line_counters(self._state, LINE_NAMES.index(line))
+        return counts_by_reason(list(counted.count))
+
+    @property
+    def sensors(self) -> Any:
+        """The firmware's newest record of each sensor (fc_sensors_t)."""
+        return lib.fc_node_sensors(self._state)
 
 
 class ValveBoard(_InProcess):

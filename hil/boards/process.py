@@ -6,43 +6,30 @@ itself (firmware_stubs/port_host/host.h), at the latest two seconds later.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import socket
-import struct
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from hil.boards.common import REFUSALS, BoardFaults, Role
+from hil.boards.child import ANSWER_S, LINES, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard
+from hil.boards.common import Role
 from hil.boards.outputs import ALL_VALID, Seam
-from hil.signals import BoardLost, Reality, RigError
+from hil.signals import RigError
 from hil.wire.bus import Node, VirtualBus
 from hil.wire.canframe import FRAME_BYTES
-from hil.wire.counting import REASONS, counts_by_reason
-from hil.wire.navigation import PtyLink
+from hil.wire.sensor_lines import LINE_NAMES, SensorLine
+from hil.wire.transport import LinkLost, PtyTransport
 
-__all__ = ["Launch", "ProcessBoard", "launch"]
+__all__ = ["ANSWER_S", "Launch", "ProcessBoard", "launch"]
 
-_TICK: Final = struct.Struct("=IIqqIIII8d")
-_TOCK: Final = struct.Struct(f"=IIqiI8d{len(REASONS)}I")
-_TICK_MAGIC: Final = 0x4B434954
-_TOCK_MAGIC: Final = 0x4B434F54
 _FLAG_DEAD: Final = 1
-_CHANNELS: Final = 8
-_REFUSED: Final = 10
-"""Exit status of a board that refused to start, less the reason's number (host.c)."""
 
-ANSWER_S: Final = 2.0
-"""Wall time that a board has for its frame in lockstep; then it counts as frozen."""
 BEHIND_S: Final = 0.3
 """Wall time without an answer after which nothing more is written to a board's serial link."""
-END_S: Final = 2.5
-"""Wall time that a board has to close its valves and end once the bench has hung up."""
 
 
 @dataclass
@@ -71,12 +58,13 @@ def launch(
     *,
     frame_us: int,
     pace: Literal["lockstep", "wall"],
-    serial: int | None,
+    serial: Mapping[str, int],
     log: Path | None,
 ) -> Launch:
     """Start a board; raise RigError when the system does not let it start.
 
-    `serial` is the descriptor of the pseudo-terminal's master, which the board inherits.
+    `serial` holds the descriptors of pseudo-terminals' masters, which the board inherits: "serial" is the
+    navigation link's, the others are called as the sensors' lines.
     """
     control, board_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     can, board_can = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -84,7 +72,7 @@ def launch(
     inherited["--config"] = _config_pipe(config)
     if log is not None:
         inherited["--log"] = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
-    passed = dict(inherited) | ({} if serial is None else {"--serial": serial})
+    passed = inherited | {f"--{line}": master for line, master in serial.items()}
     arguments = [text for option, number in passed.items() for text in (option, str(number))]
     try:
         process = subprocess.Popen(
@@ -105,11 +93,10 @@ def launch(
     return Launch(process, control, can)
 
 
-class ProcessBoard:
+class ProcessBoard(ChildBoard):
     """A board whose firmware runs as a process."""
 
     backend = "process"
-    reality: Reality = "virtual"
 
     def __init__(
         self,
@@ -121,37 +108,24 @@ class ProcessBoard:
         *,
         pace: Literal["lockstep", "wall"],
         bus: VirtualBus,
-        fleet: list[ProcessBoard],
+        fleet: list[ChildBoard],
         nav: Callable[[], bytes] | None = None,
-        link: PtyLink | None = None,
+        link: PtyTransport | None = None,
+        lines: Sequence[tuple[SensorLine, PtyTransport | None]] = (),
     ) -> None:
         """`fleet` collects the boards of a flight, which end together.
 
-        `nav` gives the navigation link's bytes of a frame, `link` is where they go.
+        `nav` gives the navigation link's bytes of a frame, `link` is where they go; `lines` is the same for
+        each sensor's line (None: its bytes go elsewhere).
         """
-        self.name = name
-        self.role = role
-        self.faults = BoardFaults()
-        self.lost: BoardLost | None = None
-        """The first failure; afterwards the board drives nothing and is not spoken to."""
-        self._process = start.process
+        super().__init__(name, role, start.process, node, seam, fleet)
         self._control = start.control
-        self._node = node
-        self._seam = seam
         self._nav = nav
         self._link = link
+        self._lines = lines
         self._live = pace == "wall"
         self._epoch_ns = 0
-        self._waiting = False
-        self._sensors = [0.0] * _CHANNELS
-        self._safe = role == "flight_computer"
-        self._counts: tuple[int, ...] = (0,) * len(REASONS)
-        self._t_ns = 0
-        self._hung_up = False
-        self._reaped = False
         self._answered_s = time.monotonic()
-        self._fleet = fleet
-        fleet.append(self)
         node.socket = start.can
         if self._live:
             start.can.setblocking(False)
@@ -160,11 +134,6 @@ class ProcessBoard:
         else:
             self._control.settimeout(ANSWER_S)
 
-    @property
-    def pid(self) -> int:
-        """Number of the board's process."""
-        return self._process.pid
-
     # ---- a frame
 
     def start_frame(self, t_ns: int) -> None:
@@ -172,6 +141,8 @@ class ProcessBoard:
         self._t_ns = t_ns
         self._waiting = False
         serial = b"" if self._nav is None else self._nav()
+        spoken = [line.take() for line, _ in self._lines]
+        announced = [0] * LINES
         node = self._node
         node.deaf = self.faults.silent or self.lost is not None
         if node.deaf:
@@ -179,29 +150,36 @@ class ProcessBoard:
             if self.lost is not None or not self._live:
                 return
         try:
-            if self._link is not None and not node.deaf and not self._behind(BEHIND_S):
-                self._link.write(serial)
+            if not node.deaf and not self._behind(BEHIND_S):
+                if self._link is not None:
+                    self._link.write(serial)
+                self._speak(spoken, announced)
             if not self._live:
                 for frame in node.inbox:
                     node.socket.send(frame)  # type: ignore[union-attr]
-            self._send_tick(t_ns, len(node.inbox), len(serial))
+            self._send_tick(t_ns, len(node.inbox), len(serial), announced)
             self._waiting = True
         except BlockingIOError:
             self._waiting = True  # the board is behind: it will take a later tick
-        except OSError:
+        except (OSError, LinkLost):
             self._lose(self._obituary())
 
-    def _send_tick(self, t_ns: int, frames: int, serial: int) -> None:
+    def _speak(self, spoken: list[bytes], announced: list[int]) -> None:
+        """Put the bytes of the sensors' lines on their way; a board that does not read misses them."""
+        for (line, link), data in zip(self._lines, spoken, strict=True):
+            if link is not None:
+                taken = link.offer(data)
+                line.missed(len(data) - taken)
+                announced[LINE_NAMES.index(line.name)] = taken
+
+    def _send_tick(self, t_ns: int, frames: int, serial: int, announced: list[int]) -> None:
         if self._live and self._epoch_ns == 0:
             self._epoch_ns = time.monotonic_ns() - t_ns
             self._answered_s = time.monotonic()
         valid = self._seam.read_sensors(self._sensors)
         flags = _FLAG_DEAD if self.faults.silent else 0
-        self._control.send(
-            _TICK.pack(
-                _TICK_MAGIC, flags, t_ns, self._epoch_ns, valid & ALL_VALID, frames, serial, 0, *self._sensors
-            )
-        )
+        inputs = (valid & ALL_VALID, frames, serial, *announced, *self._sensors)
+        self._control.send(TICK.pack(TICK_MAGIC, flags, t_ns, self._epoch_ns, *inputs))
 
     def finish_frame(self) -> None:
         """Take the board's outputs; raise BoardLost when it has died or does not answer.
@@ -215,9 +193,9 @@ class ProcessBoard:
             self._take_newest()
             return
         tock = self._receive()
-        if len(tock) != _TOCK.size or _TOCK.unpack(tock)[0] != _TOCK_MAGIC:
+        if len(tock) != TOCK.size or TOCK.unpack(tock)[0] != TOCK_MAGIC:
             self._lose(self._obituary() if not tock else "spoke nonsense on its control socket")
-        fields = _TOCK.unpack(tock)
+        fields = TOCK.unpack(tock)
         if fields[2] != self._t_ns:
             self._lose(f"is out of step: answered frame {fields[2]} ns, asked for {self._t_ns} ns")
         receive = self._node.socket.recv  # type: ignore[union-attr]
@@ -226,7 +204,7 @@ class ProcessBoard:
 
     def _receive(self) -> bytes:
         try:
-            return self._control.recv(_TOCK.size + 1)
+            return self._control.recv(TOCK.size + 1)
         except TimeoutError:
             self._lose(self._frozen())
         except OSError:
@@ -236,16 +214,16 @@ class ProcessBoard:
     def _take_newest(self) -> None:
         newest = None
         try:
-            while tock := self._control.recv(_TOCK.size + 1):
+            while tock := self._control.recv(TOCK.size + 1):
                 newest = tock
         except BlockingIOError:
             tock = b"more to come"
         except OSError:
             tock = b""
-        if newest is not None and len(newest) == _TOCK.size:
+        if newest is not None and len(newest) == TOCK.size:
             self._answered_s = time.monotonic()
             if not self.faults.silent:
-                self._take(_TOCK.unpack(newest))
+                self._take(TOCK.unpack(newest))
         if not tock:
             self._lose(self._obituary())
         if self._behind(ANSWER_S):
@@ -256,70 +234,11 @@ class ProcessBoard:
         dead = self.faults.silent or not self._live
         return not dead and time.monotonic() - self._answered_s > allowed_s
 
-    def _frozen(self) -> str:
-        return f"does not answer: process {self.pid} has been silent for {ANSWER_S:g} s"
-
-    def _take(self, fields: tuple[Any, ...]) -> None:
-        self._safe = bool(fields[3])
-        self._seam.drive(fields[5 : 5 + _CHANNELS])
-        self._counts = fields[5 + _CHANNELS :]
-
-    # ---- the end
-
-    def _obituary(self) -> str:
-        """Say how the process has ended."""
-        try:
-            status = self._process.wait(timeout=0.5)
-        except subprocess.TimeoutExpired:
-            return f"process {self.pid} has closed its control socket"
-        if status < 0:
-            name = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else "unknown"
-            return f"process {self.pid} was killed by signal {-status} ({name})"
-        if status - _REFUSED in REFUSALS:
-            return f"process {self.pid} refused to start: {REFUSALS[status - _REFUSED]}"
-        return f"process {self.pid} ended with exit status {status}"
-
-    def _lose(self, text: str) -> None:
-        """Latch the first failure and raise it."""
-        self._seam.no_drive()
-        self._node.deaf = True
-        self._node.outbox = []
-        self.lost = BoardLost(self.name, text)
-        raise self.lost
-
-    @property
-    def safe(self) -> bool:
-        """True when the board last said that it drives nothing and its valves are on their stops."""
-        return self._safe and self.lost is None
-
-    def counters(self) -> dict[str, int]:
-        """Return frames accepted and rejected by reason, as the board last reported."""
-        return counts_by_reason(self._counts)
-
-    def close(self) -> None:
-        """Hang up on the whole fleet, let this board make itself safe, and reap it; safe to call twice.
-
-        The fleet hears it at once, so that all boards close their valves side by side.
-        """
-        for board in self._fleet:
-            board.hang_up()
-        if self._reaped:
-            return
-        self._reaped = True
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=END_S)
-        if self._process.returncode is None:
-            self._process.kill()
-            self._process.wait()
-
-    def hang_up(self) -> None:
-        """Close the bench's ends: the board closes its valves by itself and ends; safe to call twice."""
-        if self._hung_up:
-            return
-        self._hung_up = True
+    def _close_ends(self) -> None:
         self._control.close()
         if self._node.socket is not None:
             self._node.socket.close()
             self._node.socket = None
-        if self._link is not None:
-            self._link.close()
+        for link in (self._link, *(link for _, link in self._lines)):
+            if link is not None:
+                link.close()

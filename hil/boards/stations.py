@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from hil.boards import _firmware
 from hil.boards._firmware import lib
+from hil.boards.can_bits import measure_frames
+from hil.boards.child import ChildBoard
 from hil.boards.config import flight_computer_config, kernel_config, valve_board_config
 from hil.boards.direct import DirectFlightComputer, DirectValveBoard, DirectWires
-from hil.boards.executables import flight_computer_executable, valve_board_executable
+from hil.boards.emulated import EmulatedBoard, emulation_tools, launch_emulated
+from hil.boards.executables import (
+    flight_computer_executable,
+    flight_computer_image,
+    valve_board_executable,
+    valve_board_image,
+)
 from hil.boards.in_process import FlightComputer, ValveBoard
 from hil.boards.outputs import FinSeam, Seam, ValveSeam
 from hil.boards.process import ProcessBoard, launch
@@ -22,14 +35,22 @@ from hil.kernel.places import check_built, source_root
 from hil.plant.vehicle import Vehicle
 from hil.rig.model import Rig
 from hil.signals import Board, Frame, RigError, Wires
-from hil.wire.bus import BusLog, Node, VirtualBus
+from hil.wire.bus import Node, VirtualBus
+from hil.wire.buslog import BusLog
 from hil.wire.codec import BenchDecoder
 from hil.wire.layout import accepted_ids, check_database
-from hil.wire.navigation import NavEncoder, PtyLink, open_port
+from hil.wire.medium import Medium, Streams
+from hil.wire.navigation import NavEncoder, sent_over
 from hil.wire.python_can import open_real_bus
+from hil.wire.sensor_lines import SensorLines
+from hil.wire.serial_line import SerialLine
+from hil.wire.transport import PtyTransport, open_transport
 from hil.wire.wire_set import WireSet
 
-__all__ = ["build_stations", "rig_kernel"]
+__all__ = ["build_stations", "note_work", "rig_kernel"]
+
+HEARING: Final = ("in_process", "process", "emulated")
+"""Forms of a flight computer that hear sensors' lines on a pty."""
 
 
 def rig_kernel(rig: Rig) -> Kernel:
@@ -57,7 +78,10 @@ class Plan:
     """Configuration of each board by name."""
     pace: Literal["lockstep", "wall"]
     run_dir: Path | None
-    fleet: list[ProcessBoard] = field(default_factory=list)
+    lines: SensorLines
+    """Sensors on lines of their own."""
+    streams: Streams | None = None
+    fleet: list[ChildBoard] = field(default_factory=list)
 
     def slot(self, board: str) -> int | None:
         """Return the slot of a valve board's engine, None when the engine is not in the burn."""
@@ -74,10 +98,14 @@ def build_stations(
     initial_propellant_kg: float,
     pace: Literal["lockstep", "wall"],
     run_dir: Path | None,
+    streams: Streams | None = None,
+    lines: SensorLines | None = None,
 ) -> tuple[list[Board], Wires]:
     """Return the boards of a rig, in the order of its file, and its wires.
 
-    `run_dir` takes the CAN log and the logs of board processes (None: no logs). Raises FileError for what the
+    `lines` are the lines of single sensors, which whoever turns the sensors turns as well. `run_dir` takes
+    the CAN log and the logs of board processes (None: no logs).
+    `streams` gives the random stream of a name, for bit errors on the bus. Raises FileError for what the
     files get wrong (a landing engine without board, a kernel that does not fit), RigError for what the
     machine lacks; what was opened until then is closed again.
     """
@@ -105,8 +133,16 @@ def build_stations(
             ignition_forced_at_s=ignition_forced_at_s,
         ),
     )
-    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir)
+    spoken = SensorLines([]) if lines is None else lines
+    plan = Plan(frame, rig, kernel, vehicle.landing_engines, configs, pace, run_dir, spoken, streams)
     return _wired(plan) if rig.has_wires else _direct(plan)
+
+
+def note_work(boards: Sequence[Board], instructions: npt.NDArray[np.int64]) -> None:
+    """Let the flight computer that counts its kernel's instructions put each step's into `instructions`."""
+    for board in boards:
+        if isinstance(board, EmulatedBoard) and board.role == "flight_computer":
+            board.note_work(instructions)
 
 
 @functools.cache
@@ -146,7 +182,10 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
     spec = plan.rig.can["engine"]
     database = check_database(plan.rig.path.parent / spec.database, firmware_layouts())
     log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
-    bus = VirtualBus(spec.channel, log)
+    medium = None
+    if spec.interface == "hil":
+        medium = Medium(spec.bitrate, spec.data_bitrate, measure=measure_frames, streams=plan.streams)
+    bus = VirtualBus(spec.channel, log, medium=medium, frame_ns=plan.rig.timing.frame_ms * 1_000_000)
     wires = WireSet(bus, BenchDecoder(plan.frame, plan.nodes, database))
     boards: list[Board] = []
     try:
@@ -155,7 +194,8 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
         else:
             bus.listen()
         _check_links(plan)
-        nav = NavEncoder(plan.frame, database)
+        link = _navigation_line(plan, wires)
+        nav = sent_over(link, plan.frame, NavEncoder(plan.frame, database))
         for name in plan.rig.board:
             place = bus.attach(name, accepted_ids(plan.rig.board[name].node, database))
             boards.append(_board(plan, name, place, wires, nav))
@@ -168,16 +208,33 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
 
 
 def _check_links(plan: Plan) -> None:
-    """See that the navigation link reaches the flight computer; raise RigError when its port is missing."""
+    """See that links and lines reach the flight computer; raise RigError when a port is missing."""
     link = plan.rig.serial["navigation"]
     computer = next(spec for spec in plan.rig.board.values() if spec.firmware == "flight_computer")
     if computer.backend == "hardware":
-        open_port(link.port, link.baudrate, "navigation").close()
+        open_transport(link.port, link.baudrate, "navigation").close()
     elif link.port != "pty":
         raise FileError(
             f"{plan.rig.path}: key 'serial.navigation.port' = {link.port!r}: "
             f'a flight computer with backend {computer.backend!r} is reached by "pty"'
         )
+    for name in plan.lines.heard():
+        if computer.backend not in HEARING:
+            raise FileError(
+                f"{plan.rig.path}: key 'serial.{name}.port' = 'pty': a flight computer with backend "
+                f"{computer.backend!r} hears no pty (name a port or a socket, or leave the line out)"
+            )
+
+
+def _navigation_line(plan: Plan, wires: WireSet) -> SerialLine:
+    """Return the navigation link as a wire; say what it and the sensors' lines count."""
+    spec = plan.rig.serial["navigation"]
+    line = SerialLine(spec.baudrate, plan.rig.timing.frame_ms * 1_000_000)
+    wires.serial["navigation"] = line
+    for name, sensor in plan.lines.by_name.items():
+        wires.serial[name] = sensor.line
+        wires.count_for(f"serial.{name}", sensor.counts)
+    return line
 
 
 def firmware_layouts() -> dict[str, int]:
@@ -186,51 +243,51 @@ def firmware_layouts() -> dict[str, int]:
     return {name[len("BUS_") : -len("_LAYOUT")]: int(getattr(lib, name)) for name in names}
 
 
-def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: NavEncoder) -> Board:
+def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: Callable[[], bytes]) -> Board:
     spec = plan.rig.board[name]
     slot = plan.slot(name)
     seam: Seam = FinSeam(plan.frame)
     if spec.firmware == "engine_valve":
         seam = Seam() if slot is None else ValveSeam(plan.frame, slot)
-    board: FlightComputer | ValveBoard | ProcessBoard
+    board: FlightComputer | ValveBoard | ProcessBoard | EmulatedBoard
     if spec.backend == "process":
         board = _process(plan, name, node, seam, wires.bus, nav)
+    elif spec.backend == "emulated":
+        board = _emulated(plan, name, node, seam, nav)
     elif spec.backend == "in_process" and spec.firmware == "flight_computer":
-        board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav.frame)
+        lines = plan.lines.by_name
+        board = FlightComputer(name, node, seam, plan.kernel, plan.configs[name], nav, lines)
     elif spec.backend == "in_process":
         board = ValveBoard(name, node, seam, plan.configs[name])
-    elif spec.backend == "hardware":
-        raise RigError(f"board {name}: hardware boards have no link to the plant's sensors and actuators yet")
     else:
-        raise FileError(f"{plan.rig.path}: key 'board.{name}.backend' = {spec.backend!r}: not built yet")
+        raise RigError(f"board {name}: hardware boards have no link to the plant's sensors and actuators yet")
     wires.count_for(name, board.counters)
+    if not isinstance(board, ValveBoard) and board.role == "flight_computer":
+        for line in plan.lines.heard():
+            wires.count_for(f"{name}.{line}", functools.partial(board.line_counters, line))
     return board
 
 
-def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav: NavEncoder) -> ProcessBoard:
+def _process(
+    plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav: Callable[[], bytes]
+) -> ProcessBoard:
     computer = plan.rig.board[name].firmware == "flight_computer"
-    link = None
-    if computer:
-        executable = flight_computer_executable(plan.kernel)
-        link = PtyLink(plan.rig.serial["navigation"].baudrate, "navigation")
-    else:
-        executable = valve_board_executable()
-    try:
+    executable = flight_computer_executable(plan.kernel) if computer else valve_board_executable()
+    with ExitStack() as opened:
+        links = _ptys(plan, opened) if computer else {}
         start = launch(
             name,
             executable,
             plan.configs[name],
             frame_us=plan.rig.timing.frame_ms * 1000,
             pace=plan.pace,
-            serial=None if link is None else link.master,
+            serial={link: pty.master for link, pty in links.items()},
             log=None if plan.run_dir is None else plan.run_dir / f"{name}.log",
         )
-    except BaseException:
-        if link is not None:
-            link.close()
-        raise
-    if link is not None:
-        link.hand_over()
+        opened.pop_all()
+    for pty in links.values():
+        pty.hand_over()
+    lines = plan.lines.by_name if computer else {}
     return ProcessBoard(
         name,
         "flight_computer" if computer else "engine_valve",
@@ -240,6 +297,39 @@ def _process(plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav
         pace=plan.pace,
         bus=bus,
         fleet=plan.fleet,
-        nav=nav.frame if computer else None,
-        link=link,
+        nav=nav if computer else None,
+        link=links.get("serial"),
+        lines=[(line, links.get(line.name)) for line in lines.values()],
+    )
+
+
+def _ptys(plan: Plan, opened: ExitStack) -> dict[str, PtyTransport]:
+    """Open the pseudo-terminals of a flight computer's process; `opened` closes them when that goes wrong."""
+    links = {"serial": PtyTransport(plan.rig.serial["navigation"].baudrate, "navigation")}
+    opened.callback(links["serial"].close)
+    for line in plan.lines.heard():
+        links[line] = PtyTransport(plan.rig.serial[line].baudrate, line)
+        opened.callback(links[line].close)
+    return links
+
+
+def _emulated(plan: Plan, name: str, node: Node, seam: Seam, nav: Callable[[], bytes]) -> EmulatedBoard:
+    computer = plan.rig.board[name].firmware == "flight_computer"
+    emulation_tools()
+    emulation = launch_emulated(
+        name,
+        flight_computer_image(plan.kernel) if computer else valve_board_image(),
+        plan.configs[name],
+        frame_us=plan.rig.timing.frame_ms * 1000,
+        log=None if plan.run_dir is None else plan.run_dir / f"{name}.log",
+    )
+    return EmulatedBoard(
+        name,
+        "flight_computer" if computer else "engine_valve",
+        emulation,
+        node,
+        seam,
+        fleet=plan.fleet,
+        nav=nav if computer else None,
+        lines=plan.lines.by_name.values() if computer else (),
     )

@@ -75,13 +75,35 @@ def summary(run: Run, page: Path | None) -> str:
     if result["wall_s"] > 0.0:
         sim_s, wall_s = result["sim_s"], result["wall_s"]
         lines.append(f"  flown    {sim_s:.2f} s in {wall_s:.2f} s ({sim_s / wall_s:.0f} times real time)")
-    missed = result["timing"].get("deadlines", {}).get("missed", 0)
-    if missed:
-        lines.append(f"  timing   {missed} deadlines missed")
+    lines += _machinery(result["timing"])
+    lines += _bus(result["timing"].get("bus"))
     lines.append(f"  run      {run.run_dir}")
     if page is not None:
         lines.append(f"  report   {page}")
     return "\n".join(lines)
+
+
+def _machinery(timing: dict[str, Any]) -> list[str]:
+    """Return the lines on the kernel's work, where it was counted, and on deadlines that were missed."""
+    lines = []
+    work = timing.get("step_instructions")
+    if work is not None:
+        bound = "" if work["bound"] is None else f" (bound {work['bound']:,})"
+        most, mean = f"{work['max']:,}", f"{work['mean']:,.0f}"
+        lines.append(f"  work     {most} instructions in a step at most{bound}, {mean} on average")
+    missed = timing.get("deadlines", {}).get("missed", 0)
+    if missed:
+        lines.append(f"  timing   {missed} deadlines missed")
+    return lines
+
+
+def _bus(bus: dict[str, Any] | None) -> list[str]:
+    """Say how full the CAN bus was, and what went wrong on it."""
+    if bus is None:
+        return []
+    text = f"load {100 * bus['load_mean']:.0f} %, at most {100 * bus['load_peak']:.0f} %"
+    wrong = (("late", "late by a frame"), ("lost", "lost for want of room"), ("errors", "error frames"))
+    return ["  bus      " + "; ".join([text, *(f"{bus[key]} {what}" for key, what in wrong if bus[key])])]
 
 
 def _failed(run: Run) -> dict[str, str]:

@@ -86,7 +86,7 @@ class _StageTimes:
         self._ints[0] = t_ns
         self._ints[1] = self._frames
         self._floats[2] = lateness_s
-        self._floats[3:] = self._spent
+        self._floats[3 : 3 + len(STAGES)] = self._spent
         self._frames += 1
         self._last = now_s
         self.stage = -1

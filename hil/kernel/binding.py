@@ -52,6 +52,8 @@ class Kernel:
     """The file that was loaded; None for the kernel that is built into the package."""
     keep: Any
     """Holds the loaded library, which must outlive the addresses."""
+    step_instructions_max: int | None = None
+    """Instructions of a step on a Cortex-M7, at most; None for a kernel that states no bound."""
 
 
 @functools.cache
@@ -145,7 +147,8 @@ def reference_kernel() -> Kernel:
     describe, init, step = (int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in FUNCTIONS)
     label, size, work = _describe("reference", describe)
     sources = tuple(sorted((source_root() / "csrc").glob("*.c")))
-    return Kernel("reference", label, size, work, describe, init, step, sources, (), None, None, lib)
+    most = int(lib.FK_STEP_INSTRUCTIONS_MAX)
+    return Kernel("reference", label, size, work, describe, init, step, sources, (), None, None, lib, most)
 
 
 def check_fits(kernel: Kernel, config: bytes) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DescentProblem", "DescentSolution", "solve_descent"]
+__all__ = ["DescentProblem", "DescentSolution", "Hold", "raw_problem", "solution_of", "solve_descent"]
 
 Hold = Literal["zoh", "foh"]
 Status = Literal["optimal", "infeasible", "failed"]
@@ -157,22 +157,30 @@ def solve_descent(
     answer = ffi.new("fk_answer_t *")
     seconds = lib.descent_timed(memory, raw, final_time_s is None)
     lib.descent_result(memory, answer)
+    return solution_of(bytes(ffi.buffer(answer)), nodes, seconds, hold)
+
+
+def solution_of(answer: bytes, nodes: int, solve_time_s: float, hold: Hold) -> DescentSolution:
+    """Return what the bytes of an fk_answer_t mean."""
+    from hil.kernel._kernel import ffi
+
+    found = ffi.from_buffer("fk_answer_t *", answer)
 
     def rows(name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
         count = math.prod(shape)
-        flat = np.frombuffer(ffi.buffer(getattr(answer, name)), dtype=np.float64, count=count)
+        flat = np.frombuffer(ffi.buffer(getattr(found, name)), dtype=np.float64, count=count)
         return flat.reshape(shape).copy()
 
     return DescentSolution(
-        status=STATUSES[answer.status],
-        propellant_kg=answer.propellant_kg,
-        miss_m=answer.miss_m,
+        status=STATUSES[found.status],
+        propellant_kg=found.propellant_kg,
+        miss_m=found.miss_m,
         t_s=rows("t_s", (nodes,)),
         pos_m=rows("pos_m", (nodes, 3)),
         vel_mps=rows("vel_mps", (nodes, 3)),
         mass_kg=rows("mass_kg", (nodes,)),
         thrust_n=rows("thrust_n", (nodes, 3)),
-        iterations=answer.iterations,
-        solve_time_s=seconds,
+        iterations=found.iterations,
+        solve_time_s=solve_time_s,
         hold=hold,
     )

@@ -26,10 +26,12 @@ _FIRMWARE_HEADERS: Final = (
     "firmware_stubs/engine_valve/ev_logic.h",
     "csrc/fk_interface.h",
     "firmware_stubs/flight_computer/fc_logic.h",
+    "firmware_stubs/flight_computer/fc_sensors.h",
     "firmware_stubs/flight_computer/fc_node.h",
     "firmware_stubs/port_host/port_memory.h",
     "firmware_stubs/port_host/in_process.h",
     "firmware_stubs/port_host/direct.h",
+    "firmware_stubs/port_host/can_bits.h",
 )
 INCLUDES: Final = (
     "csrc",
@@ -66,7 +68,8 @@ def firmware_sources(root: Path) -> list[str]:
     folders = ("common", "common/generated", "engine_valve")
     found = [path for folder in folders for path in stubs.glob(f"{folder}/*.c")]
     found += [p for p in stubs.glob("flight_computer/*.c") if p.name != "fc_firmware.c"]
-    found += [stubs / "port_host" / name for name in ("direct.c", "in_process.c", "port_memory.c")]
+    on_the_bench = ("can_bits.c", "direct.c", "in_process.c", "port_memory.c")
+    found += [stubs / "port_host" / name for name in on_the_bench]
     return sorted(str(p.relative_to(root)) for p in found)
 
 
@@ -112,6 +115,7 @@ def _module(
 _DESCENT: Final = """
 #define FK_DESCENT_FIXED ...
 #define FK_DESCENT_FREE ...
+#define FK_STEP_INSTRUCTIONS_MAX ...
 size_t descent_size(void);
 void descent_init(void *memory, const fk_problem_t *problem, int32_t free_time);
 int32_t descent_iterate(void *memory, int32_t iterations);
@@ -119,6 +123,7 @@ void descent_result(const void *memory, fk_answer_t *out);
 double descent_timed(void *memory, const fk_problem_t *problem, int32_t free_time);
 """
 _DESCENT_C: Final = """
+#include "fk.h"
 #include "fk_descent.h"
 #include <time.h>
 static size_t descent_size(void) { return sizeof(fk_descent_t); }

@@ -16,15 +16,41 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hil.kernel.native_build import FLAGS
 from hil.signals import RigError
 
-__all__ = ["CompileError", "Product", "build", "cache_folder"]
+__all__ = ["CORTEX_M7", "HOST", "CompileError", "Product", "Target", "build", "cache_folder", "compiler_of"]
 
 
 class CompileError(Exception):
     """The compiler refused the sources; the message is its first complaint, in one line."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is compiled for: the compiler, what it is asked for besides FLAGS, and how to get it.
+
+    `variable` is the environment variable that may name another compiler.
+    """
+
+    compiler: str
+    get: str
+    flags: tuple[str, ...] = ()
+    variable: str | None = None
+
+
+HOST: Final = Target("cc", "apt-get install gcc, or set CC", variable="CC")
+CORTEX_M7: Final = Target(
+    "arm-none-eabi-gcc",
+    "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    (
+        *("-mcpu=cortex-m7", "-mthumb", "-mfpu=fpv5-d16", "-mfloat-abi=hard", "-nostartfiles"),
+        *("-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "--specs=nano.specs"),
+    ),
+)
+"""Double precision in hardware, no start files but our own, newlib's smallest C library."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +62,7 @@ class Product:
     includes: tuple[Path, ...]
     shared: bool = False
     links: tuple[str, ...] = ()
+    target: Target = HOST
 
 
 def cache_folder() -> Path:
@@ -45,13 +72,19 @@ def cache_folder() -> Path:
 
 
 @functools.cache
-def _compiler(name: str) -> tuple[str, str]:
+def _compiler(name: str, get: str) -> tuple[str, str]:
     """Return the compiler's path and what it says of its version."""
     path = shutil.which(name)
     if path is None:
-        raise RigError(f"no C compiler: {name!r} is not on the path (apt-get install gcc, or set CC)")
+        raise RigError(f"no C compiler: {name!r} is not on the path ({get})")
     said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
     return path, said.stdout
+
+
+def compiler_of(target: Target) -> tuple[str, str]:
+    """Return (path, version in its own words) of a target's compiler; raise RigError when it is not there."""
+    named = None if target.variable is None else os.environ.get(target.variable)
+    return _compiler(named or target.compiler, target.get)
 
 
 def _headers(folders: Iterable[Path]) -> list[Path]:
@@ -78,8 +111,8 @@ def build(product: Product) -> Path:
     Raises CompileError when the compiler refuses the sources, RigError when there is no compiler or
     no place for the result.
     """
-    compiler, version = _compiler(os.environ.get("CC", "cc"))
-    flags = [*FLAGS, *(("-shared", "-fPIC", "-Wl,-z,defs") if product.shared else ())]
+    compiler, version = compiler_of(product.target)
+    flags = [*FLAGS, *product.target.flags, *(("-shared", "-fPIC", "-Wl,-z,defs") if product.shared else ())]
     folder = cache_folder()
     target = folder / f"{product.name}-{_key(product, flags, version)}{'.so' if product.shared else ''}"
     if target.is_file():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -12,18 +13,22 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from hil import __version__
-from hil.boards.stations import build_stations, rig_kernel
+from hil.boards.stations import build_stations, note_work, rig_kernel
 from hil.executive import Crew, Flight, Lockstep, Pace, RateTable, WallClock
 from hil.faults.case import Case, vehicle_path
 from hil.faults.dispersion import disperse
 from hil.faults.triggers import TriggerBook
 from hil.faults.wrappers import BoardWithFaults, add_faults
 from hil.plant.model import BoosterPlant
+from hil.rig.lines import SpeakingSensors, open_lines
 from hil.rig.model import Rig
 from hil.rig.plan import Plan
+from hil.sensors.lines import LineSensors
 from hil.sensors.model import BoosterSensors
-from hil.signals import Board, Frame
+from hil.sensors.streams import stream
+from hil.signals import Board, Frame, Sensors
 from hil.tape import TapeWriter
+from hil.wire.sensor_lines import SensorLines
 
 __all__ = ["BuiltFlight", "PaceName", "build_flight", "describe"]
 
@@ -38,6 +43,8 @@ class BuiltFlight:
     tape: TapeWriter
     book: TriggerBook
     boards: list[Board]
+    lines: SensorLines
+    """Sensors on lines of their own, for what can go wrong with them."""
     info: dict[str, Any]
     _stack: ExitStack
 
@@ -68,7 +75,8 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
     _warm_up(plan)
     with ExitStack() as stack:
         plant = _plant(frame, plan, case, seed)
-        sensors = BoosterSensors(frame, vehicle, case.navigation, seed, plan.case_name)
+        sensors, lines = _sensors(frame, plan, case, seed, run_dir)
+        stack.callback(lines.close)
         bare, wires = build_stations(
             frame,
             rig,
@@ -77,6 +85,8 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
             initial_propellant_kg=propellant,
             pace=pace,
             run_dir=run_dir,
+            streams=partial(stream, seed, plan.case_name),
+            lines=lines,
         )
         stack.callback(wires.close)
         for board in bare:
@@ -85,8 +95,9 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
         slots = {number: slot for slot, number in enumerate(vehicle.landing_engines)}
         acted_on, boards = add_faults(case, book, plant, cast("list[BoardWithFaults]", bare), slots)
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
+        note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)
-        tape = TapeWriter(run_dir / "tape.mcap", frame, clock.timing, info)
+        tape = TapeWriter(run_dir / "tape.mcap", frame, clock.timing, info, bus=wires.bus_sheet())
         stack.callback(tape.close)
         flight = Flight(
             frame=frame,
@@ -99,7 +110,7 @@ def build_flight(plan: Plan, *, seed: int, pace: PaceName, run_dir: Path) -> Bui
             plant=acted_on,
             time_limit_s=case.time_limit_s,
         )
-        return BuiltFlight(flight, tape, book, boards, info, stack.pop_all())
+        return BuiltFlight(flight, tape, book, boards, lines, info, stack.pop_all())
     raise AssertionError("unreachable")
 
 
@@ -119,11 +130,21 @@ def _plant(frame: Frame, plan: Plan, case: Case, seed: int) -> BoosterPlant:
     )
 
 
+def _sensors(frame: Frame, plan: Plan, case: Case, seed: int, run_dir: Path) -> tuple[Sensors, SensorLines]:
+    """Return the sensors of the plain case that is flown, and the lines of those that have one."""
+    sensors = BoosterSensors(frame, plan.vehicle, case.navigation, seed, plan.case_name)
+    rates_hz = plan.rig.sensor_rates_hz
+    speaking = LineSensors(frame, rates_hz, case.navigation, case.pad, seed, plan.case_name)
+    lines = open_lines(plan.rig, speaking.samples, run_dir)
+    return (SpeakingSensors(sensors, speaking, lines) if rates_hz else sensors), lines
+
+
 def _warm_up(plan: Plan) -> None:
     """Have the compiled cores of plant and sensors ready before the first frame is due."""
     frame = Frame(len(plan.vehicle.landing_engines))
     scratch = BoosterPlant(frame, plan.vehicle, plan.case.initial, plan.case.wind, 1_000_000)
     BoosterSensors(frame, plan.vehicle, plan.case.navigation, 0, "").sample(0)
+    LineSensors(frame, plan.rig.sensor_rates_hz, plan.case.navigation, plan.case.pad, 0, "").sample(0)
     scratch.advance(1_000_000)
 
 
@@ -145,6 +166,7 @@ def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:
         "landing_engines": list(vehicle.landing_engines),
         "frame_ns": rig.timing.frame_ms * 1_000_000,
         "time_limit_s": case.time_limit_s,
+        "step_instructions_max": kernel.step_instructions_max,
         "work_bound": kernel.work_bound,
         "versions": {
             "lastbrake": __version__,

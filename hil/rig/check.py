@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from cantools.database.can import Database
+
 from hil.boards.config import kernel_config
+from hil.boards.emulated import emulation_tools
 from hil.boards.stations import firmware_layouts, rig_kernel
 from hil.faults.case import SHIPPED
 from hil.kernel import KernelRefused, check_fits
@@ -14,6 +17,7 @@ from hil.rig.model import Rig
 from hil.signals import RigError
 from hil.wire.layout import check_database
 from hil.wire.probe import probe_can, probe_serial
+from hil.wire.schedule import forecast
 
 __all__ = ["open_everything", "refuse_live"]
 
@@ -26,15 +30,29 @@ def open_everything(rig: Rig) -> Iterator[str]:
     """
     for name, can in rig.can.items():
         table = rig.path.parent / can.database
-        check_database(table, firmware_layouts())
+        database = check_database(table, firmware_layouts())
         yield f"can.{name}: {can.database}: agrees with the firmware"
+        yield _bus_load(rig, name, database)
     yield _kernel(rig)
+    emulated = [name for name, board in rig.board.items() if board.backend == "emulated"]
+    if emulated:
+        yield f"boards {', '.join(emulated)}: {emulation_tools()}"
     for name, can in rig.can.items():
         probe_can(f"can.{name}", can.interface, can.channel, can.bitrate)
         yield f"can.{name}: {can.interface} {can.channel}: opens"
     for name, link in rig.serial.items():
         probe_serial(f"serial.{name}", link.port, link.baudrate)
         yield f"serial.{name}: {link.port}: opens"
+
+
+def _bus_load(rig: Rig, name: str, database: Database) -> str:
+    """Say how full a bus will be at worst; raise RigError when that is more than it can carry."""
+    engines = [board.node for board in rig.board.values() if board.node is not None]
+    told = forecast(database, engines, rig.can[name].bitrate, rig.timing.frame_ms * 1_000_000)
+    what = f"can.{name}: {told.frames} frames every {rig.timing.frame_ms} ms load it to at most "
+    if told.response_ns is None:
+        raise RigError(f"{what}{100 * told.load:.0f} %: more than it can carry (raise bitrate or frame_ms)")
+    return f"{what}{100 * told.load:.1f} %, {told.slowest} within {1e-6 * told.response_ns:.2f} ms"
 
 
 def _kernel(rig: Rig) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from hil.files import FileError, FileModel, Name, bounded, load_toml
 from hil.rig.reach import can_reaches_out, serial_reaches_out
 from hil.signals import MAX_ENGINES
+from hil.wire.navigation import MOST_FRAME_BYTES
 from hil.wire.probe import can_interfaces
+from hil.wire.sensor_format import BITS_PER_BYTE
+from hil.wire.sensor_lines import FORMATS
 
 __all__ = ["BoardSpec", "CanSpec", "KernelSpec", "Rig", "SerialSpec", "TimingSpec", "load_rig"]
 
@@ -40,7 +44,18 @@ class CanSpec(FileModel):
     interface: Name = "hil"
     channel: Line
     bitrate: int = bounded(10_000, 1_000_000, "bit/s", default=1_000_000)
+    data_bitrate: int | None = bounded(10_000, 8_000_000, "bit/s", default=None)
+    """Of the data phase of CAN FD frames; a bus without it carries classical frames only."""
     database: Line = "bus.dbc"
+
+    @model_validator(mode="after")
+    def _data_phase_is_not_slower(self) -> Self:
+        if self.data_bitrate is not None and self.data_bitrate < self.bitrate:
+            raise ValueError(
+                f"data_bitrate = {self.data_bitrate} is below bitrate = {self.bitrate} (bit/s): "
+                "the data phase is never the slower one"
+            )
+        return self
 
     @model_validator(mode="after")
     def _virtual_channel_is_a_name(self) -> Self:
@@ -49,11 +64,51 @@ class CanSpec(FileModel):
         return self
 
 
+_PROTOCOLS: Final = {kind.name: kind for kind in FORMATS.values()}
+
+
 class SerialSpec(FileModel):
-    """A serial link: `pty` (virtual), a device by stable name, or `socket://127.0.0.1:port`."""
+    """A serial link: `pty` (virtual), a device by stable name, or `socket://127.0.0.1:port`.
+
+    With a protocol it is the line of a single sensor; baud rate and rate are then the sensor's usual ones.
+    """
 
     port: Line
     baudrate: int = bounded(9_600, 4_000_000, "baud", default=921_600)
+    protocol: Literal["stim300", "ubx_nav_pvt", "us_d1"] | None = None
+    rate_hz: int | None = bounded(1, 2000, "Hz", default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_rates(cls, data: Any) -> Any:
+        protocol = data.get("protocol") if isinstance(data, dict) else None
+        kind = _PROTOCOLS.get(protocol) if isinstance(protocol, str) else None
+        if kind is None:
+            return data
+        return {"baudrate": kind.baudrate, "rate_hz": kind.rate_hz} | data
+
+    @model_validator(mode="after")
+    def _carries_its_frames(self) -> Self:
+        if self.protocol is None or self.rate_hz is None:
+            if self.rate_hz is not None:
+                raise ValueError("rate_hz is for the line of a sensor: name its protocol")
+            return self
+        kind = _PROTOCOLS[self.protocol]
+        if self.rate_hz not in kind.rates_hz:
+            rates = kind.rates_hz
+            allowed = f"{rates[0]} to {rates[-1]}" if isinstance(rates, range) else _listed(rates)
+            raise ValueError(f"rate_hz = {self.rate_hz}: {self.protocol} has {allowed} Hz")
+        needed = kind.baud_needed(self.rate_hz)
+        if needed > self.baudrate:
+            raise ValueError(
+                f"rate_hz = {self.rate_hz}: frames of {kind.frame_bytes} bytes take {needed} baud, "
+                f"the line has {self.baudrate} (raise baudrate or lower rate_hz)"
+            )
+        return self
+
+
+def _listed(values: Sequence[int]) -> str:
+    return f"{', '.join(str(value) for value in values[:-1])} or {values[-1]}"
 
 
 class BoardSpec(FileModel):
@@ -110,11 +165,32 @@ class Rig(FileModel):
             raise ValueError("board: two engine_valve boards have the same node")
         if bool(self.can) != bool(self.serial):
             raise ValueError("a rig has both [can.engine] and [serial.navigation], or neither (kernel rung)")
-        if self.can and (set(self.can) != {"engine"} or set(self.serial) != {"navigation"}):
+        if self.can and (set(self.can) != {"engine"} or "navigation" not in self.serial):
             raise ValueError("the bus is named [can.engine] and the link [serial.navigation]")
+        self._check_serial()
         if not self.can and any(b.backend != "in_process" for b in self.board.values()):
             raise ValueError("a rig without wires has in_process boards only (kernel rung)")
         return self
+
+    def _check_serial(self) -> None:
+        for name, link in self.serial.items():
+            wanted = FORMATS[name].name if name in FORMATS else None
+            if wanted is None and name != "navigation":
+                raise ValueError(f"serial.{name}: lines are called navigation, {', '.join(FORMATS)}")
+            if link.protocol != wanted:
+                said = "has no protocol" if wanted is None else f'needs protocol = "{wanted}"'
+                raise ValueError(f"serial.{name}: {said}")
+        link_baud = MOST_FRAME_BYTES * BITS_PER_BYTE * 1000 // self.timing.frame_ms
+        if "navigation" in self.serial and self.serial["navigation"].baudrate < link_baud:
+            raise ValueError(
+                f"serial.navigation: baudrate = {self.serial['navigation'].baudrate}: one solution in each "
+                f"frame of {self.timing.frame_ms} ms takes {link_baud} baud"
+            )
+
+    @property
+    def sensor_rates_hz(self) -> dict[str, int]:
+        """Rates of the sensors that have lines of their own, by the name of the line."""
+        return {name: link.rate_hz for name, link in self.serial.items() if link.rate_hz is not None}
 
     @property
     def has_wires(self) -> bool:

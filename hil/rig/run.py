@@ -16,7 +16,7 @@ from hil.files import FileError
 from hil.rig.build import BuiltFlight, PaceName, build_flight, describe
 from hil.rig.plan import Plan
 from hil.signals import RigError
-from hil.tape import claim_tape, read_tape
+from hil.tape import Recording, claim_tape, read_tape
 from hil.verdict import GUIDANCE_KEYS, REQUIREMENTS, TOUCHDOWN_KEYS, Judgement, judge
 
 __all__ = ["EXIT_STATUS", "INTERRUPTED", "Run", "run_flight"]
@@ -137,6 +137,7 @@ def _fly(built: BuiltFlight, outcome: _Outcome, stop: Stop | None, begin: float)
             "later_failures": list(ending.later),
             "boards_not_safe": list(ending.unsafe_boards),
             "wires": flight.wires.counters(),
+            "bus": flight.wires.bus_figures(),
             "faults": built.book.onsets(),
         }
         with contextlib.suppress(RigError):  # a full disk has been latched as the cause already
@@ -164,7 +165,13 @@ def _timing(built: BuiltFlight, ending: Ending) -> dict[str, Any]:
         "stages_us": {name: 1e6 * value for name, value in stages.items()},
         "executive_us": own,
         "deadlines": pace.deadlines.as_dict(),
+        "bus": _bus(built.flight.wires.bus_figures()),
     }
+
+
+def _bus(figures: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the figures of the bus but for its nodes, which are in run.json."""
+    return None if figures is None else {key: value for key, value in figures.items() if key != "nodes"}
 
 
 def _judged(plan: Plan, outcome: _Outcome, *, seed: int, pace: PaceName, run_dir: Path) -> Run:
@@ -172,7 +179,9 @@ def _judged(plan: Plan, outcome: _Outcome, *, seed: int, pace: PaceName, run_dir
     judgement = None
     if outcome.ending is not None:
         try:
-            judgement = judge(read_tape(run_dir / "tape.mcap"))
+            tape = read_tape(run_dir / "tape.mcap")
+            judgement = judge(tape)
+            outcome.timing["step_instructions"] = _work(tape)
         except FileError as error:
             outcome.cause = outcome.cause or str(error)
     run = _run(plan, outcome, judgement, seed=seed, pace=pace, run_dir=run_dir)
@@ -182,6 +191,19 @@ def _judged(plan: Plan, outcome: _Outcome, *, seed: int, pace: PaceName, run_dir
         outcome.cause = outcome.cause or str(error)
         run = _run(plan, outcome, judgement, seed=seed, pace=pace, run_dir=run_dir)
     return run
+
+
+def _work(tape: Recording) -> dict[str, Any] | None:
+    """Return how many instructions the kernel's steps took, None where no board counted them."""
+    counted = tape.timing["step_instructions"]
+    counted = counted[counted > 0]
+    if len(counted) == 0:
+        return None
+    return {
+        "max": int(counted.max()),
+        "mean": float(counted.mean()),
+        "bound": tape.info.get("step_instructions_max"),
+    }
 
 
 def _run(

@@ -201,7 +201,9 @@ TELEMETRY: Final = Record(
         Field("ignition_margin_s", (), "s", "the landing burn could begin so much later and still land"),
         Field("ignition_margin_known", (), "1", "1 when the kernel knows that margin", "i8"),
         Field("work", (), "1", "work of the kernel in this frame, in its own unit", "i8"),
-        Field("plan_source", (), "1", "0 none, 1 closed-form law, 2 optimiser", "i8"),
+        Field(
+            "plan_source", (), "1", "0 none, 1 closed-form law, 2 optimiser, 3 aside of the keep-out", "i8"
+        ),
         Field("plan_age_s", (), "s", "age of the plan that is flown"),
         Field("rejected", (), "1", "frames rejected by the flight computer so far (low 8 bits)", "i8"),
         Field("nav_age_s", (), "s", "age of the navigation solution in use"),

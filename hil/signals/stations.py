@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+from hil.signals.timing import BusSheet
 
 __all__ = ["Board", "BoardLost", "Plant", "Reality", "RigError", "Sensors", "Tape", "Wires"]
 
@@ -87,6 +89,12 @@ class Wires(Protocol):
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Return, for each receiving node, frames accepted and rejected by reason."""
+
+    def bus_sheet(self) -> BusSheet | None:
+        """Return the diagnostics of the CAN bus, which every exchange fills in anew; None without one."""
+
+    def bus_figures(self) -> dict[str, Any] | None:
+        """Return what has happened on the CAN bus so far, as JSON values; None without one."""
 
     def close(self) -> None:
         """Close every bus and link; safe to call twice."""

@@ -14,7 +14,7 @@ from mcap.opcode import Opcode
 
 from hil.files import FileError
 from hil.signals import frame_dtype
-from hil.signals.timing import timing_dtype
+from hil.signals.timing import bus_dtype, timing_dtype
 from hil.tape.schema import TAPE_VERSION
 
 __all__ = ["Recording", "read_tape"]
@@ -22,6 +22,7 @@ __all__ = ["Recording", "read_tape"]
 _MAGIC: Final = b"\x89MCAP0\r\n"
 _FRAME_CHANNEL: Final = 1
 _TIMING_CHANNEL: Final = 2
+_BUS_CHANNEL: Final = 3
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class Recording:
     """A flight as the tape holds it.
 
     `frames` has the layout of hil.signals.frame_dtype, one entry for each frame in order; `timing`
-    holds the diagnostics (hil.tape.timing_dtype).  `info` says what was flown, `notes` holds what
-    was added later (by name), `complete` is False for a tape that was cut off.
+    holds the diagnostics (hil.signals.timing.timing_dtype), `bus` those of the CAN bus (bus_dtype;
+    empty where there is none; its nodes are `info["bus_nodes"]`).  `info` says what was flown, `notes`
+    holds what was added later (by name), `complete` is False for a tape that was cut off.
     """
 
     frames: npt.NDArray[np.void]
     timing: npt.NDArray[np.void]
+    bus: npt.NDArray[np.void]
     info: dict[str, Any]
     notes: dict[str, dict[str, Any]]
     complete: bool
@@ -44,6 +47,7 @@ class Recording:
 class _Parts:
     frames: list[bytes] = field(default_factory=list)
     timings: list[bytes] = field(default_factory=list)
+    buses: list[bytes] = field(default_factory=list)
     metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
     complete: bool = False
 
@@ -73,6 +77,7 @@ def read_tape(path: Path) -> Recording:
     return Recording(
         frames=_gather(parts.frames, layout),
         timing=_gather(parts.timings, timing_dtype()),
+        bus=_gather(parts.buses, bus_dtype(len(info.get("bus_nodes", [])))),
         info=info,
         notes=parts.metadata,
         complete=parts.complete,
@@ -122,6 +127,8 @@ def _message(data: bytes, start: int, stop: int, parts: _Parts) -> None:
         parts.frames.append(payload)
     elif channel == _TIMING_CHANNEL:
         parts.timings.append(payload)
+    elif channel == _BUS_CHANNEL:
+        parts.buses.append(payload)
 
 
 def _metadata(record: bytes, parts: _Parts) -> None:

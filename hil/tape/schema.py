@@ -9,25 +9,30 @@ from __future__ import annotations
 from typing import Final
 
 from hil.signals import PER_ENGINE, RECORDS, Record
-from hil.signals.timing import STAGES
+from hil.signals.timing import BUS_COLUMNS, STAGES
 
 __all__ = [
+    "BUS_MESSAGE",
+    "BUS_TOPIC",
     "FRAME_MESSAGE",
     "FRAME_TOPIC",
     "TAPE_VERSION",
     "TIMING_MESSAGE",
     "TIMING_TOPIC",
+    "bus_definition",
     "frame_definition",
     "timing_definition",
 ]
 
-TAPE_VERSION: Final = 2
+TAPE_VERSION: Final = 3
 """Raised whenever a record, field or metadata key changes its meaning."""
 
 FRAME_TOPIC: Final = "/frame"
 TIMING_TOPIC: Final = "/timing"
+BUS_TOPIC: Final = "/bus"
 FRAME_MESSAGE: Final = "lastbrake/Frame"
 TIMING_MESSAGE: Final = "lastbrake/Timing"
+BUS_MESSAGE: Final = "lastbrake/Bus"
 
 _KINDS: Final = {"f8": "float64", "i8": "int64"}
 _RULE: Final = "=" * 80
@@ -65,4 +70,15 @@ def timing_definition() -> str:
         "float64 lateness_s  # s: how late this frame began on the wall clock, 0 in lockstep",
     ]
     lines += [f"float64 {stage}_s  # s: wall time of this stage in the frame before" for stage in STAGES]
+    lines.append("int64 step_instructions  # 1: of the kernel's step in this frame, 0 where nobody counts")
+    return "\n".join(lines) + "\n"
+
+
+def bus_definition(nodes: tuple[str, ...]) -> str:
+    """Return the message definition of the diagnostics of a CAN bus with these nodes."""
+    lines = ["int64 t_ns  # ns since the start of the flight"]
+    lines += [f"{_KINDS[kind[1:]]} {name}  # {text}" for name, kind, text in BUS_COLUMNS]
+    who = ", ".join(nodes)
+    lines += [f"int64[{len(nodes)}] tec  # 1: transmit error counters of {who}"]
+    lines += [f"int64[{len(nodes)}] rec  # 1: receive error counters of {who}"]
     return "\n".join(lines) + "\n"

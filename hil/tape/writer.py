@@ -35,13 +35,16 @@ from mcap.records import (
 
 from hil.files import FileError
 from hil.signals import Frame, RigError
-from hil.signals.timing import timing_dtype
+from hil.signals.timing import BusSheet
 from hil.tape.schema import (
+    BUS_MESSAGE,
+    BUS_TOPIC,
     FRAME_MESSAGE,
     FRAME_TOPIC,
     TAPE_VERSION,
     TIMING_MESSAGE,
     TIMING_TOPIC,
+    bus_definition,
     frame_definition,
     timing_definition,
 )
@@ -69,9 +72,11 @@ def claim_tape(path: Path) -> None:
 
 
 class _Block:
-    """Message records of one channel with payloads of one size, laid out in place."""
+    """Message records of one channel, laid out in place; each takes the bytes of `sheet` as it stands."""
 
-    def __init__(self, channel: int, payload: int, capacity: int) -> None:
+    def __init__(self, channel: int, sheet: npt.NDArray[np.void], capacity: int) -> None:
+        self.source: npt.NDArray[np.uint8] = sheet.reshape(1).view(np.uint8)
+        payload = sheet.dtype.itemsize
         layout = np.dtype(
             [
                 ("opcode", "u1"),
@@ -101,7 +106,8 @@ class _Block:
 class TapeWriter:
     """Appends frames to `path`; `info` (JSON values) says what was flown.
 
-    `timing` is the shared diagnostics record (layout `timing_dtype`), written beside each frame.
+    `timing` is the shared diagnostics record (layout `timing_dtype`), `bus` that of the CAN bus where there
+    is one; they are written beside each frame.
     Raises RigError when the disk fails.
     """
 
@@ -112,14 +118,13 @@ class TapeWriter:
         timing: npt.NDArray[np.void],
         info: dict[str, Any],
         *,
+        bus: BusSheet | None = None,
         frames_per_block: int = 100,
     ) -> None:
         self.path = path
-        self._frame_bytes = frame.array.reshape(1).view(np.uint8)
-        self._timing_bytes = timing.reshape(1).view(np.uint8)
-        size = frame.array.dtype.itemsize
-        self._frames = _Block(1, size, frames_per_block)
-        self._timings = _Block(2, timing_dtype().itemsize, frames_per_block)
+        sheets = [frame.array, timing, *([] if bus is None else [bus.record])]
+        self._blocks = [_Block(n, sheet, frames_per_block) for n, sheet in enumerate(sheets, start=1)]
+        self._frames = self._blocks[0]
         self._t_ns = np.zeros(frames_per_block, np.int64)
         self._capacity = frames_per_block
         self._count = 0
@@ -134,15 +139,15 @@ class TapeWriter:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         except OSError as error:
             raise RigError(f"tape {path}: {error.strerror}") from None
-        self._head(frame.engines, info)
+        self._head(frame.engines, info, () if bus is None else bus.nodes)
 
     # ---- the flight
 
     def write(self, t_ns: int) -> None:
         """Append the shared frame as it stands; raise RigError when the disk fails."""
         index = self._count
-        self._frames.payload[index] = self._frame_bytes
-        self._timings.payload[index] = self._timing_bytes
+        for block in self._blocks:
+            block.payload[index] = block.source
         self._t_ns[index] = t_ns
         self._count = index + 1
         if self._count == self._capacity:
@@ -153,12 +158,11 @@ class TapeWriter:
         count, self._count = self._count, 0
         if count == 0 or self._failed:
             return
-        frames = self._frames.stamp(count, self._written, self._t_ns)
-        timings = self._timings.stamp(count, self._written, self._t_ns)
+        messages = [block.stamp(count, self._written, self._t_ns) for block in self._blocks]
         self._digest.update(self._frames.payload[:count].tobytes())
         self._written += count
         self._end_ns = int(self._t_ns[count - 1])
-        self._write_chunk(frames, timings, count)
+        self._write_chunk(messages, count)
 
     def annotate(self, name: str, values: dict[str, Any]) -> None:
         """Add a metadata record after the frames so far; its values are JSON."""
@@ -188,33 +192,41 @@ class TapeWriter:
 
     # ---- the file
 
-    def _head(self, engines: int, info: dict[str, Any]) -> None:
+    def _head(self, engines: int, info: dict[str, Any], nodes: tuple[str, ...]) -> None:
         self._put(_MAGIC)
         self._put_records(Header(profile="", library="lastbrake"))
-        self._put_metadata("lastbrake", {"tape_version": TAPE_VERSION, "engines": engines, **info})
-        self._schemas = (
-            Schema(1, frame_definition(engines).encode(), "ros1msg", FRAME_MESSAGE),
-            Schema(2, timing_definition().encode(), "ros1msg", TIMING_MESSAGE),
+        self._put_metadata(
+            "lastbrake",
+            {"tape_version": TAPE_VERSION, "engines": engines, "bus_nodes": list(nodes), **info},
         )
-        self._channels = (
-            Channel(1, FRAME_TOPIC, "ros1", {}, 1),
-            Channel(2, TIMING_TOPIC, "ros1", {}, 2),
+        kinds = [
+            (FRAME_TOPIC, FRAME_MESSAGE, frame_definition(engines)),
+            (TIMING_TOPIC, TIMING_MESSAGE, timing_definition()),
+            (BUS_TOPIC, BUS_MESSAGE, bus_definition(nodes)),
+        ][: len(self._blocks)]
+        self._schemas = tuple(
+            Schema(n, text.encode(), "ros1msg", message)
+            for n, (_, message, text) in enumerate(kinds, start=1)
+        )
+        self._channels = tuple(
+            Channel(n, topic, "ros1", {}, n) for n, (topic, _, _) in enumerate(kinds, start=1)
         )
         self._put_records(*self._schemas, *self._channels)
 
-    def _write_chunk(self, frames: bytes, timings: bytes, count: int) -> None:
+    def _write_chunk(self, messages: list[bytes], count: int) -> None:
         """Write a chunk record (MCAP specification, Chunk, op 0x06) and its message indexes."""
         start, end = int(self._t_ns[0]), self._end_ns
-        size = len(frames) + len(timings)
+        size = sum(len(part) for part in messages)
         # No checksum: 0 means "not given", and the digest of the signals guards them already.
         head = struct.pack("<QQQIIQ", start, end, size, 0, 0, size)
         record = struct.pack("<BQ", Opcode.CHUNK, len(head) + size)
         chunk_start = self._offset
-        self._put(b"".join((record, head, frames, timings)))
-        indexes = {}
-        for channel, block, base in ((1, self._frames, 0), (2, self._timings, len(frames))):
+        self._put(b"".join((record, head, *messages)))
+        indexes, base = {}, 0
+        for channel, part in enumerate(messages, start=1):
             indexes[channel] = self._offset
-            self._put_index(channel, base, block.rows.dtype.itemsize, count)
+            self._put_index(channel, base, len(part) // count, count)
+            base += len(part)
         self._chunks.append(
             ChunkIndex(
                 chunk_length=_RECORD_HEAD + len(head) + size,
@@ -245,9 +257,9 @@ class TapeWriter:
         statistics = Statistics(
             attachment_count=0,
             channel_count=len(self._channels),
-            channel_message_counts={1: self._written, 2: self._written},
+            channel_message_counts={channel.id: self._written for channel in self._channels},
             chunk_count=len(self._chunks),
-            message_count=2 * self._written,
+            message_count=len(self._channels) * self._written,
             message_end_time=self._end_ns,
             message_start_time=0,
             metadata_count=len(self._metadata),

@@ -386,6 +386,9 @@ def _judge_loss(flight: FlightRecord, slot: int, last: int, until: int) -> str |
 
 
 def _work_bound(flight: FlightRecord) -> Result:
+    instructions, most = flight.timing["step_instructions"].max(initial=0), flight.step_instructions_max
+    if most is not None and instructions > most:
+        return _fail(f"{instructions:,} instructions in a step, bound {most:,}")
     bound = flight.work_bound
     if bound == 0:
         return _not_exercised("the kernel states no bound of its work")

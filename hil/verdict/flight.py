@@ -48,6 +48,7 @@ class FlightRecord:
         self.frames = tape.frames
         self.info = tape.info
         self.timing = tape.timing
+        self.step_instructions_max: int | None = tape.info.get("step_instructions_max")
         self.vehicle = parse_toml(str(tape.info["vehicle_toml"]), "vehicle of the tape", Vehicle)
         self.frame_s = int(tape.info["frame_ns"]) * 1e-9
         self.engine_numbers = list(self.vehicle.landing_engines)

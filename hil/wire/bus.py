@@ -1,8 +1,9 @@
-"""The virtual CAN bus: needs no kernel module, delivers in an order that does not depend on luck.
+"""The virtual CAN bus: needs no kernel module, and behaves like a bus (`hil.wire.medium`).
 
-In lockstep, everything sent in a frame is sorted by id (the sender's place and order decide between
-equals) and delivered to all other nodes in the next frame. On the wall clock, frames are passed on as
-they come. Real buses and guests (other processes that listen in) are further members.
+In lockstep, what the boards hand in at a frame's start is arbitrated and takes its time on the wires; what
+has ended there within the frame is delivered to all other nodes in the next, the rest goes on. On the wall
+clock the same happens as time goes by. Guests (other processes that listen in or take part) are further
+members. Where a real bus is a member it is that one which arbitrates: frames are passed on as they come.
 """
 
 from __future__ import annotations
@@ -12,20 +13,30 @@ import os
 import select
 import socket
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from hil.wire.canframe import FRAME_BYTES, frame_id
+from hil.signals import RigError
+from hil.wire.busbook import BusBook
+from hil.wire.buslog import BusLog
+from hil.wire.canframe import ERROR, FRAME_BYTES, frame_id, is_fd, is_sound
+from hil.wire.controller import Controller, Disturbance
+from hil.wire.guest import Guest, Settings
+from hil.wire.medium import TX_QUEUE, Heard, Medium
 
-__all__ = ["BusLog", "Gateway", "Node", "VirtualBus", "guest_folder"]
+__all__ = ["Gateway", "Node", "VirtualBus", "guest_folder"]
 
 _BURST: Final = 4096
 """Most frames taken from one member at a time."""
-_FEW: Final = 4
-"""Ids up to which a node is served by looking them up: a valve board has one."""
 _UNPOLLED_S: Final = 1e-3
 """How often a real bus that cannot be polled is looked at, on the wall clock."""
+_HEAD: Final = 6
+"""Bytes of a frame that decide who hears it: id, length, whether it is an FD frame."""
+_MOST_ROUTES: Final = 4096
+_ERROR_BYTE: Final = ERROR >> 24
+"""The flag ERROR in the last byte of an id."""
 
 
 def guest_folder() -> Path:
@@ -46,9 +57,10 @@ class Node:
         self.name = name
         self.accepts = accepts
         """Ids that its acceptance filter lets through, as the filter of a CAN controller; None: all."""
-        few = accepts is not None and len(accepts) <= _FEW
-        self.wanted = tuple(sorted(accepts)) if few and accepts is not None else None
-        """The same in order, of a node that accepts few: quicker looked up than filtered."""
+        self.fd = False
+        """True when its firmware takes FD frames; else its controller lets them pass by."""
+        self.controller: Controller | None = None
+        """Its place on a virtual bus; None where a real bus does the timing."""
         self.inbox: list[bytes] = []
         self.outbox: list[bytes] = []
         self.socket: socket.socket | None = None
@@ -59,6 +71,13 @@ class Node:
         """True once what the board's process sends by itself is thrown away."""
         self.lost = 0
         """Frames that did not fit into the socket."""
+
+    def take(self, frame: bytes) -> None:
+        """Take a frame from the bus; one for a live node whose board is dead is lost."""
+        if not self.live:
+            self.inbox.append(frame)
+        elif not self.deaf:
+            self.send_socket(frame)
 
     def send_socket(self, frame: bytes) -> bool:
         """Pass a frame to the board's process; False when its end is closed."""
@@ -89,10 +108,6 @@ def _drain(link: socket.socket) -> list[bytes]:
     return frames
 
 
-_Sent = tuple[int, Node, bytes]
-"""A frame that was sent: its id, who sent it, the frame."""
-
-
 class Gateway(Protocol):
     """A real bus as a member of the virtual one."""
 
@@ -109,50 +124,66 @@ class Gateway(Protocol):
         """Close the real bus."""
 
 
-class BusLog:
-    """The traffic as candump writes it: readable line by line, however the run ends."""
-
-    def __init__(self, path: Path, channel: str) -> None:
-        self._file = path.open("wb", buffering=0)
-        self._channel = channel
-
-    def write(self, t_ns: int, frames: list[bytes]) -> None:
-        """Append frames sent at `t_ns`."""
-        if not frames:
-            return
-        head = f"({t_ns // 1_000_000_000:010d}.{t_ns // 1000 % 1_000_000:06d}) {self._channel} "
-        lines = [f"\0{frame_id(f):03x}#{f[8 : 8 + min(f[4], 8)].hex()}\n" for f in frames]
-        self._file.write("".join(lines).upper().replace("\0", head).encode())
-
-    def close(self) -> None:
-        """Close the file; safe to call twice."""
-        self._file.close()
-
-
 class VirtualBus:
     """One bus: boards, guests, real buses."""
 
-    def __init__(self, channel: str, log: BusLog | None = None) -> None:
+    def __init__(
+        self,
+        channel: str,
+        log: BusLog | None = None,
+        *,
+        medium: Medium | None = None,
+        frame_ns: int = 10_000_000,
+    ) -> None:
+        """`medium` are its wires; without, a real bus that is to be added does the timing."""
         self.channel = channel
+        self.medium = medium
         self.nodes: list[Node] = []
         self.gateways: list[Gateway] = []
         self.dead: set[str] = set()
         """Names of nodes whose process has closed its end."""
+        self.bench = None if medium is None else medium.attach("bench")
+        """The bench's own ear on a virtual bus: it acknowledges, as an analyser does."""
+        self._frame_ns = frame_ns
         self._log = log
-        self._heard: list[bytes] = []
-        self._guests: list[socket.socket] = []
+        self._t_ns = 0
+        self._epoch_ns: int | None = None
+        """On the wall clock: monotonic time at the start of the flight."""
+        self._live = False
+        self._heard: list[tuple[int, bytes]] = []
+        self._for_bench: list[bytes] = []
+        self._guests: list[Guest] = []
+        self._leaving: list[Controller] = []
+        """Controllers of guests that have gone, until what they had sent is out."""
+        self._book: BusBook | None = None
         self._listener: socket.socket | None = None
         self._poll = select.poll()
         self._sources: dict[int, Callable[[], None]] = {}
+        self._routes: dict[bytes, tuple[Node, ...]] = {}
+        """Who hears a frame, by its first bytes."""
 
     def attach(self, name: str, accepts: frozenset[int] | None = None) -> Node:
-        """Return a new node that hears `accepts`; the order of attaching decides between equal ids."""
+        """Return a new node that hears `accepts`; the order of attaching decides where ids do not."""
         node = Node(name, accepts)
+        if self.medium is not None:
+            node.controller = self.medium.attach(name)
         self.nodes.append(node)
+        self._routes.clear()
         return node
+
+    def disturb(self, name: str, disturbance: Disturbance) -> None:
+        """Let something be wrong with the controller of node `name` (or "bench"); Disturbance() ends it.
+
+        Raises RigError on a real bus, whose controllers are nobody's to disturb.
+        """
+        if self.medium is None:
+            raise RigError(f"can: {self.channel} is a real bus: what goes wrong on it cannot be chosen")
+        controller = next(c for c in self.medium.controllers if c.name == name)
+        self.medium.disturb(controller, disturbance)
 
     def add_gateway(self, gateway: Gateway) -> None:
         """Make a real bus a member; it is served at once on the wall clock, once a frame in lockstep."""
+        assert self.medium is None, "one bus does the timing"
         self.gateways.append(gateway)
         if gateway.fileno() >= 0:
             self._watch(gateway.fileno(), lambda: self._forward(gateway.drain(), gateway))
@@ -160,7 +191,7 @@ class VirtualBus:
     def go_live(self, node: Node) -> None:
         """Let the bus serve a node's socket by itself (wall clock)."""
         assert node.socket is not None
-        node.live = True
+        node.live = self._live = True
         self._watch(node.socket.fileno(), lambda: self._serve(node))
 
     def mute(self, name: str) -> None:
@@ -179,11 +210,13 @@ class VirtualBus:
     # ---- guests: can.Bus(interface="hil") in other processes
 
     def listen(self) -> Path:
-        """Open the door for guests; return the path of its socket."""
+        """Open the door for guests; return the path of its socket, whose name tells the bit rates."""
         folder = guest_folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _sweep(folder)
-        path = folder / f"{self.channel.replace('/', '_')}.{os.getpid()}.{id(self):x}.sock"
+        bitrate, data_bitrate = self._bitrates()
+        name = f"{self.channel.replace('/', '_')}.{bitrate}.{data_bitrate}.{os.getpid()}.{id(self):x}.sock"
+        path = folder / name
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         listener.setblocking(False)
         listener.bind(str(path))
@@ -193,82 +226,141 @@ class VirtualBus:
         self._watch(listener.fileno(), self._accept)
         return path
 
+    def _bitrates(self) -> tuple[int, int]:
+        return (0, 0) if self.medium is None else (self.medium.bitrate, self.medium.data_bitrate or 0)
+
     def _accept(self) -> None:
         assert self._listener is not None
         with contextlib.suppress(OSError):
-            guest, _ = self._listener.accept()
-            guest.setblocking(False)
+            link, _ = self._listener.accept()
+            controller = None if self.medium is None else self.medium.attach("guest")
+            guest = Guest(link, controller)
             self._guests.append(guest)
-            self._watch(guest.fileno(), lambda: self._serve_guest(guest))
+            guest.tell_state(*self._bitrates())
+            self._watch_guest(guest)
+            self._serve_guest(guest)  # what it has sent already
 
-    def _serve_guest(self, guest: socket.socket) -> None:
-        frames = _drain(guest)
-        if frames:
+    def _serve_guest(self, guest: Guest) -> None:
+        before = guest.settings
+        frames, there = guest.drain(self._room(guest))
+        if guest.settings != before:
+            self._settle(guest)
+        if frames and guest.controller is not None:
+            self._take(guest.controller, frames)
+        elif frames:
             self._forward(frames, guest)
-        else:
-            self._unwatch(guest.fileno())
-            self._guests.remove(guest)
-            guest.close()
+        if not there:
+            self._dismiss(guest)
+        elif self._room(guest) == 0:
+            self._unwatch(guest.link.fileno())  # what it goes on to send waits in its socket
+
+    def _room(self, guest: Guest) -> int:
+        if self.medium is None or guest.controller is None:
+            return _BURST
+        return TX_QUEUE - self.medium.waiting(guest.controller)
+
+    def _settle(self, guest: Guest) -> None:
+        if self.medium is not None and guest.controller is not None:
+            self.medium.configure(guest.controller, listen_only=guest.settings.listen_only)
+
+    def _take(self, controller: Controller, frames: list[bytes]) -> None:
+        """Put a guest's frames into its transmit queue; what this bus cannot carry is lost."""
+        assert self.medium is not None
+        fd = self.medium.data_bitrate is not None
+        sound = [frame for frame in frames if is_sound(frame) and (fd or not is_fd(frame))]
+        controller.lost += len(frames) - len(sound)
+        self.medium.offer([controller] * len(sound), sound, self._now_ns())
+
+    def _dismiss(self, guest: Guest) -> None:
+        """Let a guest go; what it has sent is still heard."""
+        self._unwatch(guest.link.fileno())
+        self._guests.remove(guest)
+        if self.medium is not None and guest.controller is not None:
+            self._leaving.append(guest.controller)
+        guest.close()
 
     # ---- moving frames
+
+    def _now_ns(self) -> int:
+        """Return the time of the flight: in lockstep that of the frame, else that of the clock."""
+        if not self._live or self._epoch_ns is None:
+            return self._t_ns
+        return time.monotonic_ns() - self._epoch_ns
 
     def _serve(self, node: Node) -> None:
         frames = node.drain_socket()
         if not frames:
             self._unwatch(node.socket.fileno() if node.socket is not None else -1)
             self.dead.add(node.name)
-        elif not node.deaf and not node.muted:
+        elif node.deaf or node.muted:
+            pass
+        elif self.medium is not None and node.controller is not None:
+            self.medium.offer([node.controller] * len(frames), frames, self._now_ns())
+        else:
             self._forward(frames, node)
 
+    def _go_on(self, until_ns: int) -> None:
+        """Let the wires go on until then, and deliver what has ended on them."""
+        assert self.medium is not None
+        heard = self.medium.run(until_ns)
+        if heard:
+            self._deliver(heard)
+        if self._guests or self._leaving:
+            self._look_after_guests(self.medium)
+
+    def _look_after_guests(self, medium: Medium) -> None:
+        """Tell guests how they are, read on from those with room again, take off those who have gone."""
+        for guest in self._guests:
+            guest.tell_state(*self._bitrates())
+            descriptor = guest.link.fileno()
+            if descriptor not in self._sources and self._room(guest) > 0:
+                self._watch_guest(guest)
+        for controller in [c for c in self._leaving if not medium.waiting(c)]:
+            medium.detach(controller)
+            self._leaving.remove(controller)
+
+    def _watch_guest(self, guest: Guest) -> None:
+        self._watch(guest.link.fileno(), lambda: self._serve_guest(guest))
+
+    def _deliver(self, heard: list[Heard]) -> None:
+        """Give every node, the bench and guests what others have sent and they accept."""
+        routes, bench, for_bench, log = self._routes, self.bench, self._for_bench, self._heard
+        for end_ns, sender, frame, missed in heard:
+            log.append((end_ns, frame))
+            route = routes.get(frame[:_HEAD])
+            if route is None:
+                route = self._route(frame)
+            for node in route:
+                if node.controller is not sender and (not missed or node.controller not in missed):
+                    node.take(frame)
+            if len(frame) == FRAME_BYTES and not frame[3] & _ERROR_BYTE and bench not in missed:
+                for_bench.append(frame)
+        for guest in self._guests:
+            guest.tell([(entry[0], entry[2]) for entry in heard if _concerns(entry, guest)])
+
+    def _route(self, frame: bytes) -> tuple[Node, ...]:
+        """Return the nodes whose filter lets a frame through, and keep that for all that begin alike."""
+        if len(self._routes) >= _MOST_ROUTES:
+            self._routes.clear()
+        route = tuple(node for node in self.nodes if _passes(node, frame))
+        self._routes[frame[:_HEAD]] = route
+        return route
+
     def _forward(self, frames: list[bytes], sender: object) -> None:
-        """Pass frames on at once to whoever is served at once; keep them for the rest of the frame."""
-        self._heard += frames
+        """Pass frames on at once; where a real bus does the timing, there is nothing to wait for."""
+        t_ns = self._now_ns()
+        self._heard += [(t_ns, frame) for frame in frames]
+        self._for_bench += [frame for frame in frames if len(frame) == FRAME_BYTES]
         for node in self.nodes:
-            if node is not sender:
-                self._deliver(node, frames)
-        self._to_outsiders(frames, sender)
-
-    @staticmethod
-    def _deliver(node: Node, frames: list[bytes]) -> None:
-        """Give a node the frames it accepts; those for a live node whose board is dead are lost."""
-        if node.accepts is not None:
-            frames = [frame for frame in frames if frame_id(frame) in node.accepts]
-        VirtualBus._give(node, frames)
-
-    @staticmethod
-    def _give(node: Node, frames: list[bytes]) -> None:
-        if not node.live:
-            node.inbox += frames
-        elif not node.deaf:
-            for frame in frames:
-                node.send_socket(frame)
-
-    def _hand_over(self, sent: list[_Sent]) -> None:
-        """Give every node what others have sent and it accepts; `sent` is in the order of ids."""
-        by_id: dict[int, list[_Sent]] = {}
-        for entry in sent:
-            by_id.setdefault(entry[0], []).append(entry)
-        for node in self.nodes:
-            node.outbox = []
-            accepts = node.accepts
-            if node.wanted is not None:
-                frames = [f for i in node.wanted for _, sender, f in by_id.get(i, ()) if sender is not node]
-            elif accepts is not None:
-                frames = [f for can_id, sender, f in sent if can_id in accepts and sender is not node]
-            else:
-                frames = [f for _, sender, f in sent if sender is not node]
-            self._give(node, frames)
-
-    def _to_outsiders(self, frames: list[bytes], sender: object) -> None:
+            for frame in frames if node is not sender else ():
+                if _passes(node, frame):
+                    node.take(frame)
         for guest in self._guests:
             if guest is not sender:
-                with contextlib.suppress(OSError):
-                    for frame in frames:
-                        guest.send(frame)
+                guest.tell([(t_ns, frame) for frame in frames])
         for gateway in self.gateways:
-            if gateway is not sender:
-                for frame in frames:
-                    gateway.send(frame)
+            for frame in frames if gateway is not sender else ():
+                gateway.send(frame)
 
     def _serve_ready(self, timeout_ms: float) -> None:
         for descriptor, _ in self._poll.poll(timeout_ms):
@@ -280,7 +372,12 @@ class VirtualBus:
         """Serve live nodes, guests and real buses until something has been served or time is up."""
         if self._serve_unpolled():
             timeout_s = min(timeout_s, _UNPOLLED_S)
+        medium = self.medium if self._live else None
+        if medium is not None and medium.next_end_ns is not None:
+            timeout_s = min(timeout_s, 1e-9 * (medium.next_end_ns - self._now_ns()))
         self._serve_ready(max(timeout_s, 0.0) * 1e3)
+        if medium is not None:
+            self._go_on(self._now_ns())
 
     def _serve_unpolled(self) -> bool:
         """Serve real buses that have nothing to poll; True when there are any."""
@@ -292,23 +389,58 @@ class VirtualBus:
         return bool(unpolled)
 
     def exchange(self, t_ns: int) -> list[bytes]:
-        """Deliver what was sent in this frame; return it in the order in which it was on the bus."""
+        """Let the frame at `t_ns` go by on the bus; return the classical frames that the bench has heard."""
+        self._t_ns = t_ns
+        if self._live and self._epoch_ns is None:
+            self._epoch_ns = time.monotonic_ns() - t_ns
         for node in self.nodes:
-            node.inbox = node.inbox if node.live else []
+            if not node.live:
+                node.inbox = []
         if self._sources:
             self._serve_ready(0)
         self._serve_unpolled()
-        sent = [(frame_id(f), node, f) for node in self.nodes if not node.deaf for f in node.outbox]
-        sent.sort(key=_by_id)
-        self._hand_over(sent)
-        frames = [f for _, _, f in sent]
-        if self._guests or self.gateways:
-            self._to_outsiders(frames, None)
-        heard = self._heard + frames
-        self._heard = []
+        if self.medium is None:
+            self._pass_on()
+        else:
+            self._take_and_go_on(self.medium)
+        heard, self._heard = self._heard, []
+        if self._book is not None:
+            self._book.note(t_ns, len(heard))
         if self._log is not None:
-            self._log.write(t_ns, heard)
-        return heard
+            self._log.write(heard)
+        frames, self._for_bench = self._for_bench, []
+        return frames
+
+    def _pass_on(self) -> None:
+        """Pass on what was sent in this frame, by id: a real bus would arbitrate so."""
+        sent = [(frame_id(f), node, f) for node in self.nodes if not node.deaf for f in node.outbox]
+        sent.sort(key=lambda entry: entry[0])
+        for node in self.nodes:
+            node.outbox = []
+        for _, node, frame in sent:
+            self._forward([frame], node)
+
+    def _take_and_go_on(self, medium: Medium) -> None:
+        senders: list[Controller] = []
+        frames: list[bytes] = []
+        for node in self.nodes:
+            controller = node.controller
+            assert controller is not None
+            if controller.powered is node.deaf:
+                medium.power(controller, not node.deaf)
+            if node.outbox and not node.deaf:
+                senders += [controller] * len(node.outbox)
+                frames += node.outbox
+            node.outbox = []
+        if frames:
+            medium.offer(senders, frames, self._now_ns())
+        self._go_on(self._now_ns() if self._live else self._t_ns + self._frame_ns)
+
+    def book(self) -> BusBook | None:
+        """Return the diagnostics, of all who are on the bus when first asked; None on a real bus."""
+        if self.medium is not None and self._book is None:
+            self._book = BusBook(self.medium, self._frame_ns)
+        return self._book
 
     def close(self) -> None:
         """Close guests, real buses and the log; safe to call twice."""
@@ -326,13 +458,24 @@ class VirtualBus:
             self._log.close()
 
 
+def _passes(node: Node, frame: bytes) -> bool:
+    """Tell whether a node's filter lets a frame through to its firmware."""
+    accepted = node.accepts is None or frame_id(frame) in node.accepts
+    return accepted and (node.fd or not is_fd(frame)) and not frame[3] & _ERROR_BYTE
+
+
+def _concerns(entry: Heard, guest: Guest) -> bool:
+    """Tell whether a guest hears something: not its own frames, unless it wants to, nor what it missed."""
+    settings: Settings = guest.settings
+    _, sender, frame, missed = entry
+    if frame_id(frame) & ERROR:
+        return settings.errors
+    return guest.controller not in missed and (settings.own or sender is not guest.controller)
+
+
 def _sweep(folder: Path) -> None:
     """Remove the sockets of flights that were killed."""
     for path in folder.glob("*.sock"):
         pid = path.name.split(".")[-3]
         if pid.isdigit() and not Path(f"/proc/{pid}").exists():
             path.unlink(missing_ok=True)
-
-
-def _by_id(entry: _Sent) -> int:
-    return entry[0]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final
 
 import fastcrc
 import numpy as np
-import serial
 from cantools.database.can import Database
 from cobs import cobs
 
-from hil.signals import Frame, RigError
+from hil.signals import Frame
 from hil.wire.layout import raw_range
+from hil.wire.serial_line import SerialLine
 
-__all__ = ["NavEncoder", "PtyLink", "SerialPort", "open_port"]
+__all__ = ["MOST_FRAME_BYTES", "NavEncoder", "sent_over"]
 
 _VECTORS: Final = {
     "pos_pad_m": ("pos_east_m", "pos_north_m", "pos_up_m"),
@@ -25,6 +25,10 @@ _VECTORS: Final = {
     "height_m": ("height_m",),
 }
 """Fields of the nav record, and the signals that carry them."""
+
+
+MOST_FRAME_BYTES: Final = 68
+"""64 bytes, CRC-16, one byte of COBS, the closing zero."""
 
 
 class NavEncoder:
@@ -66,54 +70,11 @@ class NavEncoder:
         return bytes(cobs.encode(payload + crc.to_bytes(2, "little"))) + b"\0"
 
 
-class SerialPort(Protocol):
-    """Where bytes for a serial link go."""
+def sent_over(line: SerialLine, frame: Frame, encoder: NavEncoder) -> Callable[[], bytes]:
+    """Return what gives the bytes of the navigation link that arrive in the frame that is turned."""
+    t_ns = frame.array["t_ns"]
 
-    def write(self, data: bytes, /) -> int | None:
-        """Send bytes; return how many were taken."""
+    def take() -> bytes:
+        return line.carry(int(t_ns[()]), encoder.frame())
 
-    def close(self) -> None:
-        """Close the port."""
-
-
-def open_port(port: str, baudrate: int, name: str) -> SerialPort:
-    """Open a serial port or URL by pyserial; raise RigError, naming link `name`, when it is not there."""
-    try:
-        opened: SerialPort = serial.serial_for_url(port, baudrate=baudrate, timeout=0, write_timeout=0.5)
-    except (serial.SerialException, ValueError, OSError) as error:
-        text = " ".join(str(error).split())
-        raise RigError(f"serial.{name}: cannot open {port}: {text}") from None
-    return opened
-
-
-class PtyLink:
-    """A serial link to a board process: a pseudo-terminal whose master the board inherits."""
-
-    def __init__(self, baudrate: int, name: str) -> None:
-        try:
-            self.master, slave = os.openpty()
-        except OSError as error:
-            raise RigError(f"serial.{name}: no pseudo-terminal: {error.strerror}") from None
-        try:
-            self._port = open_port(os.ttyname(slave), baudrate, name)
-        except RigError:
-            os.close(self.master)
-            raise
-        finally:
-            os.close(slave)
-        self._handed_over = False
-
-    def hand_over(self) -> None:
-        """Close the master here, once the board has inherited it."""
-        if not self._handed_over:
-            self._handed_over = True
-            os.close(self.master)
-
-    def write(self, data: bytes) -> None:
-        """Send bytes; raise OSError when the board's end is closed."""
-        self._port.write(data)
-
-    def close(self) -> None:
-        """Close the link; safe to call twice."""
-        self.hand_over()
-        self._port.close()
+    return take

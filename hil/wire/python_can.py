@@ -6,98 +6,238 @@ import contextlib
 import select
 import socket
 import time
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import can
 
 from hil.signals import RigError
 from hil.wire.bus import guest_folder
-from hil.wire.canframe import FRAME_BYTES, make_frame, split_frame
+from hil.wire.canframe import (
+    BIT_RATE_SWITCH,
+    ERROR,
+    ERROR_STATE,
+    EXTENDED,
+    REMOTE,
+    frame_flags,
+    is_fd,
+    make_fd_frame,
+    make_frame,
+    make_remote_frame,
+    split_frame,
+)
+from hil.wire.guest import PACKET_BYTES, GuestState, Settings, read_packet, settings_packet
 
 __all__ = ["HilBus", "RealBus", "open_real_bus"]
 
-_EXTENDED, _REMOTE, _ERROR = 0x8000_0000, 0x4000_0000, 0x2000_0000
+_MOST_FD: Final = 64
 
 
-def _to_message(frame: bytes, channel: str) -> can.Message:
+def _to_message(frame: bytes, channel: str, t_ns: int = 0) -> can.Message:
     can_id, data = split_frame(frame)
+    flags, fd = frame_flags(frame), is_fd(frame)
     return can.Message(
-        timestamp=time.time(),
+        timestamp=t_ns * 1e-9,
         arbitration_id=can_id & 0x1FFF_FFFF,
-        is_extended_id=bool(can_id & _EXTENDED),
-        is_remote_frame=bool(can_id & _REMOTE),
-        is_error_frame=bool(can_id & _ERROR),
+        is_extended_id=bool(can_id & EXTENDED),
+        is_remote_frame=bool(can_id & REMOTE),
+        is_error_frame=bool(can_id & ERROR),
+        is_fd=fd,
+        bitrate_switch=bool(flags & BIT_RATE_SWITCH),
+        error_state_indicator=bool(flags & ERROR_STATE),
+        dlc=frame[4] if can_id & REMOTE else len(data),
         data=data,
         channel=channel,
     )
 
 
-def _to_frame(message: can.Message) -> bytes:
-    """Return a message as the bus carries it; raise CanOperationError for what classical CAN cannot carry."""
-    count = len(message.data or b"")
-    if message.is_fd or count > 8:
+def _to_frame(message: can.Message, *, fd: bool) -> bytes:
+    """Return a message as the bus carries it; raise CanOperationError for what it cannot carry."""
+    data = bytes(message.data or b"")
+    if message.is_error_frame:
+        raise can.CanOperationError("an error frame cannot be sent: it is news of an error")
+    if not fd and (message.is_fd or len(data) > 8):
         raise can.CanOperationError(
-            f"this bus is classical CAN: no FD frames and at most 8 bytes (this one has {count})"
+            f"this bus is classical CAN: no FD frames and at most 8 bytes (this one has {len(data)})"
         )
-    can_id = message.arbitration_id | (_EXTENDED if message.is_extended_id else 0)
-    can_id |= (_REMOTE if message.is_remote_frame else 0) | (_ERROR if message.is_error_frame else 0)
-    return make_frame(can_id, bytes(message.data or b""))
+    if len(data) > (_MOST_FD if message.is_fd else 8):
+        raise can.CanOperationError(f"a frame of {len(data)} bytes is longer than CAN has")
+    can_id = message.arbitration_id | (EXTENDED if message.is_extended_id else 0)
+    if message.is_fd:
+        passive = message.error_state_indicator
+        return make_fd_frame(can_id, data, bit_rate_switch=message.bitrate_switch, error_state=passive)
+    return make_remote_frame(can_id, message.dlc) if message.is_remote_frame else make_frame(can_id, data)
 
 
 class HilBus(can.BusABC):
     """The virtual bus of a running flight, joined from another process.
 
     `channel` is the path of the bus's socket, or its name in the rig: then the newest flight that has such
-    a bus is joined.
+    a bus is joined. `fd` lets FD frames in both directions; `listen_only` (the bus state PASSIVE)
+    acknowledges nothing and sends nothing; `receive_own_messages` gives one's own frames back
+    with the time at which they ended on the bus. `bitrate` and `data_bitrate` need not be given; if they
+    are, they have to be those of the bus. Timestamps are seconds since the start of the flight, to the
+    nanosecond, of the last bit of a frame, as an analyser on the bus would give them.
     """
 
-    def __init__(self, channel: str = "engine", can_filters: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        channel: str = "engine",
+        can_filters: Any = None,
+        *,
+        fd: bool = False,
+        listen_only: bool = False,
+        receive_own_messages: bool = False,
+        receive_error_frames: bool = True,
+        bitrate: int | None = None,
+        data_bitrate: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         self.channel_info = f"hil {channel}"
         self._channel = channel
-        self._link = self._connect(channel)
+        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._status: GuestState | None = None
+        self._settings = Settings(listen_only, fd, receive_own_messages, receive_error_frames)
+        path, self._link = _connect(channel)
+        try:
+            _check_bitrates(channel, _bitrates(path), fd, bitrate, data_bitrate)
+            self._link.send(settings_packet(self._settings))
+        except BaseException:
+            self._link.close()
+            raise
         super().__init__(channel=channel, can_filters=can_filters, **kwargs)
-
-    @staticmethod
-    def _connect(channel: str) -> socket.socket:
-        if "/" in channel:
-            paths = [Path(channel)]
-        else:
-            paths = sorted(guest_folder().glob(f"{channel}.*.sock"), key=_changed, reverse=True)
-        for path in paths:
-            link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            try:
-                link.connect(str(path))
-            except OSError:
-                link.close()
-            else:
-                return link
-        raise can.CanInitializationError(f"hil: no flight has a bus {channel!r} now")
+        self._can_protocol = can.CanProtocol.CAN_FD if fd else can.CanProtocol.CAN_20
 
     def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
-        if not select.select([self._link], [], [], timeout)[0]:
-            return None, False
-        frame = self._link.recv(FRAME_BYTES)
-        if len(frame) != FRAME_BYTES:
-            raise can.CanOperationError("hil: the flight has ended")
-        return _to_message(frame, self._channel), False
+        end_s = None if timeout is None else time.monotonic() + timeout
+        while not self._waiting:
+            left_s = None if end_s is None else max(end_s - time.monotonic(), 0.0)
+            if not self._read(left_s):
+                return None, False
+        t_ns, frame = self._waiting.popleft()
+        return _to_message(frame, self._channel, t_ns), False
 
-    def send(self, msg: can.Message, timeout: float | None = None) -> None:
-        """Send a message to all nodes of the bus."""
-        self._link.settimeout(timeout)
+    def _read(self, timeout: float | None) -> bool:
+        """Take in what the bus has sent; False when nothing came in time."""
+        if not select.select([self._link], [], [], timeout)[0]:
+            return False
         try:
-            self._link.send(_to_frame(msg))
+            packet = self._link.recv(PACKET_BYTES)
         except OSError as error:
             raise can.CanOperationError(f"hil: {error}") from None
+        if not packet:
+            raise can.CanOperationError("hil: the flight has ended")
+        told = read_packet(packet)
+        if isinstance(told, GuestState):
+            self._status = told
+        else:
+            self._waiting.extend(told)
+        return True
+
+    def send(self, msg: can.Message, timeout: float | None = None) -> None:
+        """Put a message into the transmit queue, whose room is waited for (None: for as long as it takes).
+
+        Raises CanOperationError for what the bus cannot carry and when the flight has ended, CanTimeoutError
+        when there was no room in time: the bus is too full for what is sent.
+        """
+        if self._settings.listen_only:
+            raise can.CanOperationError("hil: a bus in the state PASSIVE only listens")
+        frame = _to_frame(msg, fd=self._settings.fd)
+        self._link.settimeout(timeout)
+        try:
+            self._link.send(frame)
+        except (TimeoutError, BlockingIOError):
+            raise can.CanTimeoutError("hil: no room in the transmit queue: the bus is full") from None
+        except OSError as error:
+            raise can.CanOperationError(f"hil: {error}") from None
+        finally:
+            self._link.settimeout(None)
+
+    @property
+    def status(self) -> GuestState | None:
+        """Error counters, bit rates and losses as the bus last told them; None before it has."""
+        with contextlib.suppress(can.CanOperationError):
+            while self._read(0.0):
+                pass
+        return self._status
+
+    @property
+    def state(self) -> can.BusState:
+        """ERROR when bus-off, PASSIVE when error passive or only listening, else ACTIVE."""
+        status = self.status
+        if status is not None and status.state == "bus off":
+            return can.BusState.ERROR
+        passive = self._settings.listen_only or (status is not None and status.state == "error passive")
+        return can.BusState.PASSIVE if passive else can.BusState.ACTIVE
+
+    @state.setter
+    def state(self, new_state: can.BusState) -> None:
+        if new_state is can.BusState.ERROR:
+            raise ValueError("hil: a bus can be set ACTIVE or PASSIVE")
+        old = self._settings
+        self._settings = Settings(new_state is can.BusState.PASSIVE, old.fd, old.own, old.errors)
+        try:
+            self._link.send(settings_packet(self._settings))
+        except OSError as error:
+            raise can.CanOperationError(f"hil: {error}") from None
+
+    @staticmethod
+    def _detect_available_configs() -> list[can.typechecking.AutoDetectedConfig]:
+        """Return the buses of the flights that are on now."""
+        names = {path.name.split(".")[0] for path in guest_folder().glob("*.sock")}
+        return [{"interface": "hil", "channel": name} for name in sorted(names)]
 
     def fileno(self) -> int:
         """Return the socket's descriptor."""
         return self._link.fileno()
 
     def shutdown(self) -> None:
-        """Leave the bus."""
+        """Leave the bus; safe to call twice."""
         super().shutdown()
         self._link.close()
+
+
+def _sockets(channel: str) -> Iterator[Path]:
+    """Yield the sockets that a channel may mean, the newest first."""
+    if "/" in channel:
+        yield Path(channel)
+    else:
+        yield from sorted(guest_folder().glob(f"{channel}.*.sock"), key=_changed, reverse=True)
+
+
+def _connect(channel: str) -> tuple[Path, socket.socket]:
+    for path in _sockets(channel):
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            link.connect(str(path))
+        except OSError:
+            link.close()
+        else:
+            return path, link
+    raise can.CanInitializationError(f"hil: no flight has a bus {channel!r} now")
+
+
+def _bitrates(path: Path) -> tuple[int, int]:
+    """Return the bit rates in the name of a bus's socket, 0 for what it does not have."""
+    parts = path.name.split(".")[1:3]
+    return (int(parts[0]), int(parts[1])) if len(parts) == 2 and all(p.isdigit() for p in parts) else (0, 0)
+
+
+def _check_bitrates(
+    channel: str, rates: tuple[int, int], fd: bool, bitrate: int | None, data_bitrate: int | None
+) -> None:
+    """Raise CanInitializationError for what does not fit the bus: frames of another rate would be noise."""
+    if fd and not rates[1]:
+        raise can.CanInitializationError(
+            f"hil: bus {channel!r} is classical CAN: its rig gives it no data_bitrate"
+        )
+    for name, wanted, there in (("bitrate", bitrate, rates[0]), ("data_bitrate", data_bitrate, rates[1])):
+        if wanted is not None and there and int(wanted) != there:
+            raise can.CanInitializationError(
+                f"hil: {name} = {wanted}: bus {channel!r} runs at {there} bit/s (or leave it out)"
+            )
 
 
 def _changed(path: Path) -> float:
@@ -127,7 +267,8 @@ class RealBus:
         try:
             message = self._bus.recv(0)
             while message is not None and len(frames) < 4096:
-                frames.append(_to_frame(message))
+                if not message.is_error_frame:
+                    frames.append(_to_frame(message, fd=True))
                 message = self._bus.recv(0)
         except can.CanError as error:
             raise RigError(f"can.{self._name}: cannot receive: {_line(error)}") from None

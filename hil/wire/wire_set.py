@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
+from hil.signals.timing import BusSheet
 from hil.wire.bus import VirtualBus
 from hil.wire.codec import BenchDecoder
+from hil.wire.serial_line import SerialLine
 
 __all__ = ["WireSet"]
 
@@ -16,6 +19,8 @@ class WireSet:
 
     def __init__(self, bus: VirtualBus, decoder: BenchDecoder) -> None:
         self.bus = bus
+        self.serial: dict[str, SerialLine] = {}
+        """Serial lines by name, for what can go wrong with them."""
         self._decoder = decoder
         self._counters: dict[str, Callable[[], dict[str, int]]] = {}
 
@@ -42,6 +47,16 @@ class WireSet:
         """Return, for each receiving node, frames accepted and rejected by reason."""
         counted = {name: count() for name, count in self._counters.items()}
         return {"bench": dict(self._decoder.counts), **counted}
+
+    def bus_sheet(self) -> BusSheet | None:
+        """Return the diagnostics of the bus; None where a real bus does the timing."""
+        book = self.bus.book()
+        return None if book is None else book.sheet
+
+    def bus_figures(self) -> dict[str, Any] | None:
+        """Return what has happened on the bus so far; None where a real bus does the timing."""
+        book = self.bus.book()
+        return None if book is None else book.sums()
 
     def close(self) -> None:
         """Close the bus; safe to call twice."""

@@ -9,6 +9,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DISTRIBUTIONS = {"can": "python-can", "serial": "pyserial"}
@@ -62,3 +64,17 @@ def test_a_machine_that_lacks_something_is_told_how_to_get_it(tmp_path: Path) ->
     )
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["missing: a C compiler: apt-get install gcc libc6-dev"]
+
+
+@pytest.mark.parametrize(("ci", "status"), [("", 3), ("true", 1)])
+def test_a_machine_without_emulator_skips_but_never_in_ci(ci: str, status: int, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", str(ROOT / "tools/machine.py"), "--emulated"],
+        env={"PATH": str(tmp_path), "CI": ci},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status
+    assert "apt-get install qemu-system-arm" in done.stderr
+    assert "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi" in done.stderr

@@ -112,6 +112,12 @@ VIOLATIONS = {
         "long f(void)\n{\n    return time(0);\n}\n",
         "planted.c:3: time",
     ),
+    "a function that differs between C libraries": Plant(
+        "c",
+        "firmware_stubs/engine_valve/planted.c",
+        "double f(double x)\n{\n    return fmin(x, 0.0);\n}\n",
+        "planted.c:3: fmin: differs",
+    ),
     "mutable global in the firmware": Plant(
         "c",
         "firmware_stubs/engine_valve/planted.c",

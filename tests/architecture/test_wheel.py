@@ -39,7 +39,7 @@ def test_extension_modules_are_built(names: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("room", "pattern"), [("csrc", "*.[ch]"), ("firmware_stubs", "*.[ch]"), ("rigs", "*.*")]
+    ("room", "pattern"), [("csrc", "*.[ch]"), ("firmware_stubs", "*.*"), ("rigs", "*.*")]
 )
 def test_every_file_beside_the_package_is_carried(names: set[str], room: str, pattern: str) -> None:
     files = {str(path.relative_to(ROOT)) for path in (ROOT / room).rglob(pattern) if path.is_file()}

@@ -1,4 +1,4 @@
-"""Boards as processes: what they leave behind when somebody dies."""
+"""Boards as processes, emulated ones too: what they leave behind when somebody dies."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from hil.boards import process
+from hil.boards import emulated, process
 from hil.signals import BoardLost
-from tests.seams.rigging import RIGS, Stations
+from tests.seams.rigging import PROCESSES, RIGS, Stations
 from tests.seams.test_seams import engine_model
 
 BOARDS = ("flight_computer", "engine_1", "engine_2", "engine_3")
 
 
-def test_a_frozen_board_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "ANSWER_S", 0.2)
-    with Stations("process") as stations:
+@pytest.mark.parametrize("rung", PROCESSES)
+def test_a_frozen_board_is_found(rung: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (process, emulated):
+        monkeypatch.setattr(module, "ANSWER_S", 0.2)
+    with Stations(rung) as stations:
         stations.turn(3)
         victim = stations.board("engine_1")
         os.kill(victim.pid, signal.SIGSTOP)
@@ -35,8 +37,9 @@ def test_a_frozen_board_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
             os.kill(victim.pid, signal.SIGCONT)
 
 
-def test_boards_that_are_safe_end_at_once() -> None:
-    stations = Stations("process")
+@pytest.mark.parametrize("rung", PROCESSES)
+def test_boards_that_are_safe_end_at_once(rung: str) -> None:
+    stations = Stations(rung)
     stations.turn(1)
     begin = time.monotonic()
     stations.close()
@@ -45,8 +48,9 @@ def test_boards_that_are_safe_end_at_once() -> None:
     stations.close()
 
 
-def test_running_boards_close_their_valves_when_the_bench_hangs_up(tmp_path: Path) -> None:
-    stations = Stations("process", run_dir=tmp_path, ignition_forced_at_s=0.1)
+@pytest.mark.parametrize("rung", PROCESSES)
+def test_running_boards_close_their_valves_when_the_bench_hangs_up(rung: str, tmp_path: Path) -> None:
+    stations = Stations(rung, run_dir=tmp_path, ignition_forced_at_s=0.1)
     stations.turn(100, engine_model)
     assert (stations.history[-1]["status"]["state"] == 3).all()
     begin = time.monotonic()
@@ -60,8 +64,9 @@ def test_running_boards_close_their_valves_when_the_bench_hangs_up(tmp_path: Pat
         assert 0.0 <= began - gone <= 0.06
 
 
-def test_a_dead_flight_computer_is_named() -> None:
-    with Stations("process") as stations:
+@pytest.mark.parametrize("rung", PROCESSES)
+def test_a_dead_flight_computer_is_named(rung: str) -> None:
+    with Stations(rung) as stations:
         stations.turn(2)
         os.kill(stations.board("flight_computer").pid, signal.SIGKILL)
         with pytest.raises(BoardLost, match=r"board flight_computer: process \d+ was killed by signal 9"):
@@ -72,7 +77,7 @@ BENCH = """
 import os, signal, sys
 from pathlib import Path
 from tests.seams.rigging import Stations
-stations = Stations("process", pace="wall", run_dir=Path(sys.argv[1]))
+stations = Stations(sys.argv[2], pace="wall", run_dir=Path(sys.argv[1]))
 stations.frame["sensor"]["ox_valve_pos"][:] = 0.5
 import time
 start = time.monotonic()
@@ -91,9 +96,10 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def test_a_killed_bench_leaves_no_process_and_no_open_valve(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rung", PROCESSES)
+def test_a_killed_bench_leaves_no_process_and_no_open_valve(rung: str, tmp_path: Path) -> None:
     bench = subprocess.run(
-        [sys.executable, "-c", BENCH, str(tmp_path)],
+        [sys.executable, "-c", BENCH, str(tmp_path), rung],
         cwd=RIGS.parent,
         env={**os.environ, "PYTHONPATH": str(RIGS.parent)},
         capture_output=True,
@@ -113,8 +119,9 @@ def test_a_killed_bench_leaves_no_process_and_no_open_valve(tmp_path: Path) -> N
         assert log.rstrip().endswith("state SAFE valves closed")
 
 
-def test_boards_run_on_their_own_clock_on_the_wall_clock(tmp_path: Path) -> None:
-    with Stations("process", pace="wall", run_dir=tmp_path) as stations:
+@pytest.mark.parametrize("rung", PROCESSES)
+def test_boards_run_on_the_wall_clock(rung: str, tmp_path: Path) -> None:
+    with Stations(rung, pace="wall", run_dir=tmp_path) as stations:
         start = time.monotonic()
         for k in range(60):
             stations.wires.pump(start + k * 0.01)

@@ -22,6 +22,7 @@ from hil.faults.case import SHIPPED
 from hil.rig import build, plan, run
 from hil.signals import ENGINE_STATES
 from hil.tape import Recording, read_tape
+from tests.emulation import emulated
 
 RUNGS = ("kernel", "in_process", "virtual")
 CASES = ("nominal", "crs12", "zq3_y1", "centre_out", "engine_late", "thrust_low")
@@ -177,9 +178,9 @@ def test_rungs_are_as_fast_as_their_order(tmp_path: Path, capsys: pytest.Capture
 
 
 def fly_with(
-    monkeypatch: pytest.MonkeyPatch, out: Path, act: Callable[[build.BuiltFlight, int], None]
+    monkeypatch: pytest.MonkeyPatch, rig: str, out: Path, act: Callable[[build.BuiltFlight, int], None]
 ) -> run.Run:
-    """Fly `nominal` on `virtual` and call `act` with the flight after each frame is taped."""
+    """Fly `nominal` on a rig and call `act` with the flight after each frame is taped."""
     out.mkdir()
 
     def building(*args: Any, **kwargs: Any) -> build.BuiltFlight:
@@ -195,13 +196,19 @@ def fly_with(
 
     monkeypatch.setattr(run, "build_flight", building)
     return run.run_flight(
-        plan.load_plan(SHIPPED / "virtual.toml", "nominal"), seed=0, pace="lockstep", run_dir=out
+        plan.load_plan(SHIPPED / f"{rig}.toml", "nominal"), seed=0, pace="lockstep", run_dir=out
     )
 
 
-@pytest.mark.parametrize("victim", ["flight_computer", "engine_1", "engine_2", "engine_3"])
+@pytest.mark.parametrize(
+    ("rig", "victim"),
+    [
+        *(("virtual", name) for name in ("flight_computer", "engine_1", "engine_2", "engine_3")),
+        *(emulated("emulated", name) for name in ("flight_computer", "engine_2")),
+    ],
+)
 def test_a_killed_board_makes_the_others_safe(
-    victim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rig: str, victim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed = 1200
     pids: dict[str, int] = {}
@@ -212,7 +219,7 @@ def test_a_killed_board_makes_the_others_safe(
             os.kill(pids[victim], signal.SIGKILL)
             time.sleep(0.05)  # so that it is dead before the next frame, and the count below is exact
 
-    result = fly_with(monkeypatch, tmp_path / "run", act)
+    result = fly_with(monkeypatch, rig, tmp_path / "run", act)
     assert result.exit_status == 3
     assert result.result["verdict"] == "ERROR"
     assert result.cause is not None
@@ -336,7 +343,7 @@ def rig_with_kernel(folder: Path, rig: str, kernel: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("rig", ["kernel", "virtual"])
+@pytest.mark.parametrize("rig", ["kernel", "virtual", emulated("emulated")])
 def test_the_example_kernel_lands_nominal(
     rig: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -230,8 +230,7 @@ def expected_torque(desk: Desk, omega: Vector) -> Vector:
     c, accel = desk.config, desk.telemetry.accel_cmd_pad_mps2
     angle, rate, roll = (constant("fk_control.c", f"{name}_GAIN") for name in ("ANGLE", "RATE", "ROLL"))
     x, y = (a / norm(tuple(accel)) for a in accel[0:2])
-    most = constant("fk_control.c", "TURN_LIMIT_RADPS")
-    turns = [min(max(angle * e, -most), most) for e in (-y, x)]
+    turns = [angle * e for e in (-y, x)]
     held = [constant("fk_control.c", "INTEGRAL_GAIN") * e * DT for e in (-y, x)]
     inertia = c.inertia_transverse_kgm2 * desk.telemetry.mass_est_kg / c.mass_kg
     tx, ty = (inertia * (rate * (t - w) + i) for t, w, i in zip(turns, omega[:2], held, strict=True))
@@ -569,7 +568,7 @@ def test_engines_that_the_finish_does_not_need_are_stopped_for_good() -> None:
 
 def test_it_brakes_harder_where_there_is_less_height_left() -> None:
     asked = []
-    for height in (560.0, 620.0, 680.0):
+    for height in (760.0, 800.0, 850.0):
         desk = brake(height_m=height, vel=(0.0, 0.0, -190.0))
         desk.step(30)
         asked.append(desk.telemetry.thrust_cmd_n)

@@ -15,12 +15,16 @@ from hil.executive.loop import Crew
 from hil.plant.vehicle import load_vehicle
 from hil.rig.model import Rig
 from hil.signals import Board, Frame
+from tests.emulation import emulated
 
-__all__ = ["FRAME_NS", "RIGS", "RUNGS", "Stations", "make_rig"]
+__all__ = ["FRAME_NS", "PROCESSES", "RIGS", "RUNGS", "WIRED", "Stations", "make_rig"]
 
 RIGS = Path(__file__).resolve().parents[2] / "rigs"
 FRAME_NS = 10_000_000
-RUNGS = ("kernel", "in_process", "process")
+PROCESSES = ("process", emulated("emulated"))
+"""Rungs whose boards are processes of their own, as a test's parameters."""
+WIRED = ("in_process", *PROCESSES)
+RUNGS = ("kernel", *WIRED)
 VEHICLE = load_vehicle(RIGS / "vehicles" / "zq3_class.toml")
 
 Script = Callable[[int, Frame], None]
@@ -28,7 +32,7 @@ Script = Callable[[int, Frame], None]
 
 def make_rig(rung: str, **changes: Any) -> Rig:
     """Return the rig of a rung with all landing engines of zq3_class; `changes` go over its data."""
-    backend = "process" if rung == "process" else "in_process"
+    backend = "in_process" if rung == "kernel" else rung
     board: dict[str, Any] = {"flight_computer": {"firmware": "flight_computer", "backend": backend}}
     for node in VEHICLE.landing_engines:
         board[f"engine_{node}"] = {"firmware": "engine_valve", "backend": backend, "node": node}

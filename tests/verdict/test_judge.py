@@ -89,17 +89,21 @@ def recording(
     lateness_s: Any = 0.0,
     limit: float = 60.0,
     pace: str = "lockstep",
+    instructions: Any = 0,
+    most: int | None = 1000,
     work_bound: int = 100,
 ) -> Recording:
     """Wrap frames into what a tape gives."""
     timing = np.zeros(len(f), timing_dtype())
     timing["lateness_s"] = lateness_s
+    timing["step_instructions"] = instructions
     info = {
         "engines": 3,
         "vehicle_toml": vehicle,
         "frame_ns": 10_000_000,
         "time_limit_s": limit,
         "pace": pace,
+        "step_instructions_max": most,
         "work_bound": work_bound,
     }
     return Recording(f, timing, info, {}, True)
@@ -247,6 +251,17 @@ def test_work_is_judged_where_the_kernel_states_a_bound() -> None:
     assert judged(silent).requirements["WORK-BOUND"] == "not exercised"
     stale = (put("telemetry", "work", 500, 300), put("telemetry", "fresh", 500, 0))
     assert judged(*stale).requirements["WORK-BOUND"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("instructions", "most", "status"), [(1000, 1000, "pass"), (1001, 1000, "fail"), (1001, None, "pass")]
+)
+def test_so_are_instructions_where_a_board_counts_them(
+    instructions: int, most: int | None, status: str
+) -> None:
+    counted = np.where(np.arange(END) == FAILURE, instructions, 1)
+    result = judged(instructions=counted, most=most, work_bound=26)
+    assert result.requirements["WORK-BOUND"] == status
 
 
 def test_a_lost_engine_that_is_handled_passes() -> None:

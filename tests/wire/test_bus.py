@@ -12,11 +12,12 @@ from can.io import CanutilsLogReader
 
 from hil.files import FileError
 from hil.signals import RigError
-from hil.wire.bus import BusLog, VirtualBus
+from hil.wire.bus import VirtualBus
+from hil.wire.buslog import BusLog
 from hil.wire.canframe import frame_id, make_frame
 from hil.wire.layout import check_database, fingerprint, load_database
-from hil.wire.navigation import PtyLink, open_port
 from hil.wire.python_can import HilBus, open_real_bus
+from hil.wire.transport import PtyTransport, open_transport
 from tests.seams.rigging import RIGS, Stations, make_rig
 
 
@@ -45,8 +46,10 @@ def test_a_dead_node_is_not_heard() -> None:
 
 def test_the_log_is_readable_at_any_moment(tmp_path: Path) -> None:
     log = BusLog(tmp_path / "can.log", "engine")
-    log.write(12_340_000_000, [make_frame(0x41, bytes(range(8))), make_frame(0x205, b"\xff")])
-    log.write(12_350_000_000, [])
+    log.write(
+        [(12_340_000_000, make_frame(0x41, bytes(range(8)))), (12_340_000_000, make_frame(0x205, b"\xff"))]
+    )
+    log.write([])
     messages = list(CanutilsLogReader(tmp_path / "can.log"))
     assert [(m.arbitration_id, bytes(m.data), m.channel) for m in messages] == [
         (0x41, bytes(range(8)), "engine"),
@@ -154,11 +157,11 @@ def test_a_real_bus_that_is_not_there_is_named() -> None:
 
 def test_a_serial_port_that_is_not_there_is_named() -> None:
     with pytest.raises(RigError, match=r"serial\.navigation: cannot open /dev/no-such-port"):
-        open_port("/dev/no-such-port", 921_600, "navigation")
+        open_transport("/dev/no-such-port", 921_600, "navigation")
 
 
 def test_a_pty_carries_every_byte() -> None:
-    link = PtyLink(921_600, "navigation")
+    link = PtyTransport(921_600, "navigation")
     try:
         link.write(bytes(range(256)))
         got = b""

@@ -643,12 +643,12 @@ bool bus_telemetry_mode_mode_is_in_phys_range(double value)
 
 bool bus_telemetry_mode_plan_source_is_in_range(uint8_t value)
 {
-    return (value <= 2u);
+    return (value <= 3u);
 }
 
 bool bus_telemetry_mode_plan_source_is_in_phys_range(double value)
 {
-    return ((value >= 0.0) && (value <= 2.0));
+    return ((value >= 0.0) && (value <= 3.0));
 }
 
 bool bus_telemetry_mode_rejected_is_in_range(uint8_t value)

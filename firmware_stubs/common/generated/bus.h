@@ -121,6 +121,7 @@ extern "C" {
 #define BUS_TELEMETRY_MODE_PLAN_SOURCE_NONE_CHOICE (0u)
 #define BUS_TELEMETRY_MODE_PLAN_SOURCE_CLOSED_FORM_CHOICE (1u)
 #define BUS_TELEMETRY_MODE_PLAN_SOURCE_OPTIMISER_CHOICE (2u)
+#define BUS_TELEMETRY_MODE_PLAN_SOURCE_ASIDE_CHOICE (3u)
 
 /* Frame Names. */
 #define BUS_ENGINE_1_COMMAND_NAME "ENGINE_1_COMMAND"
@@ -379,7 +380,7 @@ struct bus_telemetry_mode_t {
     uint8_t mode;
 
     /**
-     * Range: 0..2 (0..2 -)
+     * Range: 0..3 (0..3 -)
      * Scale: 1
      * Offset: 0
      */
