@@ -168,13 +168,15 @@ class Plugin:
     def __init__(self, bench: Bench, chosen: list[Mutant], jobs: int) -> None:
         self.bench, self.chosen, self.jobs = bench, chosen, jobs
         self.verdicts: list[Verdict] = []
+        self.broken = False
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Try the kernel as it is, then all mutants, several at a time; tell how far it is."""
         extension = self.bench.workshop.folder / "_kernel.so"
         self.bench.workshop.link(self.bench.objects, extension)
         if self.bench.try_tests(session, extension, "") != PASSED:
-            raise SystemExit("the tests fail on the kernel as it is: make test ARGS=tests/kernel")
+            self.broken = True
+            return True
         began = time.monotonic()
         global judge  # what a worker runs has to have a name
         judge = functools.partial(self.bench.judge, session)
@@ -203,8 +205,8 @@ def judge_all(bench: Bench, chosen: list[Mutant], jobs: int) -> list[Verdict]:
     plugin = Plugin(bench, chosen, jobs)
     files = [name for name in BATTERY if name not in LEFT_OUT]
     status = run_pytest(["-s", *left_out, *files, GOLDEN], [plugin])
-    if status != PASSED:
-        raise SystemExit(status)
+    if status != PASSED or plugin.broken:
+        raise SystemExit("the tests fail on the kernel as it is: make test ARGS=tests/kernel")
     return sorted(plugin.verdicts, key=lambda verdict: verdict.mutant)
 
 
