@@ -111,6 +111,14 @@ def hover_class() -> Flight:
     return Flight(config, pos=(10.0, 5.0, 2600.0), vel=(0.0, 0.0, -250.0)).land()
 
 
+def all_out() -> Flight:
+    """Every engine dies while braking: nothing is left but lift."""
+    flight = Flight(make_config(), pos=(15.0, 5.0, 3600.0))
+    for engine in flight.engines:
+        engine.dies_at_s = 8.5
+    return flight.land()
+
+
 def turned_over() -> Flight:
     """Tilted beyond use: the kernel gives up."""
     return Flight(make_config(), q=(0.7, 0.7141428, 0.0, 0.0)).land(2.0)
@@ -165,7 +173,7 @@ FLIGHTS: dict[str, Callable[[], Flight]] = {
     flight.__name__: flight
     for flight in (
         *(plain, aside, windy, optimised, optimised_loss, outer_out, centre_out, silent, weak_and_late),
-        *(never_lights, deaf, lost, crossed, crossed_optimised, hover_class, turned_over, stands),
+        *(never_lights, deaf, lost, crossed, crossed_optimised, hover_class, all_out, turned_over, stands),
         *(faulty_boards, noisy),
     )
 }

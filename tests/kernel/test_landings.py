@@ -150,6 +150,13 @@ def test_a_stage_that_lies_down_or_has_lost_its_way_is_given_up() -> None:
     assert lost.modes.index(ABORT) + 1 == newest + 201
 
 
+def test_a_stage_that_cannot_land_is_steered_beside_the_keep_out() -> None:
+    flight = flown("all_out")
+    assert flight.sources[-1] == 3
+    assert flight.miss_m > flight.config.keep_out_radius_m
+    assert flight.pos[0] > abs(flight.pos[1]), "on the side where it would have come down anyway"
+
+
 def test_a_board_that_cannot_be_armed_does_not_hold_up_the_others_for_long() -> None:
     def unarmed(flight: Flight) -> None:
         flight.run.input.engine[1].state = 0

@@ -709,3 +709,16 @@ def test_a_plan_that_cannot_be_posed_is_dropped_and_the_closed_form_flies() -> N
         assert desk.telemetry.plan_source in (0, 1)
     assert desk.telemetry.mode == BRAKING
     assert desk.telemetry.plan_age_s == 0.0
+
+
+def test_where_no_descent_can_be_posed_the_latest_ignition_stays_unknown() -> None:
+    desk = Desk(optimise=1)
+    for engine in desk.config.engine[0:3]:
+        engine.isp_vac_s = 1e9
+    desk.run = KernelRun(reference_kernel(), desk.config)
+    desk.out, desk.telemetry, desk.nav = desk.run.output, desk.run.output.telemetry, desk.run.input.nav
+    for _ in range(100):
+        desk.put(height_m=2600.0, vel=(0.0, 0.0, -250.0), force=(0.0, 0.0, G0))
+        desk.step()
+        assert not desk.telemetry.ignition_margin_known
+    assert desk.telemetry.mode == COAST
