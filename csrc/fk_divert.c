@@ -132,7 +132,7 @@ void fk_divert_update(fk_divert_t *d, const fk_if_config_t *c, const fk_nav_t *n
         const fall_t coasting = fall_on(c, nav, stage, &bare);
         d->steps += FK_PROFILE_STEPS;
         give_up(d, nav, &f);
-        if (coasting.reach_m > MUCH_MORE * f.reach_m) {
+        if (FK_ASIDE_TILT_BARE * coasting.reach_m > MUCH_MORE * FK_ASIDE_TILT * f.reach_m) {
             stop_all(c, engine);
         }
     }

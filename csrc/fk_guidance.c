@@ -30,7 +30,8 @@
 #define SPARE_GAIN 4.0
 #define TURN_RADPS 0.1
 #define ASIDE_TURN_RADPS 0.3
-#define ASIDE_TILT 2.0         /* of the tilt limit, where there is no landing to spoil */
+#define ASIDE_TILT_SLOW 2.5
+#define LIFT_MUCH 0.6          /* of thrust and drag */
 #define SLOW_MPS 5.0           /* below this the velocity is no direction to steer by */
 #define STIFFNESS_LEAST 0.3    /* of the larger of the two opposing forces */
 #define LATERAL_LIMIT_PART 0.5 /* of the vertical specific force */
@@ -354,6 +355,18 @@ static double tilt_for(const fk_stage_t *stage, const fk_divert_t *divert, doubl
                : 0.0;
 }
 
+/* How far beyond its limit the stage may tilt: where there is no landing to spoil, as far as lift does the work,
+ * or thrust is not yet undone by it. */
+static double tilt_factor(const fk_stage_t *stage, const fk_divert_t *divert, double thrust_n)
+{
+    const double lift = stage->normal_n_per_rad / fk_max(thrust_n + stage->axial_n, 1.0);
+    if (!divert->given_up) {
+        return 1.0;
+    }
+    return thrust_n > 1.0 ? FK_ASIDE_TILT + ASIDE_TILT_SLOW * fk_max(LIFT_MUCH - lift, 0.0)
+                          : FK_ASIDE_TILT_BARE;
+}
+
 /* Where the nose has to point so that thrust, drag and lift together give `force` (specific, pad axes). */
 static void point_nose(fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
                        const fk_stage_t *stage, const fk_divert_t *divert, double thrust_n,
@@ -368,8 +381,7 @@ static void point_nose(fk_demand_t *demand, const fk_if_config_t *c, const fk_na
     fk_copy(force, across);
     fk_add_scaled(-fk_dot(force, e), e, across);
     const double wanted = fk_norm(across);
-    const double limit =
-        fk_sin(fk_min(divert->given_up ? ASIDE_TILT * c->tilt_limit_rad : c->tilt_limit_rad, 1.0));
+    const double limit = fk_sin(fk_min(tilt_factor(stage, divert, thrust_n) * c->tilt_limit_rad, 1.0));
     const double tilt = fk_clamp(tilt_for(stage, divert, thrust_n, wanted), -limit, limit);
     fk_copy(e, demand->axis_pad);
     fk_add_scaled(wanted > 1e-9 ? tilt / wanted : 0.0, across, demand->axis_pad);

@@ -8,6 +8,11 @@
 #define FK_ATTITUDE_LEAD_S 0.9 /* commanded to flown attitude */
 #define FK_EXTRA_LAG_S 0.05    /* computer, bus and valve loop, on top of the engine's own lag */
 
+/* Tilt by which a stage that was given up is steered, in units of its limit: under thrust, which lift works
+ * against, and without. */
+#define FK_ASIDE_TILT 0.8
+#define FK_ASIDE_TILT_BARE 3.0
+
 /* fk_nav.c: accepts or rejects the navigation solution, smooths it, brings it to now. */
 void fk_nav_init(fk_nav_t *nav);
 void fk_nav_update(fk_nav_t *nav, double cm_z_m, const fk_if_input_t *in);
