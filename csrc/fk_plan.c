@@ -216,10 +216,12 @@ static void aim(fk_optimiser_t *o, const fk_if_config_t *c, double end_height_m)
     double widest = sqrt(pos[0] * pos[0] + pos[1] * pos[1]) / fk_max(p->pos_m[2], 1.0);
     for (int32_t k = 0; k < FK_PROFILE_STEPS; k++) {
         const double left = fk_max(p->final_time_s - FK_ATTITUDE_LEAD_S - ((double)k + 0.5) * dt, AIM_TIME_S);
-        double at[3];
+        double at[3] = {0.0, 0.0, 0.0};
         double unused[3];
         double accel[2];
-        planned(o, o->start_s + (double)(k + 1) * dt, at, unused, unused);
+        if (o->flown.valid) {
+            planned(o, o->start_s + (double)(k + 1) * dt, at, unused, unused);
+        }
         for (int32_t i = 0; i < 2; i++) {
             accel[i] = -12.0 * pos[i] / (left * left) - 6.0 * vel[i] / left;
             vel[i] += dt * accel[i];

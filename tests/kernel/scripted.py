@@ -113,7 +113,7 @@ def hover_class() -> Flight:
 
 def all_out() -> Flight:
     """Every engine dies while braking: nothing is left but lift."""
-    flight = Flight(make_config(), pos=(15.0, 5.0, 3600.0))
+    flight = Flight(make_config(), pos=(100.0, 30.0, 3600.0))
     for engine in flight.engines:
         engine.dies_at_s = 8.5
     return flight.land()
