@@ -217,9 +217,9 @@ static void aim(fk_optimiser_t *o, const fk_if_config_t *c, double end_height_m)
     for (int32_t k = 0; k < FK_PROFILE_STEPS; k++) {
         const double left = fk_max(p->final_time_s - FK_ATTITUDE_LEAD_S - ((double)k + 0.5) * dt, AIM_TIME_S);
         double at[3] = {0.0, 0.0, 0.0};
-        double unused[3];
         double accel[2];
         if (o->flown.valid) {
+            double unused[3];
             planned(o, o->start_s + (double)(k + 1) * dt, at, unused, unused);
         }
         for (int32_t i = 0; i < 2; i++) {

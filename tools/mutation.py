@@ -280,7 +280,8 @@ def main() -> int:
     sys.path.insert(0, str(ROOT))
     chosen = all_mutants(arguments.files)
     if arguments.sample is not None and arguments.sample < len(chosen):
-        chosen = random.Random(arguments.seed).sample(chosen, arguments.sample)
+        random.Random(arguments.seed).shuffle(chosen)  # a larger sample holds the smaller one
+        chosen = chosen[: arguments.sample]
     with tempfile.TemporaryDirectory(prefix="kernel-mutants-") as folder:
         figures = report(judge_all(Bench(Path(folder)), chosen, arguments.jobs))
     show(figures, arguments.survivors)

@@ -119,6 +119,20 @@ def all_out() -> Flight:
     return flight.land()
 
 
+def two_out_early() -> Flight:
+    """Both outer engines die at full speed: lift reaches further without the last one."""
+    flight = Flight(make_config(), pos=(60.0, 20.0, 2600.0))
+    flight.engines[1].dies_at_s = flight.engines[2].dies_at_s = 7.0
+    return flight.land()
+
+
+def two_out() -> Flight:
+    """Both outer engines die later: the last one brakes on, beside the keep-out."""
+    flight = Flight(make_config(), pos=(60.0, 20.0, 2600.0))
+    flight.engines[1].dies_at_s = flight.engines[2].dies_at_s = 8.0
+    return flight.land()
+
+
 def turned_over() -> Flight:
     """Tilted beyond use: the kernel gives up."""
     return Flight(make_config(), q=(0.7, 0.7141428, 0.0, 0.0)).land(2.0)
@@ -173,7 +187,19 @@ FLIGHTS: dict[str, Callable[[], Flight]] = {
     flight.__name__: flight
     for flight in (
         *(plain, aside, windy, optimised, optimised_loss, outer_out, centre_out, silent, weak_and_late),
-        *(never_lights, deaf, lost, crossed, crossed_optimised, hover_class, all_out, turned_over, stands),
+        *(
+            never_lights,
+            deaf,
+            lost,
+            crossed,
+            crossed_optimised,
+            hover_class,
+            all_out,
+            two_out_early,
+            two_out,
+            turned_over,
+            stands,
+        ),
         *(faulty_boards, noisy),
     )
 }

@@ -158,6 +158,15 @@ def test_a_stage_that_cannot_land_is_given_up_and_held_away_from_the_pad() -> No
     assert abs(flight.vel[0]) < 5.0
 
 
+@pytest.mark.parametrize(("name", "burning"), [("two_out_early", False), ("two_out", True)])
+def test_a_stage_that_cannot_land_comes_down_beside_the_keep_out(name: str, burning: bool) -> None:
+    flight = flown(name)
+    assert flight.sources[-1] == 3
+    assert flight.miss_m > flight.config.keep_out_radius_m
+    shares = flight.shares[flight.sources.index(3) + 10]
+    assert shares == [burning, 0, 0]
+
+
 def test_a_board_that_cannot_be_armed_does_not_hold_up_the_others_for_long() -> None:
     def unarmed(flight: Flight) -> None:
         flight.run.input.engine[1].state = 0
