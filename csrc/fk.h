@@ -93,6 +93,8 @@ typedef struct {
     double land_throttle;     /* planned for the finish */
     double finish_decel_mps2; /* net deceleration that this gives */
     double land_accel_mps2;   /* net deceleration flown in the finish */
+    double slope_m;         /* height of the planned descent by throttle */
+    int32_t slope_frames;   /* for which it still holds */
     double time_to_go_s;
     double time_to_finish_s; /* to the start of the finish */
     double lift_area_m2; /* normal force by dynamic pressure, each radian of tilt, while the engines burn */
@@ -148,6 +150,7 @@ typedef struct {
     double late_s;  /* one found too late */
     double probe_s; /* the one looked at */
     double latest_s;
+    double answered_s; /* when the last probe was */
     double throttle; /* of the probe's descent */
     double final_time_s;
     int32_t begun;
@@ -162,7 +165,8 @@ typedef struct {
     double aside[2];   /* unit vector from the pad to where it shall come down, east and north */
     double accel_mps2; /* that this takes */
     int32_t given_up;  /* latched */
-    int32_t frames;    /* for which the forecast has been that it hits the ground */
+    int32_t bad;       /* forecasts in a row by which it hits the ground */
+    int32_t wait;      /* frames to the next one */
     int32_t steps;     /* of the forecast, in this frame */
 } fk_divert_t;
 

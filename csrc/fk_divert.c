@@ -1,6 +1,6 @@
 /* Whether the stage can still land, and where to let it come down where it cannot.
  *
- * In each frame the fall is flown forward on all the thrust that is left.  Where that meets the ground too fast for
+ * Every few frames the fall is flown forward on all the thrust that is left.  Where that meets the ground too fast for
  * a while, the stage is given up for good: it steers for a point beside the keep-out, on that side of the pad to
  * which it would come down anyway.  It goes on braking, unless that takes more from the reach than it gives:
  * at speed, lift works against the thrust of a tilted stage. */
@@ -11,7 +11,8 @@
 
 #define TOO_FAST_MPS 5.0 /* into the ground; with some trust in the forecast for each metre that is left: */
 #define TOO_FAST_PER_M 0.02
-#define GIVEN_UP_FRAMES 20
+#define EVERY_FRAMES 4        /* from forecast to forecast */
+#define GIVEN_UP_AFTER 5      /* bad ones in a row */
 #define CLEARANCE_M 30.0 /* beyond the keep-out */
 #define SPAN 1.7         /* of a fall, in units of height over speed */
 #define SLOWEST_MPS 5.0
@@ -119,15 +120,16 @@ void fk_divert_update(fk_divert_t *d, const fk_if_config_t *c, const fk_nav_t *n
 {
     d->steps = 0;
     if (!nav->known || modes->mode == FK_IF_COAST || modes->mode == FK_IF_TOUCHDOWN
-        || modes->mode == FK_IF_SHUTDOWN_DONE) {
+        || modes->mode == FK_IF_SHUTDOWN_DONE || d->wait-- > 0) {
         return;
     }
+    d->wait = EVERY_FRAMES - 1;
     const forces_t burning = forces_on(c, stage, engine, modes);
     const fall_t f = fall_on(c, nav, stage, &burning);
     const double too_fast = TOO_FAST_MPS + TOO_FAST_PER_M * fk_max(nav->height_m, 0.0);
     d->steps = FK_PROFILE_STEPS;
-    d->frames = f.height_m <= 0.0 && f.sink_mps > too_fast ? d->frames + 1 : 0;
-    if (!d->given_up && d->frames >= GIVEN_UP_FRAMES) {
+    d->bad = f.height_m <= 0.0 && f.sink_mps > too_fast ? d->bad + 1 : 0;
+    if (!d->given_up && d->bad >= GIVEN_UP_AFTER) {
         const forces_t bare = without_thrust(&burning, stage);
         const fall_t coasting = fall_on(c, nav, stage, &bare);
         d->steps += FK_PROFILE_STEPS;

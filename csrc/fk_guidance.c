@@ -16,6 +16,7 @@
 #define LATERAL_TIME_MIN_S 8.0
 #define LATERAL_FORCE_MPS2 14.0
 #define NEWTON_PROBE 0.02
+#define SLOPE_FRAMES 4 /* for which a slope is kept */
 #define NEWTON_STEP 0.05
 #define END_HEIGHT_M 0.15 /* the finish aims at the touchdown speed this high */
 #define END_HEIGHT_STRONG_M 0.08
@@ -215,9 +216,12 @@ static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stag
     plan_finish(plan, c, land);
     const double u = plan->brake_throttle;
     const profile_t at = whole_descent(plan, c, brake, land, u, v);
-    const profile_t beside = whole_descent(plan, c, brake, land, u + NEWTON_PROBE, v);
-    const double slope = fk_min((beside.height_m - at.height_m) / NEWTON_PROBE, -1.0);
-    const double step = fk_clamp((height - at.height_m) / slope, -NEWTON_STEP, NEWTON_STEP);
+    if (plan->slope_frames-- <= 0) {
+        const profile_t beside = whole_descent(plan, c, brake, land, u + NEWTON_PROBE, v);
+        plan->slope_m = fk_min((beside.height_m - at.height_m) / NEWTON_PROBE, -1.0);
+        plan->slope_frames = SLOPE_FRAMES;
+    }
+    const double step = fk_clamp((height - at.height_m) / plan->slope_m, -NEWTON_STEP, NEWTON_STEP);
     plan->brake_throttle = fk_clamp(u + step, brake->floor, 1.0);
     plan->flown_throttle = sparing_throttle(plan, c, brake);
     plan->time_to_go_s = at.time_s;

@@ -15,6 +15,7 @@
 #define PROBE_TILT_RAD 0.35 /* of a probe's plan */
 #define CLOSE_ENOUGH_S 0.1  /* width of the bracket */
 #define REOPENED_S 1.0      /* to either side of the latest known time */
+#define FOLLOW_EVERY_S 0.15   /* from probe to probe, once the latest time is known */
 #define NEWTON_FRAMES 8     /* spent on a throttle */
 #define NEWTON_DONE_M 2.0
 #define NEWTON_PROBE 0.02
@@ -170,8 +171,9 @@ static void next_probe(fk_ignition_t *g)
     g->solving = 0;
 }
 
-static void answer(fk_ignition_t *g, int32_t landable)
+static void answer(fk_ignition_t *g, double now_s, int32_t landable)
 {
+    g->answered_s = now_s;
     if (landable) {
         g->early_s = g->probe_s;
     } else {
@@ -204,11 +206,11 @@ static void prepare(fk_ignition_t *g, fk_optimiser_t *o, const fk_if_config_t *c
     const double left = refine(g, c, plan, &s, &light);
     g->frames++;
     if (light.height_m < 1.0 || (g->throttle > THROTTLE_MOST && left < 0.0)) {
-        answer(g, 0);
+        answer(g, now_s, 0);
     } else if (left * left < NEWTON_DONE_M * NEWTON_DONE_M || g->frames > NEWTON_FRAMES) {
         pose(g, &o->problem, c, nav, stage, plan, &s, &light, now_s);
         if (fk_problem_scale(&o->program, &o->problem, 0) != 0) {
-            answer(g, 0);
+            answer(g, now_s, 0);
             return;
         }
         fk_socp_init(&o->socp, &o->program);
@@ -233,16 +235,19 @@ void fk_ignition_update(fk_ignition_t *g, fk_optimiser_t *o, const fk_if_config_
         return;
     }
     keep_bracket(g, nav, now_s);
+    plan->margin_known = g->known;
+    plan->margin_s = g->latest_s - now_s;
+    if (g->known && !g->solving && now_s - g->answered_s < FOLLOW_EVERY_S) {
+        return;
+    }
     if (g->solving) {
         const int32_t before = o->socp.iterations;
         const int32_t status = fk_socp_iterate(&o->socp, FK_PLAN_ITERATIONS);
         o->iterations = o->socp.iterations - before;
         if (status != FK_SOCP_RUNNING) {
-            answer(g, status == FK_SOCP_OPTIMAL);
+            answer(g, now_s, status == FK_SOCP_OPTIMAL);
         }
     } else {
         prepare(g, o, c, nav, stage, engine, plan, now_s);
     }
-    plan->margin_known = g->known;
-    plan->margin_s = g->latest_s - now_s;
 }

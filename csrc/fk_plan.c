@@ -165,13 +165,15 @@ static double floor_of(const fk_if_engine_config_t *e)
 
 /* Bounds about the closed form's throttle: at a given final time the propellant hardly depends on how thrust
  * is spread over it, and left alone the optimum would run from bound to bound.  Within the planning band while
- * braking; in the last phase, and where the narrow bounds are out of reach, within what the engines can. */
+ * braking, as long as the closed form is; in the last phase, and where the narrow bounds are out of reach, within what the engines can. */
 static void thrust_bounds(const fk_optimiser_t *o, const fk_if_config_t *c, int32_t landing, double full,
                           double throttle, double t, double *least, double *most)
 {
     const int32_t wide = o->relaxed > 1;
-    const double low = wide || landing ? floor_of(&c->engine[0]) : c->throttle_plan_low;
-    const double high = wide || landing ? 1.0 : c->throttle_plan_high;
+    const int32_t inside =
+        throttle > c->throttle_plan_low + 0.5 * BAND && throttle < c->throttle_plan_high - 0.5 * BAND;
+    const double low = wide || landing || !inside ? floor_of(&c->engine[0]) : c->throttle_plan_low;
+    const double high = wide || landing || !inside ? 1.0 : c->throttle_plan_high;
     const double room = wide ? 1.0 : BAND * fk_min(1.0, (t + BAND_AT_FIRST_S) / BAND_WHOLE_S);
     *least = full * fk_clamp(throttle - room, low, high - 0.01);
     *most = full * fk_clamp(throttle + room, low + 0.01, high);
@@ -268,6 +270,7 @@ static double time_ahead(const fk_if_config_t *c, const fk_plan_t *plan)
 /* Times and throttles of the vertical motion that the plan keeps close to. */
 typedef struct {
     double final_time_s, finish_s, first_throttle, brake_throttle, land_throttle;
+    double drag_throttle; /* what drag takes off the last at the start of the last phase */
 } outline_t;
 
 /* Of the closed form; in the last phase a constant deceleration from the predicted state. */
@@ -276,8 +279,11 @@ static outline_t outline_of(const fk_optimiser_t *o, const fk_if_config_t *c, co
 {
     outline_t t = {plan->time_to_go_s + plan->to_light_s - ahead
                        - plan->end_height_m / c->touchdown_speed_mps,
-                   plan->time_to_finish_s + plan->to_light_s - ahead, plan->flown_throttle,
-                   plan->brake_throttle, plan->land_throttle};
+                   plan->time_to_finish_s + plan->to_light_s - ahead,
+                   plan->flown_throttle,
+                   plan->brake_throttle,
+                   plan->land_throttle,
+                   0.0};
     if (modes->mode == FK_IF_TERMINAL) {
         const double v0 = c->touchdown_speed_mps;
         const double v = fk_max(-o->problem.vel_mps[2], v0);
@@ -286,6 +292,7 @@ static outline_t outline_of(const fk_optimiser_t *o, const fk_if_config_t *c, co
         t.final_time_s = 2.0 * height / (v + v0);
         t.finish_s = 0.0;
         t.land_throttle = stage->mass_kg * (accel + FK_G0) / fk_max(full_n, 1.0);
+        t.drag_throttle = stage->axial_n / fk_max(full_n, 1.0);
     }
     return t;
 }
@@ -321,7 +328,8 @@ static void pose(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *nav
         const double part = t / p->final_time_s;
         const double mass = stage->mass_kg + part * (plan->final_mass_kg - stage->mass_kg);
         const int32_t last = t + 0.5 * step >= line.finish_s;
-        const double throttle = last ? line.land_throttle : throttle_at(&line, t);
+        const double landing = line.land_throttle - (1.0 - part) * (1.0 - part) * line.drag_throttle;
+        const double throttle = last ? landing : throttle_at(&line, t);
         thrust_bounds(o, c, modes->mode == FK_IF_TERMINAL, full[last], throttle, t, &p->thrust_min_n[k],
                       &p->thrust_max_n[k]);
         if (!last && t > SPARING_S) {

@@ -127,6 +127,13 @@ CHECKS = (
         lambda: _own("plant_check_doc.py", "--check"),
     ),
     Check(
+        "loop-doc",
+        "docs/KERNEL.md's margins in step",
+        "python3",
+        "",
+        lambda: _own("loop_margins.py", "--check"),
+    ),
+    Check(
         "c-format",
         "clang-format",
         "clang-format",

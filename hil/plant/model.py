@@ -180,6 +180,10 @@ class BoosterPlant:
             gust_start(self._constants[0], self._body[0], self._gusts.standard_normal(5))
         write_truth(self._constants, self._body, self._chain, self._truth, self._truth_int)
 
+    def records(self) -> tuple[Any, Any]:
+        """Return copies of the core's constants and of the body (layout.py), for analysis."""
+        return self._constants.copy()[0], self._body.copy()[0]
+
     @property
     def at_rest(self) -> bool:
         """True when the flight has ended: the booster stands, lies or is destroyed."""
