@@ -142,6 +142,17 @@ def test_numbers_that_overflow_on_the_way_fail_at_once(hold: Hold) -> None:
     assert np.isfinite(found.pos_m).all()
 
 
+@pytest.mark.parametrize("time_s", [5.0, 22.0])
+@pytest.mark.parametrize("hold", ["foh", "zoh"])
+def test_thrust_that_may_only_point_up_never_reaches_a_pad_beside(time_s: float, hold: Hold) -> None:
+    """A cone without an inside: it is out of reach or not to be computed, never said to be solved."""
+    for nodes in (4, 30, 60):
+        found = solve_descent(replace(BOOSTER, pointing_deg=0.0), nodes=nodes, final_time_s=time_s, hold=hold)
+        assert found.status in ("infeasible", "failed")
+        assert np.isfinite(found.pos_m).all()
+        assert np.isfinite(found.thrust_n).all()
+
+
 @pytest.mark.parametrize("nodes", [4, 10, 30])
 @pytest.mark.parametrize("hold", ["foh", "zoh"])
 def test_coasting_to_the_aim_costs_nothing(nodes: int, hold: Hold) -> None:
