@@ -11,6 +11,7 @@ from tests.kernel.flight import (
     ABORT,
     ARM,
     BRAKING,
+    CLUSTER,
     COAST,
     CROSS,
     DONE,
@@ -230,6 +231,18 @@ def test_a_flight_from_a_quarter_turn_away_is_the_flight_turned(optimise: int) -
     one.engines[1].dies_at_s = other.engines[2].dies_at_s = 9.0
     land_together(one, other)
     assert (*other.pos, *other.vel, *other.axis) == pytest.approx(turned(one, True), abs=APART[optimise])
+
+
+@pytest.mark.parametrize("dead", [None, 0, 1])
+def test_the_order_of_the_engines_does_not_matter(dead: int | None) -> None:
+    """The centre one last instead of first."""
+    one = Flight(make_config(brake_throttle=0.6), **ASIDE)
+    other = Flight(make_config((*CLUSTER[1:], CLUSTER[0]), brake_throttle=0.6), **ASIDE)
+    if dead is not None:
+        one.engines[dead].dies_at_s = other.engines[(dead - 1) % 3].dies_at_s = 7.5
+    land_together(one, other)
+    assert (*other.pos, *other.vel, *other.axis) == pytest.approx((*one.pos, *one.vel, *one.axis), abs=1e-6)
+    assert [c.request for c in other.commands] == [one.commands[i].request for i in (1, 2, 0)]
 
 
 def test_a_flight_from_a_standstill_of_the_clock_elsewhere_is_the_same() -> None:
