@@ -17,7 +17,7 @@ BENCH ?= rungs plant_peers descent
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test emulated nightly check format cov kernel-cov mutation bench clean
+.PHONY: help run test emulated socketcan nightly check format cov kernel-cov mutation bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,15 +26,18 @@ run: $(RUN_STAMP) ## Build everything and fly one landing on virtual boards (RIG
 	$(VENV)/bin/hil run $(RIG) --case $(CASE) $(ARGS)
 
 test: $(DEV_STAMP) ## Run the tests (ARGS= goes to pytest)
-	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not nightly" $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not nightly and not socketcan" $(ARGS)
 
 emulated: $(DEV_STAMP) ## Fly a landing on Cortex-M7 boards in QEMU, and run their tests (CASE=, ARGS=)
 	@$(PY) tools/machine.py --emulated || { [ $$? -eq 3 ]; exit; }; \
 	$(VENV)/bin/hil run rigs/emulated.toml --case $(CASE) && \
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "emulated and not nightly" $(ARGS)
 
-nightly: $(DEV_STAMP) ## Run all tests, those that take long included
-	$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+socketcan: $(DEV_STAMP) ## Run the tests on a real vcan: of this kernel, else of User-Mode Linux (ARGS=)
+	$(PY) tools/socketcan.py $(PY) -m pytest -m "socketcan and not nightly" tests/seams tests/socketcan $(ARGS)
+
+nightly: $(DEV_STAMP) ## Run all tests, those that take long included; those on a vcan are `make socketcan`'s
+	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not socketcan" $(ARGS)
 
 check: $(DEV_STAMP) ## Lint, types, walls, C rules, format and function sizes (ARGS= names single checks)
 	$(PY) tools/check.py $(ARGS)
@@ -43,7 +46,7 @@ format: $(DEV_STAMP) ## Format Python and C in place
 	$(PY) tools/check.py --fix
 
 cov: $(DEV_STAMP) ## Run the tests with coverage; the pages lie in htmlcov/
-	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not nightly" --cov --cov-report=term --cov-report=html $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not nightly and not socketcan" --cov --cov-report=term --cov-report=html $(ARGS)
 
 kernel-cov: $(DEV_STAMP) ## Line and branch coverage of the kernel's C by tests that see only its headers
 	$(PY) tools/kernel_coverage.py $(ARGS)

@@ -10,49 +10,6 @@
 static_assert(FK_WORK_BOUND <= FK_IF_MOST_WORK, "more work than telemetry carries");
 static_assert(sizeof(fk_t) <= FK_STATE_BYTES_MAX, "fk_t has outgrown its stated bound");
 
-static int32_t positive(double x)
-{
-    return x > 0.0 && x < 1e12;
-}
-
-static int32_t engine_usable(const fk_if_engine_config_t *e)
-{
-    return positive(e->thrust_sl_n) && e->thrust_vac_n >= e->thrust_sl_n && positive(e->isp_vac_s)
-           && positive(e->chamber_pa) && positive(e->thrust_lag_s) && e->throttle_floor > 0.0
-           && e->throttle_floor <= 1.0 && e->gimbal_limit_rad >= 0.0 && e->gimbal_limit_rad < 1.0
-           && e->start_s >= 0.0 && fk_all_finite(e->pos_body_m, 2);
-}
-
-static int32_t usable(const fk_if_config_t *c)
-{
-    const double must_be_positive[] = {c->frame_s,
-                                       c->dry_mass_kg,
-                                       c->inertia_transverse_kgm2,
-                                       c->inertia_axial_kgm2,
-                                       c->touchdown_speed_mps,
-                                       c->soft_finish_height_m,
-                                       c->brake_throttle,
-                                       c->land_throttle,
-                                       c->tilt_limit_rad,
-                                       c->ref_area_m2};
-    if (c->engine_count < 1 || c->engine_count > FK_ENGINES || c->aero_points < 1
-        || c->aero_points > FK_IF_AERO_POINTS || !(c->mass_kg >= c->dry_mass_kg) || c->tilt_limit_rad > 1.5) {
-        return 0;
-    }
-    for (size_t i = 0; i < sizeof must_be_positive / sizeof must_be_positive[0]; i++) {
-        if (!positive(must_be_positive[i])) {
-            return 0;
-        }
-    }
-    for (int32_t i = 0; i < c->engine_count; i++) {
-        if (!engine_usable(&c->engine[i])) {
-            return 0;
-        }
-    }
-    return fk_all_finite(c->aero_axial, c->aero_points)
-           && fk_all_finite(c->aero_normal_slope, c->aero_points);
-}
-
 int32_t fk_init(fk_t *fk, const fk_if_config_t *config)
 {
     if (config->version != FK_IF_VERSION) {
@@ -61,7 +18,7 @@ int32_t fk_init(fk_t *fk, const fk_if_config_t *config)
     if (config->size != sizeof *config) {
         return 2;
     }
-    if (!usable(config)) {
+    if (!fk_config_usable(config)) {
         return 3;
     }
     memset(fk, 0, sizeof *fk);

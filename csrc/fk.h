@@ -93,8 +93,8 @@ typedef struct {
     double land_throttle;     /* planned for the finish */
     double finish_decel_mps2; /* net deceleration that this gives */
     double land_accel_mps2;   /* net deceleration flown in the finish */
-    double slope_m;         /* height of the planned descent by throttle */
-    int32_t slope_frames;   /* for which it still holds */
+    double slope_m;           /* height of the planned descent by throttle */
+    int32_t slope_frames;     /* for which it still holds */
     double time_to_go_s;
     double time_to_finish_s; /* to the start of the finish */
     double lift_area_m2; /* normal force by dynamic pressure, each radian of tilt, while the engines burn */
@@ -151,7 +151,7 @@ typedef struct {
     double probe_s; /* the one looked at */
     double latest_s;
     double answered_s; /* when the last probe was */
-    double throttle; /* of the probe's descent */
+    double throttle;   /* of the probe's descent */
     double final_time_s;
     int32_t begun;
     int32_t known; /* latest_s holds */

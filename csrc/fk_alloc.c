@@ -67,7 +67,7 @@ static void set_thrust(fk_if_output_t *out, const fk_if_config_t *c, const fk_st
         const double part = rated > 0.0 ? c->engine[i].thrust_sl_n * e->efficiency / rated : 0.0;
         command->request = request_for(e, modes, i);
         command->failed = e->failed;
-        command->share = modes->share[i];
+        command->share = modes->share[i] && command->request != FK_IF_REQUEST_SHUTDOWN;
         command->ox_valve_cmd = valve_command(c, stage, e, i, command->request, part * demand->thrust_n);
         command->fuel_valve_cmd = command->ox_valve_cmd;
     }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#define LEAST 1e-150       /* of what is divided by */
 #define NEAR_BOUNDARY 1e-3 /* a first point nearer to it than this is moved inside */
 
 /* One cone's vector. */
@@ -53,14 +54,12 @@ void fk_cone_unit(fk_cone_t *c)
 }
 
 /* How far x is outside its cones; negative inside. */
-static double outside(const fk_cone_t *c, const double *x, const double line[FK_LINES])
+static double outside(const fk_cone_t *c, double x[4][FK_CONES], const double line[FK_LINES])
 {
     double worst = -1e300;
     for (int32_t i = 0; i < c->cones; i++) {
-        const double *y = x + i;
-        const double norm = sqrt(y[FK_CONES] * y[FK_CONES] + y[2 * FK_CONES] * y[2 * FK_CONES]
-                                 + y[3 * FK_CONES] * y[3 * FK_CONES]);
-        worst = norm - y[0] > worst ? norm - y[0] : worst;
+        const double norm = sqrt(x[1][i] * x[1][i] + x[2][i] * x[2][i] + x[3][i] * x[3][i]);
+        worst = norm - x[0][i] > worst ? norm - x[0][i] : worst;
     }
     for (int32_t i = 0; i < c->lines; i++) {
         worst = -line[i] > worst ? -line[i] : worst;
@@ -70,7 +69,7 @@ static double outside(const fk_cone_t *c, const double *x, const double line[FK_
 
 /* Moves x along the unit element if need be: Vandenberghe, The CVXOPT linear and quadratic cone program
  * solvers, 2010, section 5.3. Returns by how much. */
-static double enter(const fk_cone_t *c, double *x, double line[FK_LINES])
+static double enter(const fk_cone_t *c, double x[4][FK_CONES], double line[FK_LINES])
 {
     const double worst = outside(c, x, line);
     if (worst < -NEAR_BOUNDARY) {
@@ -78,7 +77,7 @@ static double enter(const fk_cone_t *c, double *x, double line[FK_LINES])
     }
     const double by = 1.0 + worst;
     for (int32_t i = 0; i < c->cones; i++) {
-        x[i] += by;
+        x[0][i] += by;
     }
     for (int32_t i = 0; i < c->lines; i++) {
         line[i] += by;
@@ -90,7 +89,7 @@ double fk_cone_enter_primal(fk_cone_t *c)
 {
     memcpy(c->s, c->d, sizeof c->s);
     memcpy(c->line_s, c->line_d, sizeof c->line_s);
-    return enter(c, c->s[0], c->line_s);
+    return enter(c, c->s, c->line_s);
 }
 
 double fk_cone_enter_dual(fk_cone_t *c)
@@ -103,7 +102,33 @@ double fk_cone_enter_dual(fk_cone_t *c)
     for (int32_t i = 0; i < c->lines; i++) {
         c->line_z[i] = -c->line_d[i];
     }
-    return enter(c, c->z[0], c->line_z);
+    return enter(c, c->z, c->line_z);
+}
+
+/* Products with themselves, s'Js and z'Jz, and the root of their product. */
+static inline void measure_cones(fk_cone_t *c, int32_t from, int32_t to, int32_t wide)
+{
+    for (int32_t i = from; i < to; i++) {
+        const quad_t s = LOAD(c->s, i, wide);
+        const quad_t z = LOAD(c->z, i, wide);
+        c->sum[0][i] = s.a * s.a - rest(s, s);
+        c->sum[1][i] = z.a * z.a - rest(z, z);
+        c->det[i] = sqrt(c->sum[0][i] * c->sum[1][i]);
+    }
+}
+
+/* 1 when all s and z are inside their cones, far enough for every quotient of the scaling to exist. */
+static int32_t all_inside(const fk_cone_t *c)
+{
+    int32_t inside = 1;
+    for (int32_t i = 0; i < c->cones; i++) {
+        inside &= c->s[0][i] > 0.0 && c->z[0][i] > 0.0 && c->sum[0][i] > 0.0 && c->sum[1][i] > 0.0
+                  && c->det[i] > LEAST;
+    }
+    for (int32_t i = 0; i < c->lines; i++) {
+        inside &= c->line_s[i] > LEAST && c->line_z[i] > LEAST;
+    }
+    return inside;
 }
 
 /* Nesterov-Todd scaling: ECOS 2013 eqs. (7)-(9), the roots gathered. */
@@ -112,10 +137,8 @@ static inline void scale_cones(fk_cone_t *c, int32_t from, int32_t to, int32_t w
     for (int32_t i = from; i < to; i++) {
         const quad_t s = LOAD(c->s, i, wide);
         const quad_t z = LOAD(c->z, i, wide);
-        const double s_det = s.a * s.a - rest(s, s);
-        const double z_det = z.a * z.a - rest(z, z);
-        const double det = sqrt(s_det * z_det);
-        const double ratio = det / s_det; /* 1 / eta^2 */
+        const double det = c->det[i];
+        const double ratio = det / c->sum[0][i]; /* 1 / eta^2 */
         const double size = 1.0 / sqrt(2.0 * ratio * (det + s.a * z.a + rest(s, z)));
         const quad_t w = {size * (ratio * s.a + z.a), size * (ratio * s.b - z.b), size * (ratio * s.c - z.c),
                           size * (ratio * s.d - z.d)};
@@ -123,10 +146,7 @@ static inline void scale_cones(fk_cone_t *c, int32_t from, int32_t to, int32_t w
         c->inv_w[i] = 1.0 / (1.0 + w.a);
         c->inv_eta2[i] = ratio;
         c->inv_eta[i] = sqrt(ratio);
-        c->det[i] = det;
         c->inv_det[i] = 1.0 / det;
-        c->sum[0][i] = s_det;
-        c->sum[1][i] = z_det;
     }
     for (int32_t i = from; i < to; i++) {
         const quad_t lambda = unscale(c, i, wide, LOAD(c->s, i, wide));
@@ -136,21 +156,19 @@ static inline void scale_cones(fk_cone_t *c, int32_t from, int32_t to, int32_t w
 
 int32_t fk_cone_scale(fk_cone_t *c)
 {
-    int32_t inside = 1;
+    measure_cones(c, 0, c->wide, 1);
+    measure_cones(c, c->wide, c->cones, 0);
+    if (!all_inside(c)) {
+        return 1;
+    }
     scale_cones(c, 0, c->wide, 1);
     scale_cones(c, c->wide, c->cones, 0);
-    for (int32_t i = 0; i < c->cones; i++) {
-        inside &= c->s[0][i] > 0.0 && c->z[0][i] > 0.0 && c->sum[0][i] > 0.0 && c->sum[1][i] > 0.0;
-    }
     for (int32_t i = 0; i < c->lines; i++) {
         const double inverse = 1.0 / c->line_s[i];
         c->line_inv[i] = inverse;
         c->line_w[i] = c->line_z[i] * inverse;
     }
-    for (int32_t i = 0; i < c->lines; i++) {
-        inside &= c->line_s[i] > 0.0 && c->line_z[i] > 0.0;
-    }
-    return !inside;
+    return 0;
 }
 
 static inline double gap_of(const fk_cone_t *c, int32_t from, int32_t to, int32_t wide)

@@ -11,8 +11,8 @@
 
 #define TOO_FAST_MPS 5.0 /* into the ground; with some trust in the forecast for each metre that is left: */
 #define TOO_FAST_PER_M 0.02
-#define EVERY_FRAMES 4        /* from forecast to forecast */
-#define GIVEN_UP_AFTER 5      /* bad ones in a row */
+#define EVERY_FRAMES 4   /* from forecast to forecast */
+#define GIVEN_UP_AFTER 5 /* bad ones in a row */
 #define CLEARANCE_M 30.0 /* beyond the keep-out */
 #define SPAN 1.7         /* of a fall, in units of height over speed */
 #define SLOWEST_MPS 5.0

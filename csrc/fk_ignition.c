@@ -15,7 +15,7 @@
 #define PROBE_TILT_RAD 0.35 /* of a probe's plan */
 #define CLOSE_ENOUGH_S 0.1  /* width of the bracket */
 #define REOPENED_S 1.0      /* to either side of the latest known time */
-#define FOLLOW_EVERY_S 0.15   /* from probe to probe, once the latest time is known */
+#define FOLLOW_EVERY_S 0.15 /* from probe to probe, once the latest time is known */
 #define NEWTON_FRAMES 8     /* spent on a throttle */
 #define NEWTON_DONE_M 2.0
 #define NEWTON_PROBE 0.02

@@ -253,13 +253,15 @@ static void eliminate_determined(fk_ldl_t *f, int32_t k, fk_block_t *m, const do
     memset(f->lower[k], 0, sizeof f->lower[k]);
 }
 
-/* By cofactors; the matrix is well scaled where it is used. */
+/* By cofactors; the matrix is well scaled where it is used. A singular one gives a step that is not finite, which
+ * ends the solve. */
 static void invert3(const double m[6], double out[6])
 {
     const double c0 = m[3] * m[5] - m[4] * m[4];
     const double c1 = m[2] * m[4] - m[1] * m[5];
     const double c2 = m[1] * m[4] - m[2] * m[3];
-    const double inverse = 1.0 / (m[0] * c0 + m[1] * c1 + m[2] * c2);
+    const double det = m[0] * c0 + m[1] * c1 + m[2] * c2;
+    const double inverse = fabs(det) > 0.0 ? 1.0 / det : (double)INFINITY;
     out[0] = c0 * inverse;
     out[1] = c1 * inverse;
     out[2] = c2 * inverse;

@@ -181,22 +181,22 @@ void fk_add_scaled(double s, const double a[3], double out[3])
     }
 }
 
-void fk_rotate(const double q[4], const double v[3], double out[3])
+void fk_rotate(const double q[4], const double v_body[3], double v_pad[3])
 {
     double t[3];
     double u[3];
-    fk_cross(&q[1], v, t);
+    fk_cross(&q[1], v_body, t);
     fk_scale(2.0, t, t);
     fk_cross(&q[1], t, u);
     for (int32_t i = 0; i < 3; i++) {
-        out[i] = v[i] + q[0] * t[i] + u[i];
+        v_pad[i] = v_body[i] + q[0] * t[i] + u[i];
     }
 }
 
-void fk_rotate_back(const double q[4], const double v[3], double out[3])
+void fk_rotate_back(const double q[4], const double v_pad[3], double v_body[3])
 {
     const double conjugate[4] = {q[0], -q[1], -q[2], -q[3]};
-    fk_rotate(conjugate, v, out);
+    fk_rotate(conjugate, v_pad, v_body);
 }
 
 static void normalise(double q[4])
@@ -227,8 +227,9 @@ void fk_swing_ahead(const fk_across_t *across, int32_t axis, double dt, double t
     }
 }
 
-void fk_turn(double q[4], const double w[3], double dt)
+void fk_turn(double q[4], const double omega_body[3], double dt)
 {
+    const double *w = omega_body;
     const double h = 0.5 * dt;
     const double p[4] = {q[0], q[1], q[2], q[3]};
     q[0] += h * (-p[1] * w[0] - p[2] * w[1] - p[3] * w[2]);

@@ -9,6 +9,7 @@
 #define RADAR_HEIGHT_M 100.0
 #define LOST_AFTER_S 2.0
 #define PREDICT_MAX_S 2.5
+#define STALE_NS 1000000000u
 #define NS 1e-9
 
 void fk_nav_init(fk_nav_t *nav)
@@ -16,6 +17,12 @@ void fk_nav_init(fk_nav_t *nav)
     nav->held_q[0] = 1.0;
     nav->q_pad_from_body[0] = 1.0;
     nav->axis_pad[2] = 1.0;
+}
+
+/* Nanoseconds since `from`, 0 when it has not come yet; no difference of times overflows. */
+static uint64_t elapsed_ns(int64_t from, int64_t to)
+{
+    return to > from ? (uint64_t)to - (uint64_t)from : 0;
 }
 
 static int32_t within(const double *x, int32_t n, double bound)
@@ -32,7 +39,8 @@ static int32_t acceptable(const fk_nav_t *nav, const fk_if_input_t *in)
 {
     const fk_if_nav_t *s = &in->nav;
     const double *q = s->q_pad_from_body;
-    if (!s->fresh || !s->valid || s->valid_t_ns > in->t_ns || s->valid_t_ns < in->t_ns - 1000000000LL) {
+    if (!s->fresh || !s->valid || s->valid_t_ns > in->t_ns
+        || elapsed_ns(s->valid_t_ns, in->t_ns) > STALE_NS) {
         return 0;
     }
     if (nav->known && s->valid_t_ns <= nav->valid_t_ns) {
@@ -77,7 +85,7 @@ static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
     const double up_m = radar ? s->height_m : s->pos_pad_m[2];
     const double up_gain = radar ? HEIGHT_GAIN : POSITION_GAIN;
     advance(nav, nav->held_pos_pad_m, nav->held_vel_pad_mps, nav->held_q,
-            (double)(s->valid_t_ns - nav->valid_t_ns) * NS);
+            (double)elapsed_ns(nav->valid_t_ns, s->valid_t_ns) * NS);
     for (int32_t i = 0; i < 2; i++) {
         nav->held_pos_pad_m[i] += POSITION_GAIN * (s->pos_pad_m[i] - nav->held_pos_pad_m[i]);
     }
@@ -121,7 +129,7 @@ void fk_nav_update(fk_nav_t *nav, double cm_z_m, const fk_if_input_t *in)
     if (acceptable(nav, in)) {
         accept(nav, &in->nav);
     }
-    nav->age_s = nav->known ? (double)(in->t_ns - nav->valid_t_ns) * NS : 0.0;
+    nav->age_s = nav->known ? (double)elapsed_ns(nav->valid_t_ns, in->t_ns) * NS : 0.0;
     nav->age_s = fk_clamp(nav->age_s, 0.0, 1e3);
     nav->lost = nav->known && nav->age_s > LOST_AFTER_S;
     fk_copy(nav->held_pos_pad_m, nav->pos_pad_m);

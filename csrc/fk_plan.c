@@ -430,7 +430,8 @@ void fk_plan_update(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *
         o->solving = o->flown.valid = o->before.valid = 0;
         return;
     }
-    if (before_landing && engines_counted_on(c, engine, modes) < o->engines) {
+    /* a clock that ran backwards would keep a plan fresh for ever */
+    if (now_s < o->began_s || (before_landing && engines_counted_on(c, engine, modes) < o->engines)) {
         o->solving = o->flown.valid = o->before.valid = 0;
     }
     if (o->solving) {

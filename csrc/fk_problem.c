@@ -184,6 +184,7 @@ static void set_limits(fk_program_t *out, const fk_problem_t *p)
     out->log_mass = fk_max(log_start - fk_log(least[last]), 1e-6);
     fk_limits_t *l = &out->limit;
     for (int32_t k = 0; k <= last; k++) {
+        /* fewer than FK_NODES_LEAST nodes have been refused. NOLINTNEXTLINE(clang-analyzer-core.*) */
         const double unit = least[k] * out->accel_mps2;
         l->z0[k] = (fk_log(least[k]) - log_start) / out->log_mass;
         l->z_low[k] = l->z0[k];

@@ -6,6 +6,7 @@
 
 #define MISSED_FILTER_S 2.0
 #define MISSED_LIMIT_MPS2 4.0
+#define PLUME_LEAST 1e-6 /* is divided by */
 #define WIND_FILTER_S 0.8
 #define WIND_SHOWS_PER_S 0.03 /* force across, specific, for each m/s of wind: about 90 m/s of speed */
 #define WIND_LIMIT_MPS 40.0
@@ -70,7 +71,8 @@ static void find_thrust(fk_stage_t *stage, const fk_if_config_t *c, const fk_if_
         flow += lit ? fraction * e->thrust_vac_n / (e->isp_vac_s * FK_G0) : 0.0;
         full += e->thrust_sl_n;
     }
-    stage->plume = 1.0 + (c->plume_factor - 1.0) * fk_clamp(stage->thrust_total_n / full, 0.0, 1.0);
+    stage->plume =
+        fk_max(1.0 + (c->plume_factor - 1.0) * fk_clamp(stage->thrust_total_n / full, 0.0, 1.0), PLUME_LEAST);
     stage->mass_kg = fk_max(c->dry_mass_kg, stage->mass_kg - flow * c->frame_s);
 }
 

@@ -17,9 +17,9 @@ from pathlib import Path
 __all__ = ["FLAGS", "main", "rule_violations"]
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("csrc", "firmware_stubs", "rigs/kernels")
-HOSTED = ("firmware_stubs/port_host", "firmware_stubs/port_mps2_an500")
-"""Here the firmware meets the system: it may allocate, print to its own log and wait."""
+ROOMS = ("csrc", "firmware_stubs", "rigs/kernels", "tests/fuzz")
+HOSTED = ("firmware_stubs/port_host", "firmware_stubs/port_mps2_an500", "tests/fuzz")
+"""Here the C meets the system: it may allocate, print to its own log and wait."""
 CROSS = "firmware_stubs/port_mps2_an500"
 """Here it meets the Cortex-M7, and only a compiler for that can read it."""
 CROSS_FLAGS = "-mcpu=cortex-m7 -mthumb -mfpu=fpv5-d16 -mfloat-abi=hard".split()

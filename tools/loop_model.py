@@ -22,7 +22,7 @@ from hil.plant.aero import plume_shielding
 from hil.plant.atmosphere import G0_MPS2
 from hil.plant.core import set_mass
 from hil.plant.model import BoosterPlant
-from hil.plant.propellant import leave, swing
+from hil.plant.propellant import find_modes, leave, swing
 from hil.plant.rigid import derivative
 from hil.plant.vehicle import Vehicle
 from hil.signals import Frame
@@ -154,6 +154,7 @@ class Stage:
         damping (1/s)."""
         c, s = self.records
         s.slosh_m[0, :], s.slosh_mps[0, :] = 1.0, 0.0
+        find_modes(c, s)
         found = [swing(c, s, 0, i, 0.0) for i in range(c.tanks)]
         return [(mass, arm, back, damping) for mass, arm, back, _, _, damping in found]
 

@@ -281,9 +281,10 @@ int32_t records_unpack_telemetry(record_telemetry_t *record, uint32_t index, con
 
 void records_pack_nav(uint8_t data[RECORDS_NAV_BYTES], uint8_t counter, const record_nav_t *record)
 {
+    const int64_t valid_t_us = record->valid_t_ns / 1000;
     struct bus_nav_solution_t m;
     memset(&m, 0, sizeof m);
-    m.valid_t_us = (uint64_t)NAV_COUNTS(VALID_T_US, (double)(record->valid_t_ns / 1000));
+    m.valid_t_us = (uint64_t)NAV_COUNTS(VALID_T_US, (double)valid_t_us);
     m.counter = counter;
     m.valid = (uint8_t)(record->valid != 0);
     m.pos_east_m = (int32_t)NAV_COUNTS(POS_EAST_M, record->pos_pad_m[0]);

@@ -25,6 +25,24 @@ static int32_t between(double x, double low, double high)
     return isfinite(x) && x >= low && x <= high;
 }
 
+static int32_t times_usable(const ev_config_t *c)
+{
+    return between(c->frame_s, 1e-3, 0.1) && between(c->watchdog_s, 0.01, 1.0)
+           && between(c->start_igniter_lead_s, 0.0, 60.0) && between(c->start_fuel_lead_s, 0.0, 60.0)
+           && between(c->start_light_timeout_s, 0.0, 60.0) && between(c->shutdown_gap_s, 0.0, 60.0)
+           && between(c->stroke_time_s, 1e-3, 60.0);
+}
+
+static int32_t usable(const ev_config_t *c)
+{
+    return times_usable(c) && between(c->valve_slew_per_s, 1e-3, 1e3)
+           && between(c->valve_gain_per_s, 0.0, 1e4) && between(c->gimbal_rate_radps, 1e-4, 1e2)
+           && between(c->gimbal_gain_per_s, 0.0, 1e4) && between(c->gimbal_limit_rad, 0.0, 1.0)
+           && between(c->chamber_pa, 1.0, 1e9) && between(c->mainstage_chamber_fraction, 0.0, 1.0)
+           && between(c->start_valve_pos, 0.0, 1.0) && between(c->closed_pos, 0.0, 1.0) && c->node >= 1
+           && c->node <= RECORDS_MAX_ENGINES && (c->shutdown_first == EV_OX || c->shutdown_first == EV_FUEL);
+}
+
 int32_t ev_init(ev_t *ev, const ev_config_t *config)
 {
     if (config->version != EV_CONFIG_VERSION) {
@@ -33,11 +51,7 @@ int32_t ev_init(ev_t *ev, const ev_config_t *config)
     if (config->size != sizeof *config) {
         return FIRMWARE_BAD_SIZE;
     }
-    if (!between(config->frame_s, 1e-3, 0.1) || !between(config->watchdog_s, 0.01, 1.0)
-        || !between(config->valve_slew_per_s, 1e-3, 1e3) || !between(config->gimbal_rate_radps, 1e-4, 1e2)
-        || !between(config->chamber_pa, 1.0, 1e9) || !between(config->start_valve_pos, 0.0, 1.0)
-        || !between(config->stroke_time_s, 1e-3, 60.0) || !between(config->shutdown_gap_s, 0.0, 60.0)
-        || config->node < 1 || config->node > RECORDS_MAX_ENGINES) {
+    if (!usable(config)) {
         return FIRMWARE_BAD_VALUE;
     }
     memset(ev, 0, sizeof *ev);

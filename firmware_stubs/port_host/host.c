@@ -1,5 +1,5 @@
 /* host.c - the port over sockets, the two paces, and the end without a bench. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* the name is the C library's to choose: NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 #include "host.h"
 
 #include <errno.h>
@@ -12,14 +12,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "socketcan.h"
+
 #define NS_PER_S 1000000000LL
 #define CONFIG_ROOM 65536
+#define MOST_DISCARDED 65536 /* frames thrown away at once while the board is dead */
 
 typedef struct {
     const firmware_t *firmware;
     void *state;
     port_t port;
     int control, can, serial, config, log;
+    const char *interface; /* SocketCAN interface that the board opens by itself, or NULL */
+    const char *accepts;   /* ids that it lets in there */
     int line[PORT_LINES];
     int wall;
     int64_t frame_ns;
@@ -66,11 +71,18 @@ static int32_t port_can_send(void *context, const port_can_frame_t *frame)
     return 1;
 }
 
+/* In lockstep on a bus of its own: waits for a frame that the tick announced. */
+static int can_is_there(const host_t *host)
+{
+    struct pollfd ready = {.fd = host->can, .events = POLLIN, .revents = 0};
+    return host->interface == NULL || poll(&ready, 1, HOST_CAN_WAIT_MS) > 0;
+}
+
 static int32_t port_can_receive(void *context, port_can_frame_t *frame)
 {
     host_t *host = context;
     if (!host->wall) {
-        if (host->can_left == 0) {
+        if (host->can_left == 0 || !can_is_there(host)) {
             return 0;
         }
         --host->can_left;
@@ -177,6 +189,15 @@ static void run_frame(host_t *host)
     }
 }
 
+/* A board without power: what the bus brings it is lost. */
+static void stay_dead(host_t *host)
+{
+    port_can_frame_t frame;
+    host->tock.can_frames = 0;
+    for (int i = 0; i < MOST_DISCARDED && port_can_receive(host, &frame); ++i) {
+    }
+}
+
 static void answer(host_t *host)
 {
     host->tock.magic = HOST_TOCK_MAGIC;
@@ -221,7 +242,11 @@ static int fly_lockstep(host_t *host)
         host->can_left = host->tick.can_frames;
         host->serial_left = host->tick.serial_bytes;
         memcpy(host->line_left, host->tick.line_bytes, sizeof host->line_left);
-        run_frame(host);
+        if ((host->tick.flags & HOST_FLAG_DEAD) != 0) {
+            stay_dead(host);
+        } else {
+            run_frame(host);
+        }
         answer(host);
         taken = take_tick(host, 0);
     }
@@ -251,7 +276,9 @@ static int fly_wall(host_t *host)
     while (taken >= 0) {
         sleep_until(host->clock_off + host->t_ns);
         taken = take_newest(host);
-        if (taken >= 0 && (host->tick.flags & HOST_FLAG_DEAD) == 0) {
+        if (taken >= 0 && (host->tick.flags & HOST_FLAG_DEAD) != 0) {
+            stay_dead(host);
+        } else if (taken >= 0) {
             run_frame(host);
             answer(host);
         }
@@ -305,11 +332,31 @@ static int option(host_t *host, const char *name, const char *value)
         host->frame_ns = strtoll(value, NULL, 10) * 1000;
         return host->frame_ns > 0;
     }
+    if (strcmp(name, "--can-interface") == 0) {
+        host->interface = value;
+        return 1;
+    }
+    if (strcmp(name, "--accept") == 0) {
+        host->accepts = value;
+        return 1;
+    }
     if (strcmp(name, "--mode") == 0) {
         host->wall = (strcmp(value, "wall") == 0);
         return 1;
     }
     return 0;
+}
+
+static int open_bus(host_t *host)
+{
+    if (host->interface != NULL) {
+        host->can = socketcan_open(host->interface, host->accepts);
+    }
+    if (host->can < 0) {
+        char reason[64];
+        say(host, "CAN interface does not open:", strerror_r(-host->can, reason, sizeof reason));
+    }
+    return host->can >= 0;
 }
 
 static int start(host_t *host)
@@ -336,6 +383,7 @@ int host_main(const firmware_t *firmware, int argc, char **argv)
     host_t host;
     memset(&host, 0, sizeof host);
     host.firmware = firmware;
+    host.accepts = "";
     host.control = host.can = host.serial = host.config = host.log = -1;
     for (uint32_t i = 0; i < PORT_LINES; ++i) {
         host.line[i] = -1;
@@ -345,16 +393,24 @@ int host_main(const firmware_t *firmware, int argc, char **argv)
             return 2;
         }
     }
-    if (host.control < 0 || host.can < 0 || host.config < 0 || host.frame_ns <= 0) {
+    if (host.control < 0 || (host.can < 0) == (host.interface == NULL) || host.config < 0
+        || host.frame_ns <= 0) {
         return 2;
     }
     (void)signal(SIGINT, SIG_IGN); /* the bench decides when a board ends, not the terminal */
     (void)signal(SIGHUP, SIG_IGN);
     (void)signal(SIGPIPE, SIG_IGN);
     open_port(&host);
+    if (!open_bus(&host)) {
+        return 21;
+    }
     const int refused = start(&host);
     if (refused != FIRMWARE_READY) {
         return 10 + refused;
+    }
+    if (host.interface != NULL) {
+        host.t_ns = HOST_READY_T_NS;
+        answer(&host);
     }
     const int ended = host.wall ? fly_wall(&host) : fly_lockstep(&host);
     const int unsafe = fly_orphaned(&host);

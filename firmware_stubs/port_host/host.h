@@ -2,7 +2,8 @@
  *
  * The bench starts the board with inherited descriptors:
  *   --control N   SOCK_SEQPACKET: host_tick_t in, host_tock_t out
- *   --can N       SOCK_SEQPACKET or AF_CAN raw: one struct can_frame a packet
+ *   --can N       SOCK_SEQPACKET: one struct can_frame a packet; or, instead of it,
+ *   --can-interface NAME --accept ID,ID,...   the board opens this SocketCAN interface by itself
  *   --serial N    a pseudo-terminal's master (flight computer only)
  *   --imu N, --gnss N, --altimeter N   the same for sensors on lines of their own, where there are any
  *   --config N    the firmware's configuration, read to its end
@@ -10,8 +11,12 @@
  *   --frame-us N  the minor frame
  *   --mode lockstep | wall
  *
+ * A board that opens its own interface says so by a tock at HOST_READY_T_NS before anything else: what is sent
+ * from then on reaches it.
+ *
  * In lockstep every tick runs one frame.  On the wall clock the board runs its own frames, half a
- * frame after the bench's, and takes the newest tick for its sensors.  When the bench is gone, a
+ * frame after the bench's, and takes the newest tick for its sensors.  While a tick says that it is dead, it
+ * reads its bus and forgets what it read.  When the bench is gone, a
  * board that is not safe goes on with its own clock and without sensors until it is, or
  * HOST_ORPHAN_MS are over; it never waits without a clock or a descriptor to wake it.
  */
@@ -23,7 +28,9 @@
 #define HOST_TICK_MAGIC 0x4B434954u /* "TICK" */
 #define HOST_TOCK_MAGIC 0x4B434F54u /* "TOCK" */
 #define HOST_FLAG_DEAD 1u           /* the board is without power in this frame */
+#define HOST_READY_T_NS (-1)        /* time of the first tock of a board on a bus of its own */
 #define HOST_ORPHAN_MS 1900
+#define HOST_CAN_WAIT_MS 1000    /* for frames that the tick announced */
 #define HOST_SERIAL_WAIT_MS 1000 /* for bytes that the tick announced */
 
 typedef struct {
@@ -50,7 +57,8 @@ typedef struct {
 } host_tock_t;
 
 /* Runs `firmware` until the bench is gone and the board is safe.  Exit status: 0 safe, 1 not safe in
- * time, 2 bad arguments, 10 + n the firmware's init returned n, 20 the bench spoke nonsense. */
+ * time, 2 bad arguments, 10 + n the firmware's init returned n, 20 the bench spoke nonsense, 21 its CAN
+ * interface does not open. */
 int host_main(const firmware_t *firmware, int argc, char **argv);
 
 #endif

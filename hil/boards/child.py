@@ -16,7 +16,17 @@ from hil.wire.bus import Node
 from hil.wire.counting import REASONS, counts_by_reason
 from hil.wire.sensor_lines import LINE_NAMES
 
-__all__ = ["ANSWER_S", "CHANNELS", "LINES", "TICK", "TICK_MAGIC", "TOCK", "TOCK_MAGIC", "ChildBoard"]
+__all__ = [
+    "ANSWER_S",
+    "CHANNELS",
+    "LINES",
+    "TICK",
+    "TICK_MAGIC",
+    "TOCK",
+    "TOCK_MAGIC",
+    "ChildBoard",
+    "obituary",
+]
 
 LINES: Final = len(LINE_NAMES)
 TICK: Final = struct.Struct(f"=IIqqIII{LINES}I8d")
@@ -32,6 +42,24 @@ END_S: Final = 2.5
 """Wall time that a board has to close its valves and end once the bench has hung up."""
 _REFUSED: Final = 10
 """Exit status of a board that refused to start, less the reason's number (host.c)."""
+_NO_BUS: Final = 21
+"""Exit status of a board whose CAN interface does not open (host.c)."""
+
+
+def obituary(process: subprocess.Popen[bytes]) -> str:
+    """Say how a board's process has ended."""
+    try:
+        status = process.wait(timeout=0.5)
+    except subprocess.TimeoutExpired:
+        return f"process {process.pid} has closed its end"
+    if status < 0:
+        name = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else "unknown"
+        return f"process {process.pid} was killed by signal {-status} ({name})"
+    if status - _REFUSED in REFUSALS:
+        return f"process {process.pid} refused to start: {REFUSALS[status - _REFUSED]}"
+    if status == _NO_BUS:
+        return f"process {process.pid} ended: its CAN interface does not open (its log says why)"
+    return f"process {process.pid} ended with exit status {status}"
 
 
 class ChildBoard(ABC):
@@ -86,16 +114,7 @@ class ChildBoard(ABC):
 
     def _obituary(self) -> str:
         """Say how the process has ended."""
-        try:
-            status = self._process.wait(timeout=0.5)
-        except subprocess.TimeoutExpired:
-            return f"process {self.pid} has closed its end"
-        if status < 0:
-            name = signal.Signals(-status).name if -status in {s.value for s in signal.Signals} else "unknown"
-            return f"process {self.pid} was killed by signal {-status} ({name})"
-        if status - _REFUSED in REFUSALS:
-            return f"process {self.pid} refused to start: {REFUSALS[status - _REFUSED]}"
-        return f"process {self.pid} ended with exit status {status}"
+        return obituary(self._process)
 
     def _lose(self, text: str) -> None:
         """Latch the first failure and raise it."""

@@ -27,7 +27,8 @@ def _sources(own: str) -> tuple[list[Path], list[Path]]:
     stubs = source_root() / "firmware_stubs"
     folders = [stubs / folder for folder in ("common", "common/generated", own)]
     sources = [path for folder in folders for path in sorted(folder.glob("*.c"))]
-    sources += [stubs / "port_host" / "host.c", stubs / "port_host" / f"main_{own}.c"]
+    port = stubs / "port_host"
+    sources += [port / "host.c", port / "socketcan.c", port / f"main_{own}.c"]
     return sources, [stubs / folder for folder in (*_FOLDERS, own)]
 
 

@@ -15,30 +15,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from hil.boards.child import ANSWER_S, LINES, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard
+from hil.boards.child import ANSWER_S, LINES, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard, obituary
 from hil.boards.common import Role
 from hil.boards.outputs import ALL_VALID, Seam
-from hil.signals import RigError
-from hil.wire.bus import Node, VirtualBus
-from hil.wire.canframe import FRAME_BYTES
+from hil.signals import BoardLost, RigError
+from hil.wire.bus import Node
+from hil.wire.can_hardware import DirectNode
 from hil.wire.sensor_lines import LINE_NAMES, SensorLine
 from hil.wire.transport import LinkLost, PtyTransport
+from hil.wire.wire_set import CanBus
 
 __all__ = ["ANSWER_S", "Launch", "ProcessBoard", "launch"]
 
 _FLAG_DEAD: Final = 1
-
+READY_S: Final = 10.0
+"""Wall time that a board on a bus of its own has to open its interface."""
 BEHIND_S: Final = 0.3
 """Wall time without an answer after which nothing more is written to a board's serial link."""
 
 
 @dataclass
 class Launch:
-    """A started board process: its number, its ends of control and bus, and its log."""
+    """A started board process and the bench's ends of its control socket and bus.
+
+    `can` is None for a board that opens a SocketCAN interface by itself.
+    """
 
     process: subprocess.Popen[bytes]
     control: socket.socket
-    can: socket.socket
+    can: socket.socket | None
 
 
 def _config_pipe(config: bytes) -> int:
@@ -60,20 +65,28 @@ def launch(
     pace: Literal["lockstep", "wall"],
     serial: Mapping[str, int],
     log: Path | None,
+    bus: tuple[str, frozenset[int]] | None = None,
 ) -> Launch:
     """Start a board; raise RigError when the system does not let it start.
 
     `serial` holds the descriptors of pseudo-terminals' masters, which the board inherits: "serial" is the
-    navigation link's, the others are called as the sensors' lines.
+    navigation link's, the others are called as the sensors' lines. `bus` is the SocketCAN interface that
+    it opens by itself and the ids that it lets in (then this returns once it hears its bus); without, it
+    speaks through the bench.
     """
     control, board_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    can, board_can = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    inherited = {"--control": board_control.detach(), "--can": board_can.detach()}
-    inherited["--config"] = _config_pipe(config)
+    inherited = {"--control": board_control.detach(), "--config": _config_pipe(config)}
+    can = None
+    if bus is None:
+        can, board_can = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        inherited["--can"] = board_can.detach()
     if log is not None:
         inherited["--log"] = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
     passed = inherited | {f"--{line}": master for line, master in serial.items()}
     arguments = [text for option, number in passed.items() for text in (option, str(number))]
+    if bus is not None:
+        ids = ",".join(f"{can_id:03x}" for can_id in sorted(bus[1]))
+        arguments += ["--can-interface", bus[0], "--accept", ids]
     try:
         process = subprocess.Popen(
             [str(executable), "--frame-us", str(frame_us), "--mode", pace, *arguments],
@@ -85,12 +98,34 @@ def launch(
         )
     except OSError as error:
         control.close()
-        can.close()
+        if can is not None:
+            can.close()
         raise RigError(f"board {name}: {executable}: cannot be started: {error.strerror}") from None
     finally:
         for descriptor in inherited.values():
             os.close(descriptor)
-    return Launch(process, control, can)
+    start = Launch(process, control, can)
+    if bus is not None:
+        _await_ready(name, start)
+    return start
+
+
+def _await_ready(name: str, start: Launch) -> None:
+    """Return when a board hears its own bus; raise BoardLost, with nothing left behind, when it does not."""
+    start.control.settimeout(READY_S)
+    try:
+        ready = len(start.control.recv(TOCK.size + 1)) == TOCK.size
+    except OSError:
+        ready = False
+    if ready:
+        return
+    start.control.close()
+    try:
+        told = obituary(start.process)
+    finally:
+        start.process.kill()
+        start.process.wait()
+    raise BoardLost(name, told)
 
 
 class ProcessBoard(ChildBoard):
@@ -107,7 +142,7 @@ class ProcessBoard(ChildBoard):
         seam: Seam,
         *,
         pace: Literal["lockstep", "wall"],
-        bus: VirtualBus,
+        bus: CanBus,
         fleet: list[ChildBoard],
         nav: Callable[[], bytes] | None = None,
         link: PtyTransport | None = None,
@@ -127,8 +162,13 @@ class ProcessBoard(ChildBoard):
         self._epoch_ns = 0
         self._answered_s = time.monotonic()
         node.socket = start.can
+        self._direct = isinstance(node, DirectNode)
+        """True when the board is on the bus by itself: dead or alive, its process is told of every frame."""
+        if isinstance(node, DirectNode):
+            node.silence = self.hang_up
         if self._live:
-            start.can.setblocking(False)
+            if start.can is not None:
+                start.can.setblocking(False)
             self._control.setblocking(False)
             bus.go_live(node)
         else:
@@ -147,17 +187,15 @@ class ProcessBoard(ChildBoard):
         node.deaf = self.faults.silent or self.lost is not None
         if node.deaf:
             self._seam.no_drive()
-            if self.lost is not None or not self._live:
+            if self.lost is not None or not (self._live or self._direct):
                 return
         try:
             if not node.deaf and not self._behind(BEHIND_S):
                 if self._link is not None:
                     self._link.write(serial)
                 self._speak(spoken, announced)
-            if not self._live:
-                for frame in node.inbox:
-                    node.socket.send(frame)  # type: ignore[union-attr]
-            self._send_tick(t_ns, len(node.inbox), len(serial), announced)
+            frames = 0 if self._live else node.hand_over()
+            self._send_tick(t_ns, frames, 0 if node.deaf else len(serial), announced)
             self._waiting = True
         except BlockingIOError:
             self._waiting = True  # the board is behind: it will take a later tick
@@ -198,9 +236,9 @@ class ProcessBoard(ChildBoard):
         fields = TOCK.unpack(tock)
         if fields[2] != self._t_ns:
             self._lose(f"is out of step: answered frame {fields[2]} ns, asked for {self._t_ns} ns")
-        receive = self._node.socket.recv  # type: ignore[union-attr]
-        self._node.outbox = [receive(FRAME_BYTES, socket.MSG_DONTWAIT) for _ in range(fields[1])]
-        self._take(fields)
+        self._node.collect(fields[1])
+        if not self.faults.silent:
+            self._take(fields)
 
     def _receive(self) -> bytes:
         try:

@@ -37,15 +37,16 @@ from hil.rig.model import Rig
 from hil.signals import Board, Frame, RigError, Wires
 from hil.wire.bus import Node, VirtualBus
 from hil.wire.buslog import BusLog
+from hil.wire.can_hardware import DirectNode, HardwareBus
+from hil.wire.can_link import open_can_link
 from hil.wire.codec import BenchDecoder
 from hil.wire.layout import accepted_ids, check_database
 from hil.wire.medium import Medium, Streams
 from hil.wire.navigation import NavEncoder, sent_over
-from hil.wire.python_can import open_real_bus
 from hil.wire.sensor_lines import SensorLines
 from hil.wire.serial_line import SerialLine
 from hil.wire.transport import PtyTransport, open_transport
-from hil.wire.wire_set import WireSet
+from hil.wire.wire_set import CanBus, WireSet
 
 __all__ = ["build_stations", "note_work", "rig_kernel"]
 
@@ -181,23 +182,19 @@ def _direct(plan: Plan) -> tuple[list[Board], Wires]:
 def _wired(plan: Plan) -> tuple[list[Board], Wires]:
     spec = plan.rig.can["engine"]
     database = check_database(plan.rig.path.parent / spec.database, firmware_layouts())
-    log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
-    medium = None
-    if spec.interface == "hil":
-        medium = Medium(spec.bitrate, spec.data_bitrate, measure=measure_frames, streams=plan.streams)
-    bus = VirtualBus(spec.channel, log, medium=medium, frame_ns=plan.rig.timing.frame_ms * 1_000_000)
+    bus = _virtual_bus(plan) if spec.interface == "hil" else _real_bus(plan)
     wires = WireSet(bus, BenchDecoder(plan.frame, plan.nodes, database))
     boards: list[Board] = []
     try:
-        if spec.interface != "hil":
-            bus.add_gateway(open_real_bus(spec.interface, spec.channel, spec.bitrate, "engine"))
-        else:
-            bus.listen()
         _check_links(plan)
         link = _navigation_line(plan, wires)
         nav = sent_over(link, plan.frame, NavEncoder(plan.frame, database))
         for name in plan.rig.board:
-            place = bus.attach(name, accepted_ids(plan.rig.board[name].node, database))
+            accepts = accepted_ids(plan.rig.board[name].node, database)
+            if isinstance(bus, HardwareBus) and _is_on_the_bus(plan, name):
+                place: Node = bus.attach_direct(name, accepts)
+            else:
+                place = bus.attach(name, accepts)
             boards.append(_board(plan, name, place, wires, nav))
     except BaseException:
         for board in boards:
@@ -205,6 +202,31 @@ def _wired(plan: Plan) -> tuple[list[Board], Wires]:
         wires.close()
         raise
     return boards, wires
+
+
+def _virtual_bus(plan: Plan) -> VirtualBus:
+    spec = plan.rig.can["engine"]
+    log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
+    medium = Medium(spec.bitrate, spec.data_bitrate, measure=measure_frames, streams=plan.streams)
+    bus = VirtualBus(spec.channel, log, medium=medium, frame_ns=plan.rig.timing.frame_ms * 1_000_000)
+    bus.listen()
+    return bus
+
+
+def _real_bus(plan: Plan) -> HardwareBus:
+    spec = plan.rig.can["engine"]
+    link = open_can_link("engine", spec.link)
+    try:
+        log = None if plan.run_dir is None else BusLog(plan.run_dir / "can.log", spec.channel)
+    except OSError:
+        link.close()
+        raise
+    return HardwareBus(link, pace=plan.pace, log=log)
+
+
+def _is_on_the_bus(plan: Plan, name: str) -> bool:
+    """Tell whether a board is a process that opens the rig's SocketCAN interface by itself."""
+    return plan.rig.board[name].backend == "process" and plan.rig.can["engine"].interface == "socketcan"
 
 
 def _check_links(plan: Plan) -> None:
@@ -269,7 +291,7 @@ def _board(plan: Plan, name: str, node: Node, wires: WireSet, nav: Callable[[], 
 
 
 def _process(
-    plan: Plan, name: str, node: Node, seam: Seam, bus: VirtualBus, nav: Callable[[], bytes]
+    plan: Plan, name: str, node: Node, seam: Seam, bus: CanBus, nav: Callable[[], bytes]
 ) -> ProcessBoard:
     computer = plan.rig.board[name].firmware == "flight_computer"
     executable = flight_computer_executable(plan.kernel) if computer else valve_board_executable()
@@ -283,6 +305,7 @@ def _process(
             pace=plan.pace,
             serial={link: pty.master for link, pty in links.items()},
             log=None if plan.run_dir is None else plan.run_dir / f"{name}.log",
+            bus=(plan.rig.can["engine"].channel, node.accepts) if isinstance(node, DirectNode) else None,
         )
         opened.pop_all()
     for pty in links.values():

@@ -101,9 +101,11 @@ def _bus(bus: dict[str, Any] | None) -> list[str]:
     """Say how full the CAN bus was, and what went wrong on it."""
     if bus is None:
         return []
-    text = f"load {100 * bus['load_mean']:.0f} %, at most {100 * bus['load_peak']:.0f} %"
+    text = f"{bus['frames']} frames"
+    if "load_mean" in bus:  # a real bus does not tell it
+        text = f"load {100 * bus['load_mean']:.0f} %, at most {100 * bus['load_peak']:.0f} %"
     wrong = (("late", "late by a frame"), ("lost", "lost for want of room"), ("errors", "error frames"))
-    return ["  bus      " + "; ".join([text, *(f"{bus[key]} {what}" for key, what in wrong if bus[key])])]
+    return ["  bus      " + "; ".join([text, *(f"{bus[key]} {what}" for key, what in wrong if bus.get(key))])]
 
 
 def _failed(run: Run) -> dict[str, str]:

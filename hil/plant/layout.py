@@ -87,6 +87,7 @@ BODY: Final = np.dtype((np.record, [
     ("slosh_m", "<f8", (2, MAX_TANKS)),
     ("slosh_mps", "<f8", (2, MAX_TANKS)),
     ("slosh_known", "<f8", (2, 6)),
+    ("tank_mode", "<f8", (MAX_TANKS, 3)),
     ("fin_stuck", "<f8", (FIN_COUNT,)),
     ("fin_rate_factor", "<f8", (FIN_COUNT,)),
     ("contact_pos_pad_m", "<f8", (3,)),

@@ -64,6 +64,7 @@ def slosh_step(c: Any, s: Any, dt: float) -> None:
         s.slosh_mps[:, :] = 0.0
         s.sloshes = 0
         return
+    find_modes(c, s)
     for side in range(2):
         sign = 1.0 if side == 0 else -1.0
         push, turn = accelerations(c, s, side, sign, dt)
@@ -73,6 +74,15 @@ def slosh_step(c: Any, s: Any, dt: float) -> None:
         s.thrust_body_n[side] += force
         s.moment_body_nm[1 - side] += sign * moment
     s.sloshes = 1
+
+
+@compiled
+def find_modes(c: Any, s: Any) -> None:
+    """Set each tank's sloshing mass, pendulum length and depth for what is left in it."""
+    for i in range(c.tanks):
+        content = s.ox_kg if c.tank_is_fuel[i] == 0 else s.fuel_kg
+        mass, length, depth = slosh_mode(c.tank_radius_m[i], c.tank_density_kgpm3[i], content)
+        s.tank_mode[i, 0], s.tank_mode[i, 1], s.tank_mode[i, 2] = mass, length, depth
 
 
 @compiled
@@ -112,10 +122,9 @@ def accelerations(c: Any, s: Any, side: int, sign: float, dt: float) -> tuple[fl
 @compiled
 def swing(c: Any, s: Any, side: int, i: int, dt: float) -> tuple[float, float, float, float, float, float]:
     """Return of tank `i`: sloshing mass, its arm about the centre of mass, restoring acceleration, place
-    in the middle of the step, height above the body origin, damping (1/s)."""
+    in the middle of the step, height above the body origin, damping (1/s).  `find_modes` comes first."""
     axial = s.specific_mps2[2]
-    content = s.ox_kg if c.tank_is_fuel[i] == 0 else s.fuel_kg
-    mass, length, depth = slosh_mode(c.tank_radius_m[i], c.tank_density_kgpm3[i], content)
+    mass, length, depth = s.tank_mode[i, 0], s.tank_mode[i, 1], s.tank_mode[i, 2]
     z = c.tank_bottom_z_m[i] + 0.5 * depth
     stiffness = axial / length
     before = s.slosh_mps[side, i]

@@ -208,7 +208,7 @@ class Guidance(FileModel):
     soft_finish_height_m: Figure = bounded(0.0, 200.0, "m")
     tilt_limit_deg: Figure = bounded(1.0, 45.0, "deg")
     optimise: bool = False
-    """Fly the braking burn along optimised plans (experimental)."""
+    """Fly the powered descent along optimised plans."""
     keep_out_radius_m: Figure = bounded(0.0, 1000.0, "m")
 
     @model_validator(mode="after")

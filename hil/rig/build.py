@@ -163,6 +163,10 @@ def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:
         "pace": pace,
         "live": rig.live,
         "rungs": rig.rungs,
+        "can": {
+            name: {"interface": bus.interface, "channel": bus.channel, "bitrate": bus.bitrate}
+            for name, bus in rig.can.items()
+        },
         "landing_engines": list(vehicle.landing_engines),
         "frame_ns": rig.timing.frame_ms * 1_000_000,
         "time_limit_s": case.time_limit_s,

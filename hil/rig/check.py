@@ -38,7 +38,7 @@ def open_everything(rig: Rig) -> Iterator[str]:
     if emulated:
         yield f"boards {', '.join(emulated)}: {emulation_tools()}"
     for name, can in rig.can.items():
-        probe_can(f"can.{name}", can.interface, can.channel, can.bitrate)
+        probe_can(name, can.link)
         yield f"can.{name}: {can.interface} {can.channel}: opens"
     for name, link in rig.serial.items():
         probe_serial(f"serial.{name}", link.port, link.baudrate)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from hil.files import FileError, FileModel, Name, bounded, load_toml
 from hil.rig.reach import can_reaches_out, serial_reaches_out
 from hil.signals import MAX_ENGINES
+from hil.wire.can_config import PYTHON_CAN, LinkSettings, configured
 from hil.wire.navigation import MOST_FRAME_BYTES
 from hil.wire.probe import can_interfaces
 from hil.wire.sensor_format import BITS_PER_BYTE
@@ -39,7 +40,11 @@ Line = Annotated[str, AfterValidator(_one_line)]
 
 
 class CanSpec(FileModel):
-    """A CAN bus: anything python-can takes, or `hil`, the virtual bus that needs no kernel module."""
+    """A CAN bus: anything python-can takes, or `hil`, the virtual bus that needs no kernel module.
+
+    With interface = "python-can" its configuration chooses (hil.wire.can_config): then interface and channel
+    are what it says.
+    """
 
     interface: Name = "hil"
     channel: Line
@@ -47,6 +52,25 @@ class CanSpec(FileModel):
     data_bitrate: int | None = bounded(10_000, 8_000_000, "bit/s", default=None)
     """Of the data phase of CAN FD frames; a bus without it carries classical frames only."""
     database: Line = "bus.dbc"
+    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """What else python-can's interface is told, word for word."""
+    settings: Literal["rig", "python-can"] = "rig"
+    """Who says what the options do not: nobody, or python-can's configuration."""
+
+    @property
+    def link(self) -> LinkSettings:
+        """What the interface is opened with."""
+        by_python_can = self.settings == PYTHON_CAN
+        return LinkSettings(self.interface, self.channel, self.bitrate, self.options, by_python_can)
+
+    @model_validator(mode="after")
+    def _options_are_further_ones(self) -> Self:
+        for key in ("interface", "channel", "bitrate"):
+            if key in self.options:
+                raise ValueError(f"options: {key} stands beside options, not among them")
+        if self.interface == "hil" and self.options:
+            raise ValueError("options: the virtual bus has none")
+        return self
 
     @model_validator(mode="after")
     def _data_phase_is_not_slower(self) -> Self:
@@ -142,6 +166,21 @@ class KernelSpec(FileModel):
         return self
 
 
+def _chosen(name: str, bus: Any) -> Any:
+    """Return a bus with python-can's choice where its rig leaves it to it; the rig's own keys stand."""
+    if not isinstance(bus, dict) or bus.get("interface") != PYTHON_CAN:
+        return bus
+    try:
+        found = configured(name)
+    except ValueError as error:
+        raise ValueError(
+            f"key 'can.{name}.interface' = '{PYTHON_CAN}' leaves the choice to python-can's configuration: "
+            f"{error} (set CAN_INTERFACE and CAN_CHANNEL, or write both under [{name}] or [default] into "
+            "~/.canrc)"
+        ) from None
+    return {**found, "settings": PYTHON_CAN, **bus, "interface": found["interface"]}
+
+
 class Rig(FileModel):
     """A rig as its file describes it. Paths in it are relative to the file."""
 
@@ -154,6 +193,16 @@ class Rig(FileModel):
     kernel: KernelSpec | None = None
     path: Annotated[Path, Field(exclude=True)] = Path()
     """Where the rig was read from; filled in by load_rig."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _python_can_chooses(cls, data: Any) -> Any:
+        """Put what python-can's configuration says where a rig leaves the choice to it."""
+        buses = data.get("can") if isinstance(data, dict) else None
+        if not isinstance(buses, dict):
+            return data
+        chosen = {name: _chosen(name, bus) for name, bus in buses.items()}
+        return {**data, "can": chosen}
 
     @model_validator(mode="after")
     def _is_a_rig(self) -> Self:

@@ -3,7 +3,7 @@
 In lockstep, what the boards hand in at a frame's start is arbitrated and takes its time on the wires; what
 has ended there within the frame is delivered to all other nodes in the next, the rest goes on. On the wall
 clock the same happens as time goes by. Guests (other processes that listen in or take part) are further
-members. Where a real bus is a member it is that one which arbitrates: frames are passed on as they come.
+members. Without a medium frames are passed on as they come. A real bus is hil.wire.can_hardware's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final
 
 from hil.signals import RigError
 from hil.wire.busbook import BusBook
@@ -26,12 +26,10 @@ from hil.wire.controller import Controller, Disturbance
 from hil.wire.guest import Guest, Settings
 from hil.wire.medium import TX_QUEUE, Heard, Medium
 
-__all__ = ["Gateway", "Node", "VirtualBus", "guest_folder"]
+__all__ = ["Node", "VirtualBus", "guest_folder"]
 
 _BURST: Final = 4096
 """Most frames taken from one member at a time."""
-_UNPOLLED_S: Final = 1e-3
-"""How often a real bus that cannot be polled is looked at, on the wall clock."""
 _HEAD: Final = 6
 """Bytes of a frame that decide who hears it: id, length, whether it is an FD frame."""
 _MOST_ROUTES: Final = 4096
@@ -60,7 +58,7 @@ class Node:
         self.fd = False
         """True when its firmware takes FD frames; else its controller lets them pass by."""
         self.controller: Controller | None = None
-        """Its place on a virtual bus; None where a real bus does the timing."""
+        """Its place on the wires of a virtual bus; None where there are none."""
         self.inbox: list[bytes] = []
         self.outbox: list[bytes] = []
         self.socket: socket.socket | None = None
@@ -90,6 +88,18 @@ class Node:
             return False
         return True
 
+    def hand_over(self) -> int:
+        """Lockstep: pass what waits to the board's process; return how many frames that are."""
+        assert self.socket is not None
+        for frame in self.inbox:
+            self.socket.send(frame)
+        return len(self.inbox)
+
+    def collect(self, count: int) -> None:
+        """Lockstep: take the `count` frames that the board's process has sent."""
+        assert self.socket is not None
+        self.outbox = [self.socket.recv(FRAME_BYTES, socket.MSG_DONTWAIT) for _ in range(count)]
+
     def drain_socket(self) -> list[bytes]:
         """Return what the board's process has sent, without waiting."""
         assert self.socket is not None
@@ -108,24 +118,8 @@ def _drain(link: socket.socket) -> list[bytes]:
     return frames
 
 
-class Gateway(Protocol):
-    """A real bus as a member of the virtual one."""
-
-    def send(self, frame: bytes) -> None:
-        """Put a frame on the real bus."""
-
-    def drain(self) -> list[bytes]:
-        """Return what has come from it, without waiting."""
-
-    def fileno(self) -> int:
-        """Return what to poll for incoming frames, -1 when it has none."""
-
-    def close(self) -> None:
-        """Close the real bus."""
-
-
 class VirtualBus:
-    """One bus: boards, guests, real buses."""
+    """One bus: boards and guests."""
 
     def __init__(
         self,
@@ -135,11 +129,10 @@ class VirtualBus:
         medium: Medium | None = None,
         frame_ns: int = 10_000_000,
     ) -> None:
-        """`medium` are its wires; without, a real bus that is to be added does the timing."""
+        """`medium` are its wires; without, a frame takes no time and nothing arbitrates."""
         self.channel = channel
         self.medium = medium
         self.nodes: list[Node] = []
-        self.gateways: list[Gateway] = []
         self.dead: set[str] = set()
         """Names of nodes whose process has closed its end."""
         self.bench = None if medium is None else medium.attach("bench")
@@ -180,13 +173,6 @@ class VirtualBus:
             raise RigError(f"can: {self.channel} is a real bus: what goes wrong on it cannot be chosen")
         controller = next(c for c in self.medium.controllers if c.name == name)
         self.medium.disturb(controller, disturbance)
-
-    def add_gateway(self, gateway: Gateway) -> None:
-        """Make a real bus a member; it is served at once on the wall clock, once a frame in lockstep."""
-        assert self.medium is None, "one bus does the timing"
-        self.gateways.append(gateway)
-        if gateway.fileno() >= 0:
-            self._watch(gateway.fileno(), lambda: self._forward(gateway.drain(), gateway))
 
     def go_live(self, node: Node) -> None:
         """Let the bus serve a node's socket by itself (wall clock)."""
@@ -347,7 +333,7 @@ class VirtualBus:
         return route
 
     def _forward(self, frames: list[bytes], sender: object) -> None:
-        """Pass frames on at once; where a real bus does the timing, there is nothing to wait for."""
+        """Pass frames on at once."""
         t_ns = self._now_ns()
         self._heard += [(t_ns, frame) for frame in frames]
         self._for_bench += [frame for frame in frames if len(frame) == FRAME_BYTES]
@@ -358,9 +344,6 @@ class VirtualBus:
         for guest in self._guests:
             if guest is not sender:
                 guest.tell([(t_ns, frame) for frame in frames])
-        for gateway in self.gateways:
-            for frame in frames if gateway is not sender else ():
-                gateway.send(frame)
 
     def _serve_ready(self, timeout_ms: float) -> None:
         for descriptor, _ in self._poll.poll(timeout_ms):
@@ -369,24 +352,13 @@ class VirtualBus:
                 serve()
 
     def pump(self, timeout_s: float) -> None:
-        """Serve live nodes, guests and real buses until something has been served or time is up."""
-        if self._serve_unpolled():
-            timeout_s = min(timeout_s, _UNPOLLED_S)
+        """Serve live nodes and guests until something has been served or time is up."""
         medium = self.medium if self._live else None
         if medium is not None and medium.next_end_ns is not None:
             timeout_s = min(timeout_s, 1e-9 * (medium.next_end_ns - self._now_ns()))
         self._serve_ready(max(timeout_s, 0.0) * 1e3)
         if medium is not None:
             self._go_on(self._now_ns())
-
-    def _serve_unpolled(self) -> bool:
-        """Serve real buses that have nothing to poll; True when there are any."""
-        unpolled = [gateway for gateway in self.gateways if gateway.fileno() < 0]
-        for gateway in unpolled:
-            frames = gateway.drain()
-            if frames:
-                self._forward(frames, gateway)
-        return bool(unpolled)
 
     def exchange(self, t_ns: int) -> list[bytes]:
         """Let the frame at `t_ns` go by on the bus; return the classical frames that the bench has heard."""
@@ -398,7 +370,6 @@ class VirtualBus:
                 node.inbox = []
         if self._sources:
             self._serve_ready(0)
-        self._serve_unpolled()
         if self.medium is None:
             self._pass_on()
         else:
@@ -412,7 +383,7 @@ class VirtualBus:
         return frames
 
     def _pass_on(self) -> None:
-        """Pass on what was sent in this frame, by id: a real bus would arbitrate so."""
+        """Pass on what was sent in this frame, by id."""
         sent = [(frame_id(f), node, f) for node in self.nodes if not node.deaf for f in node.outbox]
         sent.sort(key=lambda entry: entry[0])
         for node in self.nodes:
@@ -442,8 +413,13 @@ class VirtualBus:
             self._book = BusBook(self.medium, self._frame_ns)
         return self._book
 
+    def figures(self) -> dict[str, Any] | None:
+        """Return what has happened on the bus so far, as JSON values; None without a medium."""
+        book = self.book()
+        return None if book is None else book.sums()
+
     def close(self) -> None:
-        """Close guests, real buses and the log; safe to call twice."""
+        """Close guests and the log; safe to call twice."""
         for guest in self._guests:
             guest.close()
         self._guests.clear()
@@ -451,9 +427,6 @@ class VirtualBus:
             self._listener.close()
             self._listener = None
             self._path.unlink(missing_ok=True)
-        for gateway in self.gateways:
-            gateway.close()
-        self.gateways.clear()
         if self._log is not None:
             self._log.close()
 

@@ -82,6 +82,6 @@ def _data_text(frame: bytes) -> str:
     """Return what stands behind the id: of an FD frame another # and its flags first."""
     can_id, data = split_frame(frame)
     if can_id & REMOTE:
-        return f"R{frame[4]}"
+        return f"R{frame[4]}" if frame[4] else "R"
     flags = f"#{frame_flags(frame):X}" if is_fd(frame) else ""
     return flags + data.hex().upper()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hil.signals import RigError
+from hil.wire.can_config import LinkSettings
 
 __all__ = ["can_interfaces", "probe_can", "probe_serial"]
 
@@ -14,18 +15,13 @@ def can_interfaces() -> frozenset[str]:
     return frozenset(can.VALID_INTERFACES)
 
 
-def probe_can(name: str, interface: str, channel: str, bitrate: int) -> None:
-    """Open and close a CAN interface; raise RigError that names it and says what is missing."""
-    if interface == "hil":
+def probe_can(name: str, settings: LinkSettings) -> None:
+    """Open and close bus `name` of a rig; raise RigError that names it and says what is missing."""
+    if settings.interface == "hil":
         return
-    import can
+    from hil.wire.can_link import open_can_link
 
-    try:
-        bus = can.Bus(channel=channel, interface=interface, bitrate=bitrate)
-    except (can.CanError, OSError, ImportError, ValueError, NameError) as error:
-        # drivers of python-can that lack their vendor's library fail in all of these ways
-        raise RigError(f"{name}: {interface} {channel}: {_reason(error)}") from None
-    bus.shutdown()
+    open_can_link(name, settings).close()
 
 
 def probe_serial(name: str, port: str, baudrate: int) -> None:

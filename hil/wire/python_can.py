@@ -1,4 +1,4 @@
-"""python-can on both sides: `can.Bus(interface="hil")` for guests, any python-can bus as a gateway."""
+"""`can.Bus(interface="hil")`: the virtual bus of a running flight, for guests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import can
 
-from hil.signals import RigError
 from hil.wire.bus import guest_folder
 from hil.wire.canframe import (
     BIT_RATE_SWITCH,
@@ -30,7 +29,7 @@ from hil.wire.canframe import (
 )
 from hil.wire.guest import PACKET_BYTES, GuestState, Settings, read_packet, settings_packet
 
-__all__ = ["HilBus", "RealBus", "open_real_bus"]
+__all__ = ["HilBus"]
 
 _MOST_FD: Final = 64
 
@@ -245,56 +244,3 @@ def _changed(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-class RealBus:
-    """A bus of any python-can interface, as a gateway of the virtual one."""
-
-    def __init__(self, bus: can.BusABC, name: str) -> None:
-        self._bus = bus
-        self._name = name
-
-    def send(self, frame: bytes) -> None:
-        """Put a frame on the bus; raise RigError when the interface refuses it."""
-        try:
-            self._bus.send(_to_message(frame, self._name))
-        except can.CanError as error:
-            raise RigError(f"can.{self._name}: cannot send: {_line(error)}") from None
-
-    def drain(self) -> list[bytes]:
-        """Return what has been received, without waiting; raise RigError when the interface fails."""
-        frames: list[bytes] = []
-        try:
-            message = self._bus.recv(0)
-            while message is not None and len(frames) < 4096:
-                if not message.is_error_frame:
-                    frames.append(_to_frame(message, fd=True))
-                message = self._bus.recv(0)
-        except can.CanError as error:
-            raise RigError(f"can.{self._name}: cannot receive: {_line(error)}") from None
-        return frames
-
-    def fileno(self) -> int:
-        """Return what to poll, -1 where the interface has nothing."""
-        try:
-            return self._bus.fileno()
-        except (NotImplementedError, can.CanError, OSError):
-            return -1
-
-    def close(self) -> None:
-        """Close the bus."""
-        with contextlib.suppress(can.CanError, OSError):
-            self._bus.shutdown()
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())
-
-
-def open_real_bus(interface: str, channel: str, bitrate: int, name: str) -> RealBus:
-    """Open bus `name` of a rig through python-can; raise RigError when it is not there."""
-    try:
-        bus = can.Bus(interface=interface, channel=channel, bitrate=bitrate)
-    except (can.CanError, OSError, ValueError, NotImplementedError, ImportError) as error:
-        raise RigError(f"can.{name}: cannot open {interface} channel {channel}: {_line(error)}") from None
-    return RealBus(bus, name)

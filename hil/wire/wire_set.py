@@ -4,20 +4,46 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from hil.signals.timing import BusSheet
-from hil.wire.bus import VirtualBus
+from hil.wire.bus import Node
+from hil.wire.busbook import BusBook
 from hil.wire.codec import BenchDecoder
 from hil.wire.serial_line import SerialLine
 
-__all__ = ["WireSet"]
+__all__ = ["CanBus", "WireSet"]
+
+
+class CanBus(Protocol):
+    """A CAN bus with the rig's boards on it: virtual (hil.wire.bus) or real (hil.wire.can_hardware)."""
+
+    def go_live(self, node: Node) -> None:
+        """Serve a node's socket (wall clock)."""
+
+    def exchange(self, t_ns: int) -> list[bytes]:
+        """End the frame at `t_ns`; return the classical frames that the bench has heard in it."""
+
+    def pump(self, timeout_s: float) -> None:
+        """Serve the bus until something has been served or time is up (wall clock)."""
+
+    def mute(self, name: str) -> None:
+        """Let nothing that the board sends from now on reach anybody."""
+
+    def book(self) -> BusBook | None:
+        """Return the diagnostics frame by frame; None where the wires are not the bench's own."""
+
+    def figures(self) -> dict[str, Any] | None:
+        """Return what has happened on the bus so far, as JSON values."""
+
+    def close(self) -> None:
+        """Close the bus; safe to call twice."""
 
 
 class WireSet:
     """The rig's wires as the executive turns them."""
 
-    def __init__(self, bus: VirtualBus, decoder: BenchDecoder) -> None:
+    def __init__(self, bus: CanBus, decoder: BenchDecoder) -> None:
         self.bus = bus
         self.serial: dict[str, SerialLine] = {}
         """Serial lines by name, for what can go wrong with them."""
@@ -54,9 +80,8 @@ class WireSet:
         return None if book is None else book.sheet
 
     def bus_figures(self) -> dict[str, Any] | None:
-        """Return what has happened on the bus so far; None where a real bus does the timing."""
-        book = self.bus.book()
-        return None if book is None else book.sums()
+        """Return what has happened on the bus so far, as JSON values."""
+        return self.bus.figures()
 
     def close(self) -> None:
         """Close the bus; safe to call twice."""

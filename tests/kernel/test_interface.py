@@ -30,6 +30,7 @@ def test_it_says_who_it_is_and_what_it_needs() -> None:
     assert info.input_size == ffi.sizeof("fk_if_input_t")
     assert info.output_size == ffi.sizeof("fk_if_output_t")
     assert info.config_size == ffi.sizeof("fk_if_config_t")
+    assert 0 < info.work_bound <= ffi.dlopen(None).FK_IF_MOST_WORK
     assert ffi.string(info.name).startswith(b"lastbrake")
 
 
@@ -59,7 +60,7 @@ def test_it_says_who_it_is_and_what_it_needs() -> None:
                     "ref_area_m2",
                 ),
             )
-            for value in (0.0, -1.0, math.nan, math.inf, 1e12)
+            for value in (0.0, -1.0, math.nan, math.inf, 1.1e12)
         ],
         *[({"mass_kg": value}, 3) for value in (39_999.0, math.nan)],
         ({"tilt_limit_rad": 1.6}, 3),
@@ -70,6 +71,24 @@ def test_it_says_who_it_is_and_what_it_needs() -> None:
 )
 def test_a_configuration_out_of_range_is_refused(changes: dict[str, Any], code: int) -> None:
     assert refusal(make_config(**changes)) == code
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"aero_mach": (0.3, 0.3)},
+        {"aero_mach": (0.3, 0.2)},
+        {"aero_mach": (-0.1,)},
+        {"aero_mach": (0.3, 0.8, 1.2, math.nan)},
+        {"aero_mach": (0.3, 0.8, 1.2, 101.0)},
+        {"aero_axial": (1001.0,)},
+        {"aero_normal_slope": (0.0, -1001.0)},
+    ],
+    ids=str,
+)
+def test_tables_out_of_order_or_range_are_refused(changes: dict[str, Any]) -> None:
+    """They are read by growing Mach number."""
+    assert refusal(make_config(**changes)) == 3
 
 
 @pytest.mark.parametrize("engine", [0, 2])
@@ -83,7 +102,7 @@ def test_a_configuration_out_of_range_is_refused(changes: dict[str, Any], code: 
         ],
         *[("thrust_vac_n", value) for value in (799e3, math.nan)],
         *[("throttle_floor", value) for value in (0.0, -0.1, 1.01, math.nan)],
-        *[("gimbal_limit_rad", value) for value in (-0.01, 1.0, math.nan)],
+        *[("gimbal_limit_rad", value) for value in (-0.01, 1.01, math.nan)],
         *[("start_s", value) for value in (-0.01, math.nan)],
         *[("pos_body_m", value) for value in ((math.nan, 0.0), (0.0, math.inf))],
     ],
@@ -127,6 +146,13 @@ def test_an_engine_that_takes_no_part_may_be_anything() -> None:
     config = make_config()
     config.engine[3].thrust_sl_n = math.nan
     assert refusal(config) == 0
+
+
+def test_one_engine_flies() -> None:
+    flight = Flight(make_config(((0.0, 0.0, 1),)), vel=(0.0, 0.0, -80.0))
+    flight.step(5)
+    assert flight.telemetry.mode == COAST
+    assert flight.commands[0].share
 
 
 def test_forty_engines_fly() -> None:

@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from hil.kernel import interface, reference_kernel
 from tests.kernel.flight import (
     ABORT,
     ARM,
@@ -79,6 +80,14 @@ def test_modes_come_in_their_order(name: str) -> None:
     assert seen == [COAST, IGNITION, BRAKING, TERMINAL, TOUCHDOWN]
 
 
+@functools.cache
+def work_bound() -> int:
+    """Return the most work of one step, as the kernel states it."""
+    info = interface().new("fk_if_info_t *")
+    interface().cast("void (*)(fk_if_info_t *)", reference_kernel().describe)(info)
+    return int(info.work_bound)
+
+
 def check_commands(flight: Flight, shut: set[int]) -> None:
     """See that every command is in range, and that what is shut down stays so."""
     for i, command in enumerate(flight.commands):
@@ -92,6 +101,7 @@ def check_commands(flight: Flight, shut: set[int]) -> None:
             shut.add(i)
             assert command.ox_valve_cmd == command.gimbal_x_cmd_rad == command.gimbal_y_cmd_rad == 0.0
     assert max(abs(x) for x in flight.out.fin_cmd_rad) <= flight.config.fin_limit_rad
+    assert 0 <= flight.telemetry.work <= work_bound()
     assert flight.config.dry_mass_kg <= flight.telemetry.mass_est_kg <= flight.config.mass_kg
 
 

@@ -10,12 +10,14 @@ from functools import partial
 from typing import Any, Protocol
 
 import can
+import pytest
 
 from hil.boards.can_bits import measure_frames
 from hil.sensors.streams import stream
 from hil.wire.bus import VirtualBus
 from hil.wire.controller import Disturbance
 from hil.wire.medium import Medium
+from tests.vcan import ON_VCAN
 
 __all__ = ["BACKENDS", "FRAME_NS", "Backend", "Line", "hil_line"]
 
@@ -45,6 +47,8 @@ class Backend:
     tells_errors: bool = False
     pushes_back: bool = False
     stamps: bool = False
+    marks: tuple[pytest.MarkDecorator, ...] = ()
+    """Of the tests that it is tried in: what they need of the machine."""
 
 
 @dataclass
@@ -122,7 +126,27 @@ def _same_process_line() -> Iterator[SameProcessLine]:
             end.shutdown()
 
 
+class VcanLine(SameProcessLine):
+    """A real vcan; the two ends are sockets of their own."""
+
+    def join(self, **options: Any) -> can.BusABC:
+        end = can.Bus(interface="socketcan", channel=self.channel, fd=options.pop("fd", True), **options)
+        self.ends.append(end)
+        return end
+
+
+@contextmanager
+def _vcan_line() -> Iterator[VcanLine]:
+    line = VcanLine("vcan0")
+    try:
+        yield line
+    finally:
+        for end in line.ends:
+            end.shutdown()
+
+
 BACKENDS = (
     Backend("hil", hil_line, arbitrates=True, tells_errors=True, pushes_back=True, stamps=True),
     Backend("virtual", _same_process_line),
+    Backend("vcan", _vcan_line, marks=tuple(ON_VCAN)),
 )

@@ -16,12 +16,13 @@ from hil.plant.vehicle import load_vehicle
 from hil.rig.model import Rig
 from hil.signals import Board, Frame
 from tests.emulation import emulated
+from tests.vcan import on_vcan
 
 __all__ = ["FRAME_NS", "PROCESSES", "RIGS", "RUNGS", "WIRED", "Stations", "make_rig"]
 
 RIGS = Path(__file__).resolve().parents[2] / "rigs"
 FRAME_NS = 10_000_000
-PROCESSES = ("process", emulated("emulated"))
+PROCESSES = ("process", emulated("emulated"), on_vcan("socketcan"))
 """Rungs whose boards are processes of their own, as a test's parameters."""
 WIRED = ("in_process", *PROCESSES)
 RUNGS = ("kernel", *WIRED)
@@ -32,13 +33,14 @@ Script = Callable[[int, Frame], None]
 
 def make_rig(rung: str, **changes: Any) -> Rig:
     """Return the rig of a rung with all landing engines of zq3_class; `changes` go over its data."""
-    backend = "in_process" if rung == "kernel" else rung
+    backend = {"kernel": "in_process", "socketcan": "process"}.get(rung, rung)
     board: dict[str, Any] = {"flight_computer": {"firmware": "flight_computer", "backend": backend}}
     for node in VEHICLE.landing_engines:
         board[f"engine_{node}"] = {"firmware": "engine_valve", "backend": backend, "node": node}
     data: dict[str, Any] = {"name": rung, "board": board}
     if rung != "kernel":
-        data["can"] = {"engine": {"channel": "test"}}
+        virtual, real = {"channel": "test"}, {"interface": "socketcan", "channel": "vcan0"}
+        data["can"] = {"engine": real if rung == "socketcan" else virtual}
         data["serial"] = {"navigation": {"port": "pty"}}
     rig = Rig.model_validate(data | changes)
     return rig.model_copy(update={"path": RIGS / f"{rung}.toml"})

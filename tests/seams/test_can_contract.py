@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import can
 import pytest
@@ -11,15 +11,21 @@ import pytest
 from hil.wire.canframe import FD_LENGTHS
 from tests.seams.can_backends import BACKENDS, Backend, Line
 
-ALL = pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.name)
+
+def on(backends: Iterable[Backend]) -> pytest.MarkDecorator:
+    """Try a test on these backends."""
+    tried = [pytest.param(backend, marks=backend.marks, id=backend.name) for backend in backends]
+    return pytest.mark.parametrize("backend", tried)
+
+
+ALL = on(BACKENDS)
 MOST = 2000
 """Frames that no bus takes without anybody reading them."""
 
 
 def those_that(feature: str) -> pytest.MarkDecorator:
     """Try only what a backend can be held to."""
-    able = [backend for backend in BACKENDS if getattr(backend, feature)]
-    return pytest.mark.parametrize("backend", able, ids=lambda backend: backend.name)
+    return on(backend for backend in BACKENDS if getattr(backend, feature))
 
 
 @pytest.fixture
