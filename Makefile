@@ -17,10 +17,10 @@ BENCH ?= rungs plant_peers descent
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test emulated socketcan nightly check format cov bench clean
+.PHONY: help run test emulated socketcan nightly check format cov kernel-cov mutation bench clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUN_STAMP) ## Build everything and fly one landing on virtual boards (RIG=, CASE=, ARGS=)
 	$(VENV)/bin/hil run $(RIG) --case $(CASE) $(ARGS)
@@ -47,6 +47,12 @@ format: $(DEV_STAMP) ## Format Python and C in place
 
 cov: $(DEV_STAMP) ## Run the tests with coverage; the pages lie in htmlcov/
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not nightly and not socketcan" --cov --cov-report=term --cov-report=html $(ARGS)
+
+kernel-cov: $(DEV_STAMP) ## Line and branch coverage of the kernel's C by tests that see only its headers
+	$(PY) tools/kernel_coverage.py $(ARGS)
+
+mutation: $(DEV_STAMP) ## Mutation score of the kernel's C; all mutants take hours (ARGS='--sample 500' draws some)
+	$(PY) tools/mutation.py --least 90 $(ARGS)
 
 bench: $(BENCH_STAMP) ## Measure rungs, plant and optimiser beside their peers (BENCH= names scripts)
 	@set -e; for name in $(BENCH); do echo "== $$name"; $(PY) benchmarks/$$name.py $(ARGS); done

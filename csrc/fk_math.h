@@ -13,8 +13,8 @@
 double fk_clamp(double x, double low, double high); /* NaN becomes low */
 double fk_min(double a, double b);
 double fk_max(double a, double b);
-double fk_sin(double x);  /* |x| <= pi/2, error < 1e-12 */
-double fk_cos(double x);  /* |x| <= pi/2, error < 1e-11 */
+double fk_sin(double x);  /* |x| <= pi/2, error < 1e-11 */
+double fk_cos(double x);  /* |x| <= pi/2, error < 1e-12 */
 double fk_atan(double x); /* error < 1e-7 rad for |x| <= 1, clamped beyond */
 double fk_exp(double x);  /* relative error < 1e-15, |x| clamped to 700 */
 double fk_log(double x);  /* x normal and > 0, error < 1e-15 relative or absolute */

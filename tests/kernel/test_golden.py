@@ -1,0 +1,80 @@
+"""To the bit what the kernel did when the digests were taken: a change of behaviour is seen, then looked at.
+
+    python -m tests.kernel.test_golden
+
+takes them anew; `git diff tests/kernel/golden.json` then names the flights and solves that have changed.
+No digest says that a behaviour is right: that is what the other tests are for. The kernel uses nothing but
++ - * / and square roots, so that the bits are the same with every compiler and machine that follows IEEE
+754."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hil.kernel import DescentProblem
+from hil.kernel._kernel import ffi, lib
+from hil.kernel.descent import raw_problem
+from tests.kernel.scripted import FLIGHTS
+from tests.oracle.descents import BOOSTER, BOOSTER_TIME_S, LANDER, ROTATING, Hold
+
+GOLDEN = Path(__file__).with_name("golden.json")
+WEAK = replace(BOOSTER, thrust_max_n=800e3)
+STEPPED = replace(BOOSTER, thrust_max_n=[1000e3] * 15 + [667e3] * 15, vel_mps=(10.0, -15.0, -150.0))
+TURNING = replace(ROTATING, frame_rate_radps=(0.001, -0.002, 0.003), final_pos_m=(30.0, -20.0, 5.0))
+SOLVES: dict[str, tuple[DescentProblem, int, float | None, Hold]] = {
+    "booster": (BOOSTER, 30, BOOSTER_TIME_S, "foh"),
+    "booster, held": (BOOSTER, 30, BOOSTER_TIME_S, "zoh"),
+    "booster, least nodes": (BOOSTER, 4, BOOSTER_TIME_S, "foh"),
+    "booster, free": (BOOSTER, 12, None, "foh"),
+    "booster, thrust lost": (STEPPED, 30, 30.0, "foh"),
+    "too weak": (WEAK, 15, BOOSTER_TIME_S, "foh"),
+    "too weak, free": (WEAK, 8, None, "zoh"),
+    "too far": (replace(BOOSTER, pos_m=(3000.0, 500.0, 3000.0)), 20, BOOSTER_TIME_S, "foh"),
+    "too far, turning": (replace(TURNING, pos_m=(9000.0, 3000.0, 1500.0)), 15, 70.0, "foh"),
+    "lander": (LANDER, 60, 72.0, "zoh"),
+    "rotating": (ROTATING, 60, 75.0, "foh"),
+    "turning, held": (TURNING, 20, 75.0, "zoh"),
+    "turning": (TURNING, 20, 75.0, "foh"),
+}
+
+
+def fly(name: str) -> str:
+    """Return the digest of every output of a flight."""
+    return str(FLIGHTS[name]().digest.hexdigest()[:16])
+
+
+def solve(name: str) -> str:
+    """Return the digest of a solve's answer."""
+    problem, nodes, time_s, hold = SOLVES[name]
+    memory = ffi.new("double[]", lib.descent_size() // 8 + 1)
+    lib.descent_timed(memory, raw_problem(problem, nodes, time_s, hold), time_s is None)
+    answer = ffi.new("fk_answer_t *")
+    lib.descent_result(memory, answer)
+    return hashlib.sha256(ffi.buffer(answer)).hexdigest()[:16]
+
+
+TAKEN: dict[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
+    "flights": (tuple(FLIGHTS), fly),
+    "solves": (tuple(SOLVES), solve),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind, (names, _) in TAKEN.items() for name in names]
+)
+def test_nothing_has_changed(kind: str, name: str) -> None:
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert TAKEN[kind][1](name) == golden[kind][name], (
+        "the kernel's outputs have changed; if they had to: python -m tests.kernel.test_golden"
+    )
+
+
+if __name__ == "__main__":
+    taken = {kind: {name: take(name) for name in names} for kind, (names, take) in TAKEN.items()}
+    GOLDEN.write_text(json.dumps(taken, indent=1) + "\n", encoding="utf-8")

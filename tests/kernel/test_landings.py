@@ -1,0 +1,264 @@
+"""Whole flights against what they are for: a soft upright landing on the pad, the right modes on the way."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import pytest
+
+from hil.kernel import interface, reference_kernel
+from tests.kernel.flight import (
+    ABORT,
+    ARM,
+    BRAKING,
+    CLUSTER,
+    COAST,
+    CROSS,
+    DONE,
+    IGNITION,
+    SHUTDOWN,
+    START,
+    TERMINAL,
+    TOUCHDOWN,
+    Flight,
+    make_config,
+)
+from tests.kernel.scripted import ASIDE, FLIGHTS
+
+LANDS = {
+    "plain": 0.01,
+    "aside": 3.0,
+    "windy": 8.0,
+    "optimised": 1.0,
+    "optimised_loss": 4.0,
+    "outer_out": 2.0,
+    "centre_out": 0.1,
+    "silent": 3.0,
+    "weak_and_late": 3.0,
+    "never_lights": 3.0,
+    "deaf": 3.0,
+    "crossed": 1.0,
+    "hover_class": 2.0,
+    "noisy": 3.0,
+}
+"""Flight -> how far beside the pad's centre it may end, in metres."""
+
+
+@functools.cache
+def flown(name: str) -> Flight:
+    """Return a flight at its end; each is flown once, and its commands checked in every frame."""
+    plain_step, shut = Flight.step, set[int]()
+
+    def step(flight: Flight, frames: int = 1) -> None:
+        for _ in range(frames):
+            plain_step(flight)
+            check_commands(flight, shut)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Flight, "step", step)
+        return FLIGHTS[name]()
+
+
+@pytest.mark.parametrize("name", LANDS)
+def test_lands_softly_upright_and_on_the_pad(name: str) -> None:
+    flight = flown(name)
+    assert abs(flight.pos[2]) < 0.05
+    assert 0.2 < -flight.vel[2] < 2.0  # TD-VERTICAL
+    assert math.hypot(flight.vel[0], flight.vel[1]) < 1.0  # TD-LATERAL
+    assert flight.axis[2] > 0.998
+    assert math.hypot(*flight.omega[:2]) < 0.03
+    assert flight.miss_m < LANDS[name]
+    assert flight.telemetry.mode == TOUCHDOWN
+
+
+@pytest.mark.parametrize("name", LANDS)
+def test_modes_come_in_their_order(name: str) -> None:
+    modes = flown(name).modes
+    seen = list(dict.fromkeys(modes))
+    assert modes == sorted(modes)
+    assert seen == [COAST, IGNITION, BRAKING, TERMINAL, TOUCHDOWN]
+
+
+@functools.cache
+def work_bound() -> int:
+    """Return the most work of one step, as the kernel states it."""
+    info = interface().new("fk_if_info_t *")
+    interface().cast("void (*)(fk_if_info_t *)", reference_kernel().describe)(info)
+    return int(info.work_bound)
+
+
+def check_commands(flight: Flight, shut: set[int]) -> None:
+    """See that every command is in range, and that what is shut down stays so."""
+    for i, command in enumerate(flight.commands):
+        limits = flight.config.engine[i]
+        assert 0.0 <= command.ox_valve_cmd <= 1.0
+        assert command.fuel_valve_cmd == command.ox_valve_cmd
+        assert abs(command.gimbal_x_cmd_rad) <= limits.gimbal_limit_rad
+        assert abs(command.gimbal_y_cmd_rad) <= limits.gimbal_limit_rad
+        assert command.request == SHUTDOWN or i not in shut
+        if command.request == SHUTDOWN:
+            shut.add(i)
+            assert command.ox_valve_cmd == command.gimbal_x_cmd_rad == command.gimbal_y_cmd_rad == 0.0
+    assert max(abs(x) for x in flight.out.fin_cmd_rad) <= flight.config.fin_limit_rad
+    assert 0 <= flight.telemetry.work <= work_bound()
+    assert flight.config.dry_mass_kg <= flight.telemetry.mass_est_kg <= flight.config.mass_kg
+
+
+@pytest.mark.parametrize("name", sorted(FLIGHTS))
+def test_every_command_is_in_range_and_what_is_shut_down_stays_so(name: str) -> None:
+    """Looked at in every frame while the flight is flown."""
+    assert flown(name).frame > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "failed"),
+    [
+        ("plain", []),
+        ("outer_out", [2]),
+        ("centre_out", [0]),
+        ("silent", [1]),
+        ("never_lights", [2]),
+        ("weak_and_late", []),
+        ("optimised_loss", [1]),
+        ("faulty_boards", [2]),
+    ],
+)
+def test_the_engines_that_fail_are_held_for_failed_and_no_others(name: str, failed: list[int]) -> None:
+    flight = flown(name)
+    assert [i for i, command in enumerate(flight.commands) if command.failed] == failed
+
+
+def test_the_pair_lands_where_the_centre_engine_is_lost_the_centre_engine_elsewhere() -> None:
+    for name, shares in {"centre_out": [0, 1, 1], "outer_out": [1, 0, 0], "plain": [1, 0, 0]}.items():
+        flight = flown(name)
+        assert flight.shares[flight.modes.index(TOUCHDOWN) - 1] == shares
+
+
+def test_after_touchdown_everything_is_shut_and_after_two_seconds_it_is_done() -> None:
+    flight = flown("stands")
+    assert flight.modes.count(TOUCHDOWN) == 201
+    assert flight.modes[-1] == DONE
+    assert [c.request for c in flight.commands] == [SHUTDOWN] * 3
+    assert flight.telemetry.thrust_cmd_n == 0.0
+
+
+def test_an_abort_is_for_good() -> None:
+    flight = Flight(make_config(), **ASIDE)
+    flight.step(600)
+    flight.run.input.abort = 1
+    flight.step()
+    flight.run.input.abort = 0
+    flight.step(50)
+    assert set(flight.modes[600:]) == {ABORT}
+    assert all(c.request == SHUTDOWN for c in flight.commands)
+
+
+def test_a_stage_that_lies_down_or_has_lost_its_way_is_given_up() -> None:
+    assert set(flown("turned_over").modes) == {ABORT}
+    lost = flown("lost")
+    newest = 899 - 5  # frame of the last solution that was heard
+    assert lost.modes.index(ABORT) + 1 == newest + 201
+
+
+def test_a_stage_that_cannot_land_is_given_up_and_held_away_from_the_pad() -> None:
+    """Lift alone does not reach beyond the keep-out here; it ends on the side that it came from."""
+    flight = flown("all_out")
+    assert flight.sources[-1] == 3
+    assert flight.pos[0] > 20.0
+    assert abs(flight.vel[0]) < 5.0
+
+
+@pytest.mark.parametrize(("name", "burning"), [("two_out_early", False), ("two_out", True)])
+def test_a_stage_that_cannot_land_comes_down_beside_the_keep_out(name: str, burning: bool) -> None:
+    flight = flown(name)
+    assert flight.sources[-1] == 3
+    assert flight.miss_m > flight.config.keep_out_radius_m
+    shares = flight.shares[flight.sources.index(3) + 10]
+    assert shares == [burning, 0, 0]
+
+
+def test_a_board_that_cannot_be_armed_does_not_hold_up_the_others_for_long() -> None:
+    def unarmed(flight: Flight) -> None:
+        flight.run.input.engine[1].state = 0
+
+    late = Flight(make_config(), tamper=unarmed)
+    late.step(600)
+    prompt = Flight(make_config())
+    prompt.step(600)
+    assert late.modes.index(IGNITION) == prompt.modes.index(IGNITION)
+    forced = make_config(ignition_forced=1, ignition_forced_t_s=0.03)
+    waiting = Flight(forced, tamper=unarmed)
+    waiting.step(30)
+    assert waiting.modes.index(IGNITION) == 10
+    assert [c.request for c in waiting.commands] == [START] * 3
+
+
+def test_armed_engines_light_at_the_forced_moment_itself() -> None:
+    flight = Flight(make_config(ignition_forced=1, ignition_forced_t_s=0.25))
+    flight.step(24)
+    assert [c.request for c in flight.commands] == [ARM] * 3
+    flight.step()
+    assert [c.request for c in flight.commands] == [START] * 3
+
+
+APART = (1e-6, 0.02)
+"""Rounding grows along a flight: plans are optimal to 1e-7 of the scaled cost, and one leads to the next."""
+
+
+def turned(flight: Flight, quarter: bool) -> tuple[float, ...]:
+    """Return a flight's end, as if it had been seen from a quarter turn away, or in a mirror."""
+    (x, y, z), (u, v, w), (p, q, r) = flight.pos, flight.vel, flight.axis
+    return (-y, x, z, -v, u, w, -q, p, r) if quarter else (-x, y, z, -u, v, w, -p, q, r)
+
+
+def land_together(one: Flight, other: Flight) -> None:
+    """Fly both until one of them stands; that is in the same frame, or almost."""
+    while min(one.pos[2], other.pos[2]) > 0.0:
+        assert one.frame < 4000
+        one.step()
+        other.step()
+    assert max(one.pos[2], other.pos[2]) < 0.02
+
+
+@pytest.mark.parametrize(("optimise", "dead"), [(0, None), (0, 1), (1, 2)])
+def test_a_mirrored_flight_is_the_flight_mirrored(optimise: int, dead: int | None) -> None:
+    config = make_config(optimise=optimise, brake_throttle=0.6)
+    one = Flight(config, pos=(70.0, 40.0, 2600.0), vel=(-3.0, -5.0, -280.0), wind=(3.0, 2.0, 0.0))
+    other = Flight(config, pos=(-70.0, 40.0, 2600.0), vel=(3.0, -5.0, -280.0), wind=(-3.0, 2.0, 0.0))
+    if dead is not None:
+        one.engines[dead].dies_at_s = other.engines[3 - dead].dies_at_s = 7.5
+    land_together(one, other)
+    assert (*other.pos, *other.vel, *other.axis) == pytest.approx(turned(one, False), abs=APART[optimise])
+
+
+@pytest.mark.parametrize("optimise", [0, 1])
+def test_a_flight_from_a_quarter_turn_away_is_the_flight_turned(optimise: int) -> None:
+    """With a cluster that looks the same from there; body axes do not turn, so that x and y change places."""
+    config = make_config(CROSS, brake_throttle=0.55, optimise=optimise)
+    one = Flight(config, pos=(70.0, 40.0, 3000.0), vel=(-3.0, -5.0, -280.0), wind=(3.0, 2.0, 0.0))
+    other = Flight(config, pos=(-40.0, 70.0, 3000.0), vel=(5.0, -3.0, -280.0), wind=(-2.0, 3.0, 0.0))
+    one.engines[1].dies_at_s = other.engines[2].dies_at_s = 9.0
+    land_together(one, other)
+    assert (*other.pos, *other.vel, *other.axis) == pytest.approx(turned(one, True), abs=APART[optimise])
+
+
+@pytest.mark.parametrize("dead", [None, 0, 1])
+def test_the_order_of_the_engines_does_not_matter(dead: int | None) -> None:
+    """The centre one last instead of first."""
+    one = Flight(make_config(brake_throttle=0.6), **ASIDE)
+    other = Flight(make_config((*CLUSTER[1:], CLUSTER[0]), brake_throttle=0.6), **ASIDE)
+    if dead is not None:
+        one.engines[dead].dies_at_s = other.engines[(dead - 1) % 3].dies_at_s = 7.5
+    land_together(one, other)
+    assert (*other.pos, *other.vel, *other.axis) == pytest.approx((*one.pos, *one.vel, *one.axis), abs=1e-6)
+    assert [c.request for c in other.commands] == [one.commands[i].request for i in (1, 2, 0)]
+
+
+def test_a_flight_from_a_standstill_of_the_clock_elsewhere_is_the_same() -> None:
+    """Time counts from nowhere."""
+    early, late = Flight(make_config(), **ASIDE), Flight(make_config(), **ASIDE, frame=123_456)
+    early.step(900)
+    late.step(900)
+    assert late.modes == early.modes
+    assert late.pos == pytest.approx(early.pos, abs=1e-6)
