@@ -142,6 +142,18 @@ def test_numbers_that_overflow_on_the_way_fail_at_once(hold: Hold) -> None:
     assert np.isfinite(found.pos_m).all()
 
 
+@pytest.mark.parametrize("nodes", [59, 60])
+@pytest.mark.parametrize("hold", ["foh", "zoh"])
+def test_the_largest_least_miss_problem_is_solved(nodes: int, hold: Hold) -> None:
+    """All limits on and all ends elastic: every array of the optimiser is as full as it gets."""
+    far = replace(BOOSTER, pos_m=(2600.0, -900.0, 3000.0))
+    found = solve_descent(far, nodes=nodes, final_time_s=BOOSTER_TIME_S, hold=hold)
+    assert found.status == "infeasible"
+    assert 500.0 < found.miss_m < 2750.0
+    np.testing.assert_allclose(found.pos_m[0], far.pos_m, atol=1e-6)
+    assert abs(found.pos_m[-1, 2]) < 0.1
+
+
 @pytest.mark.parametrize("time_s", [5.0, 22.0])
 @pytest.mark.parametrize("hold", ["foh", "zoh"])
 def test_thrust_that_may_only_point_up_never_reaches_a_pad_beside(time_s: float, hold: Hold) -> None:
