@@ -50,7 +50,8 @@ def open_everything(rig: Rig) -> Iterator[str]:
 def _bus_load(rig: Rig, name: str, database: Database) -> str:
     """Say how full a bus will be at worst; raise RigError when that is more than it can carry."""
     engines = [board.node for board in rig.board.values() if board.node is not None]
-    told = forecast(database, engines, rig.can[name].bitrate, rig.timing.frame_ms * 1_000_000)
+    frame_ns = rig.timing.frame_ms * 1_000_000
+    told = forecast(database, engines, rig.can[name].bitrate, frame_ns, enabled=rig.demands_enable)
     what = f"can.{name}: {told.frames} frames every {rig.timing.frame_ms} ms load it to at most "
     if told.response_ns is None:
         raise RigError(f"{what}{100 * told.load:.0f} %: more than it can carry (raise bitrate or frame_ms)")

@@ -106,12 +106,17 @@ def _count(span_ns: int, period_ns: int) -> int:
     return -(-span_ns // period_ns)
 
 
-def forecast(database: Database, engines: Sequence[int], bitrate: int, frame_ns: int) -> Forecast:
+def forecast(
+    database: Database, engines: Sequence[int], bitrate: int, frame_ns: int, *, enabled: bool = False
+) -> Forecast:
     """Return what the boards of `engines` and the flight computer do to a bus, at worst stuffing.
 
-    Every message of theirs is sent once a frame, as classical frames.
+    Every message of theirs is sent once a frame, as classical frames.  `enabled`: with the bench's own, on a
+    rig that demands its enable frame.
     """
-    sent = [m for m in database.messages if not m.is_fd and m.length <= 8 and _is_sent(m.name, engines)]
+    sent = [
+        m for m in database.messages if not m.is_fd and m.length <= 8 and _is_sent(m.name, engines, enabled)
+    ]
     streams = [Stream(m.name, m.frame_id, -(-worst_bits(m.length) * _NS // bitrate), frame_ns) for m in sent]
     load = load_of(streams)
     if not streams:
@@ -121,6 +126,8 @@ def forecast(database: Database, engines: Sequence[int], bitrate: int, frame_ns:
     return Forecast(len(streams), load, last.name, response)
 
 
-def _is_sent(message: str, engines: Sequence[int]) -> bool:
+def _is_sent(message: str, engines: Sequence[int], enabled: bool) -> bool:
     parts = message.split("_")
+    if not enabled and (parts[0] == "BENCH" or parts[-1] in ("DRIVE", "IDENTITY")):
+        return False
     return parts[0] != "ENGINE" or (parts[1].isdigit() and int(parts[1]) in engines)

@@ -52,7 +52,8 @@ static int32_t can_send(void *context, const port_can_frame_t *frame)
     record_telemetry_t telemetry;
     const uint32_t base = frame->id & 0x3C0u;
     FUZZ_HOLDS(base == RECORDS_TELEMETRY_ID || base == RECORDS_COMMAND_ID || base == RECORDS_STATUS_ID
-               || base == RECORDS_GIMBAL_ID);
+               || base == RECORDS_GIMBAL_ID || base == RECORDS_DRIVE_ID || base == RECORDS_IDENTITY_ID
+               || base == RECORDS_COMPUTER_IDENTITY_ID);
     FUZZ_HOLDS(base != RECORDS_COMMAND_ID || records_unpack_command(&command, frame->data));
     FUZZ_HOLDS(base != RECORDS_STATUS_ID || records_unpack_status(&status, frame->data));
     FUZZ_HOLDS(base != RECORDS_GIMBAL_ID || records_unpack_gimbal(&status, frame->data));

@@ -196,6 +196,15 @@ def test_least_miss_lands_beside_the_pad() -> None:
     assert np.linalg.norm(found.vel_mps[-1]) < 0.1
 
 
+@pytest.mark.parametrize("time_s", [BOOSTER_TIME_S, None])
+def test_engines_too_weak_whenever_they_are_switched_miss_the_pad_by_little(time_s: float | None) -> None:
+    weak = replace(SWITCH, thrust_max_n=430e3, later_thrust_min_n=100e3, later_thrust_max_n=400e3)
+    found = solve_descent(weak, nodes=8, final_time_s=time_s)
+    assert found.status == "infeasible"
+    assert found.switch_s is not None
+    assert np.isfinite(found.pos_m).all()
+
+
 def test_initial_state_outside_a_limit_is_infeasible() -> None:
     for broken in (replace(BOOSTER, speed_limit_mps=200.0), replace(BOOSTER, glide_slope_deg=4.0)):
         found = solve_descent(broken, nodes=30, final_time_s=BOOSTER_TIME_S)

@@ -37,7 +37,8 @@ def fly(
     """Fly `nominal`; return exit status, result and run folder."""
     command = ["run", str(SHIPPED / f"{rig}.toml"), "--seeds", "0:1", "--out", str(out), *arguments]
     status = main(command)
-    return status, json.loads(capsys.readouterr().out), out / "seed-0"
+    printed = capsys.readouterr()
+    return status, {**json.loads(printed.out), "said": printed.err}, out / "seed-0"
 
 
 def test_a_landing_in_lockstep_is_the_same_to_the_bit_as_on_virtual_wires(

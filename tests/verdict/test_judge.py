@@ -12,7 +12,7 @@ import pytest
 
 from hil.faults.case import SHIPPED
 from hil.signals import ENGINE_STATES, FLIGHT_MODES, REQUESTS, frame_dtype
-from hil.signals.timing import timing_dtype
+from hil.signals.timing import bus_dtype, timing_dtype
 from hil.tape import Recording
 from hil.verdict import GUIDANCE_KEYS, REQUIREMENTS, TOUCHDOWN_KEYS, judge
 from hil.verdict.checks import CHECKS
@@ -106,7 +106,7 @@ def recording(
         "step_instructions_max": most,
         "work_bound": work_bound,
     }
-    return Recording(f, timing, info, {}, True)
+    return Recording(f, timing, np.zeros(0, bus_dtype(0)), info, {}, True)
 
 
 def judged(*changes: Change, **kwargs: Any) -> Any:
