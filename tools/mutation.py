@@ -46,9 +46,12 @@ LEFT_OUT = (
     "tests/oracle/test_descent.py::test_free_final_time_beats_every_time_of_a_grid",
     "tests/oracle/test_descent.py::test_free_final_time_where_nothing_reaches_the_pad",
     "tests/kernel/test_descent.py::test_hostile_problems_end",
+    "tests/kernel/test_descent.py::test_hostile_switches_and_drag_end",
+    "tests/kernel/test_descent.py::test_thrust_keeps_to_the_bounds_on_either_side_of_the_switch[problem1-foh]",
+    "tests/kernel/test_descent.py::test_thrust_keeps_to_the_bounds_on_either_side_of_the_switch[problem1-zoh]",
     "tests/kernel/test_hostile_input.py",
 )
-"""Tests that are not run on mutants: they spend their time in another solver, or on many frames."""
+"""Tests that are not run on mutants: they spend their time in another solver, or on many frames or solves."""
 OPTIMISER = {"fk_problem.c", "fk_cone.c", "fk_ldl.c", "fk_socp.c", "fk_descent.c"}
 """Files for which tests of descents come first."""
 CPU_S = 20

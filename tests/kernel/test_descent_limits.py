@@ -285,3 +285,14 @@ def test_where_no_time_reaches_the_pad_the_search_finds_the_least_miss() -> None
         worse = np.linalg.norm(other.vel_mps[-1]) + abs(other.pos_m[-1, 2]) + other.miss_m
         ours = np.linalg.norm(found.vel_mps[-1]) + abs(found.pos_m[-1, 2]) + found.miss_m
         assert ours < worse * 1.2
+
+
+@pytest.mark.parametrize("time_s", [BOOSTER_TIME_S, None])
+def test_where_no_switch_reaches_the_pad_the_least_miss_is_looked_for(time_s: float | None) -> None:
+    """Too weak before and after it: all nodes of the switch are tried, then compared by their miss."""
+    weak = replace(BOOSTER, thrust_max_n=700e3, later_thrust_min_n=150e3, later_thrust_max_n=400e3)
+    found = solve_descent(weak, nodes=5, final_time_s=time_s)
+    assert found.status == "infeasible"
+    assert np.isfinite(found.pos_m).all()
+    held = replace(weak, later_thrust_min_n=None, later_thrust_max_n=None)
+    assert solve_descent(held, nodes=5, final_time_s=time_s).status == "infeasible"
