@@ -48,7 +48,10 @@ static void report(const fk_t *fk, fk_if_telemetry_t *t, int32_t followed, doubl
     t->work = fk->plan.profile_steps + fk->ignition.steps + fk->divert.steps
               + fk->optimiser.iterations * fk->optimiser.problem.nodes;
     t->mode = mode;
-    t->plan_source = fk->divert.given_up ? 3 : followed ? 2 : mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
+    t->plan_source = fk->divert.given_up                               ? FK_IF_ASIDE_OF_KEEP_OUT
+                     : followed                                        ? FK_IF_BY_OPTIMISER
+                     : mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL ? FK_IF_BY_CLOSED_FORM
+                                                                       : FK_IF_BY_NOTHING;
 }
 
 void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out)

@@ -140,8 +140,6 @@ typedef struct {
     int32_t relaxed;    /* limits that the running solve does without, the last one having had no answer */
     int32_t engines;    /* that ran when the solve began */
     int32_t iterations; /* in this frame */
-    int32_t accepted;
-    int32_t dropped;
 } fk_optimiser_t;
 
 /* The search for the latest ignition from which the loss of an engine can be borne. */

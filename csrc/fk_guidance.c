@@ -62,9 +62,7 @@ static engines_t sum_engines(const fk_if_config_t *c, const fk_engine_t engine[F
             s.loss_n += e->thrust_vac_n - e->thrust_sl_n;
             s.flow_per_n = 1.0 / (e->isp_vac_s * FK_G0);
             s.lag_s = e->thrust_lag_s;
-            s.floor =
-                fk_max(s.floor, (e->throttle_floor * e->thrust_vac_n - (e->thrust_vac_n - e->thrust_sl_n))
-                                    / e->thrust_sl_n);
+            s.floor = fk_max(s.floor, fk_least_thrust_sl_n(e) / e->thrust_sl_n);
             s.count++;
         }
     }
@@ -100,12 +98,6 @@ static double thrust_at(const engines_t *e, double throttle, double pressure_rat
     return throttle * full_sl + e->loss_n * (1.0 - pressure_ratio);
 }
 
-/* Aerodynamic deceleration at speed v. */
-static double drag_at(double drag_area_m2, double v, double density, double mass)
-{
-    return 0.5 * density * drag_area_m2 * v * v / mass;
-}
-
 /* Backwards from `end` (reached at speed v_low): height, time and mass where the speed was v_high. */
 static profile_t climb_back(profile_t end, const engines_t *e, double throttle, double drag_area,
                             double v_low, double v_high)
@@ -120,7 +112,7 @@ static profile_t climb_back(profile_t end, const engines_t *e, double throttle, 
         const fk_air_t air = fk_air_at(p.height_m);
         const double thrust = thrust_at(e, throttle, air.pressure_ratio);
         const double accel =
-            (thrust / p.mass_kg) + drag_at(drag_area, v, air.density_kgpm3, p.mass_kg) - FK_G0;
+            (thrust / p.mass_kg) + fk_drag_mps2(drag_area, air.density_kgpm3, v, p.mass_kg) - FK_G0;
         const double dt = dv / fk_max(accel, LEAST_DECEL_MPS2);
         p.height_m += v * dt;
         p.time_s += dt;
@@ -322,7 +314,7 @@ static void lateral_accel(const fk_nav_t *nav, const fk_across_t *across, double
         double pos = nav->pos_cm_pad_m[i];
         double vel = nav->vel_cm_pad_mps[i];
         fk_swing_ahead(across, i, lead, nav->axis_pad[i], nav->swing_pad[i], &pos, &vel);
-        accel[i] = -12.0 * pos / (t * t) - 6.0 * vel / t;
+        accel[i] = fk_lateral_law_mps2(pos, vel, t);
     }
     const double size = sqrt(accel[0] * accel[0] + accel[1] * accel[1]);
     const double s = size > limit ? limit / size : 1.0;
