@@ -40,6 +40,9 @@ typedef struct {
     double age_s;  /* now minus the time of the last accepted solution */
     int32_t known; /* 1 once a solution was accepted */
     int32_t lost;  /* 1 while the solution is too old to fly on */
+    double unvouched_s;    /* since the unit last vouched for its solution, if it speaks */
+    double doubt_pos_s[3]; /* since a component was last believed */
+    double doubt_vel_s[3];
     /* at the time of the solution */
     double held_pos_pad_m[3], held_vel_pad_mps[3], held_q[4], held_omega[3], held_force_body[3];
     /* now */
