@@ -37,9 +37,9 @@
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
     int64_t valid_t_ns;
-    double age_s;  /* now minus the time of the last accepted solution */
-    int32_t known; /* 1 once a solution was accepted */
-    int32_t lost;  /* 1 while the solution is too old to fly on */
+    double age_s;          /* now minus the time of the last accepted solution */
+    int32_t known;         /* 1 once a solution was accepted */
+    int32_t lost;          /* 1 while the solution is too old to fly on */
     double unvouched_s;    /* since the unit last vouched for its solution, if it speaks */
     double doubt_pos_s[3]; /* since a component was last believed */
     double doubt_vel_s[3];

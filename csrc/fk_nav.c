@@ -116,7 +116,8 @@ static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
     for (int32_t i = 0; i < 3; i++) {
         const double pos_gain = i < 2 ? POSITION_GAIN : up_gain;
         const double pos = i < 2 ? s->pos_pad_m[i] : up_m;
-        follow(&nav->held_pos_pad_m[i], pos, pos_gain, POSITION_ROOM_M, POSITION_ROOM_MPS, dt, &nav->doubt_pos_s[i]);
+        follow(&nav->held_pos_pad_m[i], pos, pos_gain, POSITION_ROOM_M, POSITION_ROOM_MPS, dt,
+               &nav->doubt_pos_s[i]);
         follow(&nav->held_vel_pad_mps[i], s->vel_pad_mps[i], VELOCITY_GAIN, VELOCITY_ROOM_MPS,
                VELOCITY_ROOM_MPS2, dt, &nav->doubt_vel_s[i]);
     }
