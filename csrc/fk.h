@@ -71,6 +71,7 @@ typedef struct {
     double axial_n;              /* aerodynamic force along the body axis */
     double normal_n_per_rad;     /* aerodynamic force across it, each radian of incidence */
     double thrust_n[FK_ENGINES]; /* from chamber pressure */
+    double open[FK_ENGINES];     /* the less open of its two valves, filtered */
     double thrust_total_n;
     double trim_pad_mps2[3];   /* side force of the gimbals that hold the torque of off-centre thrust */
     double wind_pad_mps[2];    /* as felt across: what the model misses at speed */
@@ -83,6 +84,7 @@ typedef struct {
     double expected;        /* chamber pressure due to the measured valves, fraction of full */
     double efficiency;      /* measured over expected, filtered, 0.5 to 1.1 */
     double running_s;       /* since MAINSTAGE */
+    double lit_s;           /* since its board said so, healthy or not */
     double starting_s;      /* since START was asked for */
     double pressure;        /* of the chamber over its full one, filtered */
     double asked[FK_PARTS]; /* positions last commanded: valves (oxidiser, fuel), gimbals (x, y, rad) */
