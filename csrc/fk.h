@@ -109,6 +109,8 @@ typedef struct {
     double flown_throttle;    /* more, while the loss of an engine could not be borne */
     double land_throttle;     /* planned for the finish */
     double finish_decel_mps2; /* net deceleration that this gives */
+    double least_decel_mps2;  /* of the engines that finish, at their floor, ... */
+    double most_decel_mps2;   /* ... and at most */
     double land_accel_mps2;   /* net deceleration flown in the finish */
     double slope_m;           /* height of the planned descent by throttle */
     int32_t slope_frames;     /* for which it still holds */
