@@ -118,6 +118,7 @@ class Engine:
     valve: float = 0.0
     chamber: float = 0.0
     starting_s: float = 0.0
+    starts: int = 0
     strength: float = 1.0
     """Thrust over what the valves should give."""
     delay_s: float = 0.0
@@ -132,9 +133,11 @@ class Engine:
         elif request == ARM and self.state == OFF:
             self.state = ARMED
         elif request in (START, RUN) and self.state == ARMED:
-            self.state = STARTING
+            self.state, self.starting_s, self.starts = STARTING, 0.0, self.starts + 1
         elif request == SHUTDOWN and self.state in (STARTING, MAINSTAGE):
             self.state = STOPPING
+        elif self.state == STOPPING and self.valve <= 0.0:
+            self.state = OFF
         if self.state == STARTING:
             self.starting_s += DT
             if self.starting_s >= start_s + self.delay_s:
