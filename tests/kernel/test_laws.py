@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.kernel import KernelRun, reference_kernel
+from tests.kernel.desk import UPRIGHT, Desk, brake
 from tests.kernel.flight import (
     ABORT,
     ARM,
@@ -21,7 +22,6 @@ from tests.kernel.flight import (
     CROSS,
     DT,
     FAULT,
-    FRAME_NS,
     G0,
     IGNITION,
     MAINSTAGE,
@@ -33,7 +33,6 @@ from tests.kernel.flight import (
     TERMINAL,
     TOUCHDOWN,
     Vector,
-    make_config,
     norm,
     rotate,
 )
@@ -41,75 +40,6 @@ from tools.loop_margins import constant
 
 SIMPLE: dict[str, Any] = {"aero_normal_slope": (0.0,) * 4, "thrust_vac_n": 800e3}
 """No force across the flow, and thrust that is the same at all heights."""
-UPRIGHT = (1.0, 0.0, 0.0, 0.0)
-
-
-class Desk:
-    """A kernel fed by hand: nothing moves unless it is told to."""
-
-    def __init__(self, **config: Any) -> None:
-        vacuum_n = config.pop("thrust_vac_n", None)
-        self.config = make_config(config.pop("cluster", CLUSTER), **config)
-        for engine in self.config.engine[0 : self.config.engine_count] if vacuum_n else ():
-            engine.thrust_vac_n = vacuum_n
-        self.run = KernelRun(reference_kernel(), self.config)
-        self.out, self.telemetry, self.nav = self.run.output, self.run.output.telemetry, self.run.input.nav
-        self.frame = 0
-        for status in self.statuses:
-            status.state, status.fresh = 1, 1
-        self.put()
-
-    @property
-    def statuses(self) -> list[Any]:
-        """What the boards say."""
-        return [self.run.input.engine[i] for i in range(self.config.engine_count)]
-
-    @property
-    def commands(self) -> list[Any]:
-        """What they are told."""
-        return [self.out.engine[i] for i in range(self.config.engine_count)]
-
-    def put(
-        self,
-        height_m: float = 2000.0,
-        vel: Vector = (0.0, 0.0, -200.0),
-        q: tuple[float, ...] = UPRIGHT,
-        omega: Vector = (0.0, 0.0, 0.0),
-        across_m: tuple[float, float] = (0.0, 0.0),
-        force: Vector = (0.0, 0.0, 0.0),
-    ) -> None:
-        """Put the stage somewhere."""
-        self.nav.pos_pad_m = (*across_m, height_m)
-        self.nav.height_m, self.nav.vel_pad_mps = height_m, vel
-        self.nav.q_pad_from_body, self.nav.omega_body_radps, self.nav.force_body_mps2 = q, omega, force
-        self.nav.fresh = self.nav.valid = 1
-
-    def burn(self, *throttles: float, state: int = MAINSTAGE) -> None:
-        """Let the engines say that they burn so."""
-        for status, throttle in zip(self.statuses, throttles, strict=True):
-            status.ox_valve_pos = status.fuel_valve_pos = throttle
-            status.chamber_pa, status.state = throttle * CHAMBER_PA, state
-
-    def step(self, frames: int = 1, age_frames: int = 0) -> None:
-        """Run frames; navigation is so many frames old."""
-        for _ in range(frames):
-            self.frame += 1
-            self.run.input.t_ns = self.frame * FRAME_NS
-            self.nav.valid_t_ns = (self.frame - age_frames) * FRAME_NS
-            self.run.step()
-
-
-def brake(throttle: float = 0.7, frames: int = 1, cluster: Any = CLUSTER, **put: Any) -> Desk:
-    """Return a stage that brakes; its first navigation solution comes with the last frame but `frames`."""
-    put_config = put.pop("config", {})
-    desk = Desk(cluster=cluster, ignition_forced=1, **put_config)
-    desk.nav.valid = 0
-    desk.step()
-    desk.burn(*[throttle] * len(cluster))
-    desk.put(**put)
-    desk.step(frames)
-    assert desk.telemetry.mode == BRAKING
-    return desk
 
 
 def air(height_m: float) -> tuple[float, float]:
