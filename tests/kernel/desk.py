@@ -24,10 +24,11 @@ class Desk:
     """A kernel fed by hand: nothing moves unless it is told to."""
 
     def __init__(self, **config: Any) -> None:
-        vacuum_n = config.pop("thrust_vac_n", None)
+        every = {key: config.pop(key) for key in ("thrust_sl_n", "thrust_vac_n", "starts") if key in config}
         self.config = make_config(config.pop("cluster", CLUSTER), **config)
-        for engine in self.config.engine[0 : self.config.engine_count] if vacuum_n else ():
-            engine.thrust_vac_n = vacuum_n
+        for engine in self.config.engine[0 : self.config.engine_count]:
+            for key, value in every.items():
+                setattr(engine, key, value)
         self.run = KernelRun(reference_kernel(), self.config)
         self.out, self.telemetry, self.nav = self.run.output, self.run.output.telemetry, self.run.input.nav
         self.frame = 0
