@@ -46,9 +46,8 @@ def guest_folder() -> Path:
 class Node:
     """A board's place on a bus: what waits for it, what it has sent.
 
-    A board in process uses the lists alone. A board that is a process has a `socket` that carries one
-    frame a packet: in lockstep its driver moves frames between socket and lists, on the wall clock
-    (`live`) the bus does.
+    In lockstep a board's driver uses the lists alone. On the wall clock (`live`) a board that is a process
+    has a `socket` that carries one frame a packet, which the bus serves.
     """
 
     def __init__(self, name: str, accepts: frozenset[int] | None = None) -> None:
@@ -87,18 +86,6 @@ class Node:
         except OSError:
             return False
         return True
-
-    def hand_over(self) -> int:
-        """Lockstep: pass what waits to the board's process; return how many frames that are."""
-        assert self.socket is not None
-        for frame in self.inbox:
-            self.socket.send(frame)
-        return len(self.inbox)
-
-    def collect(self, count: int) -> None:
-        """Lockstep: take the `count` frames that the board's process has sent."""
-        assert self.socket is not None
-        self.outbox = [self.socket.recv(FRAME_BYTES, socket.MSG_DONTWAIT) for _ in range(count)]
 
     def drain_socket(self) -> list[bytes]:
         """Return what the board's process has sent, without waiting."""
