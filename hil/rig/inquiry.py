@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from hil.boards._firmware import lib
-from hil.boards.stations import build_stations, firmware_layouts
+from hil.boards.stations import build_stations, firmware_layouts, rig_kernel
 from hil.executive import Crew
 from hil.faults.case import SHIPPED
 from hil.kernel.native_build import firmware_build
@@ -152,12 +152,18 @@ def _check_build(rig: Rig, name: str, board: BoardSpec, said: Identity) -> None:
             f"board {name}: its firmware has version {said.version}, this bench speaks "
             f"{lib.FIRMWARE_VERSION}: flash it"
         )
-    wanted = firmware_build(source_root(), board.firmware) if board.build is None else int(board.build, 16)
+    wanted = _wanted_build(rig, board) if board.build is None else int(board.build, 16)
     if said.build != wanted:
         raise RigError(
             f"board {name}: out of date: its firmware was built from {said.build:06x}, not {wanted:06x}: "
             f"flash it, or name its build in the rig (board.{name}.build)"
         )
+
+
+def _wanted_build(rig: Rig, board: BoardSpec) -> int:
+    """Return what a board of these sources is built from; in process the kernel is beside its firmware."""
+    linked = board.firmware == "flight_computer" and board.backend != "in_process"
+    return firmware_build(source_root(), board.firmware, rig_kernel(rig).files if linked else ())
 
 
 def _who(rig: Rig, name: str, said: Identity) -> str:
