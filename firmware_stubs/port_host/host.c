@@ -28,8 +28,8 @@ typedef struct {
     int line[PORT_LINES];
     int wall;
     int64_t frame_ns;
-    int64_t t_ns;      /* of the frame that runs */
-    int64_t clock_off; /* CLOCK_MONOTONIC at t = 0 */
+    int64_t t_ns;           /* of the frame that runs */
+    int64_t clock_off;      /* CLOCK_MONOTONIC at t = 0 */
     host_tick_packet_t *in; /* newest */
     host_tock_packet_t *out;
     int carried;       /* lockstep: frames go with ticks and tocks */
@@ -227,7 +227,8 @@ static void answer(host_t *host)
         memcpy(tock->line_counters[i], counted->count, sizeof tock->line_counters[i]);
     }
     const size_t frames = host->carried ? tock->can_frames * sizeof host->out->frame[0] : 0;
-    (void)send(host->control, host->out, sizeof *tock + frames, MSG_NOSIGNAL | (host->wall ? MSG_DONTWAIT : 0));
+    (void)send(host->control, host->out, sizeof *tock + frames,
+               MSG_NOSIGNAL | (host->wall ? MSG_DONTWAIT : 0));
 }
 
 /* Takes one tick, with the frames behind it.  1: taken, 0: none waits, -1: the bench is gone, -2: it spoke nonsense. */
@@ -398,24 +399,46 @@ static int start(host_t *host)
     return result;
 }
 
+/* Takes the arguments, and tells whether there is what a board needs. */
+static int understand(host_t *host, int argc, char **argv)
+{
+    host->accepts = "";
+    host->control = host->can = host->serial = host->config = host->log = -1;
+    for (uint32_t i = 0; i < PORT_LINES; ++i) {
+        host->line[i] = -1;
+    }
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (!option(host, argv[i], argv[i + 1])) {
+            return 0;
+        }
+    }
+    host->carried = !host->wall && host->can < 0 && host->interface == NULL;
+    const int ways = (host->can >= 0) + (host->interface != NULL) + host->carried;
+    return host->control >= 0 && ways == 1 && host->config >= 0 && host->frame_ns > 0;
+}
+
+/* Lives from the configuration to the end; returns the exit status. */
+static int live(host_t *host)
+{
+    const int refused = start(host);
+    if (refused != FIRMWARE_READY) {
+        return 10 + refused;
+    }
+    if (host->interface != NULL) {
+        host->t_ns = HOST_READY_T_NS;
+        answer(host);
+    }
+    const int ended = host->wall ? fly_wall(host) : fly_lockstep(host);
+    const int unsafe = fly_orphaned(host);
+    return (ended == -2) ? 20 : unsafe;
+}
+
 int host_main(const firmware_t *firmware, int argc, char **argv)
 {
     host_t host;
     memset(&host, 0, sizeof host);
     host.firmware = firmware;
-    host.accepts = "";
-    host.control = host.can = host.serial = host.config = host.log = -1;
-    for (uint32_t i = 0; i < PORT_LINES; ++i) {
-        host.line[i] = -1;
-    }
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (!option(&host, argv[i], argv[i + 1])) {
-            return 2;
-        }
-    }
-    host.carried = !host.wall && host.can < 0 && host.interface == NULL;
-    if (host.control < 0 || (host.can >= 0) + (host.interface != NULL) + host.carried != 1 || host.config < 0
-        || host.frame_ns <= 0) {
+    if (!understand(&host, argc, argv)) {
         return 2;
     }
     (void)signal(SIGINT, SIG_IGN); /* the bench decides when a board ends, not the terminal */
@@ -424,21 +447,10 @@ int host_main(const firmware_t *firmware, int argc, char **argv)
     open_port(&host);
     host.in = calloc(1, sizeof *host.in);
     host.out = calloc(1, sizeof *host.out);
-    if (host.in == NULL || host.out == NULL || !open_bus(&host)) {
-        return 21;
-    }
-    const int refused = start(&host);
-    if (refused != FIRMWARE_READY) {
-        return 10 + refused;
-    }
-    if (host.interface != NULL) {
-        host.t_ns = HOST_READY_T_NS;
-        answer(&host);
-    }
-    const int ended = host.wall ? fly_wall(&host) : fly_lockstep(&host);
-    const int unsafe = fly_orphaned(&host);
+    const int open = host.in != NULL && host.out != NULL && open_bus(&host);
+    const int status = open ? live(&host) : 21;
     free(host.state);
     free(host.in);
     free(host.out);
-    return (ended == -2) ? 20 : unsafe;
+    return status;
 }

@@ -59,6 +59,12 @@ class ClockMatch:
             self.blocks.append(_Block(own_s))
         return self.blocks[-1]
 
+    def _used(self) -> tuple[list[_Block], bool]:
+        """Return the blocks to fit a line through, and whether they are bounded on both sides."""
+        upper = [block for block in self.blocks if isfinite(block.upper_s)]
+        both = [block for block in upper if isfinite(block.lower_s)]
+        return both or upper, bool(both)
+
     def as_dict(self) -> dict[str, float | None]:
         """Return offset at the first reading (s), drift (1e-6), the largest residual (s), as JSON values.
 
@@ -66,29 +72,29 @@ class ClockMatch:
         known: the offset then holds the least delay of a reading, whatever that is. The drift is None before
         three seconds have been compared.
         """
-        both = [block for block in self.blocks if isfinite(block.upper_s) and isfinite(block.lower_s)]
-        used = both or [block for block in self.blocks if isfinite(block.upper_s)]
+        used, both = self._used()
         if not used:
             return dict.fromkeys(EXACT)
         times = [block.own_s - used[0].own_s for block in used]
         apart = [(block.upper_s + block.lower_s) / 2.0 if both else block.upper_s for block in used]
         offset, slope = _line(times, apart)
         residuals = [abs(a - offset - slope * t) for t, a in zip(times, apart, strict=True)]
-        found: dict[str, float | None] = {
+        # the two bounds of a block are of different moments of it, between which the clocks have drifted
+        known = None if not both else _widest(used, residuals) + abs(slope) * _BLOCK_S
+        drifts = len(used) >= _FOR_DRIFT
+        return {
             "offset_s": offset,
-            "drift_ppm": 1e6 * slope if len(used) >= _FOR_DRIFT else None,
+            "drift_ppm": 1e6 * slope if drifts else None,
             "residual_s": max(residuals),
-            "uncertainty_s": None,
-            "drift_uncertainty_ppm": None,
+            "uncertainty_s": known,
+            "drift_uncertainty_ppm": 1e6 * known * _tilt(times) if drifts and known is not None else None,
         }
-        if both:
-            # the two bounds of a block are of different moments of it, between which the clocks have drifted
-            halves = [abs(block.upper_s - block.lower_s) / 2.0 for block in used]
-            known = max(h + r for h, r in zip(halves, residuals, strict=True)) + abs(slope) * _BLOCK_S
-            found["uncertainty_s"] = known
-            if len(used) >= _FOR_DRIFT:
-                found["drift_uncertainty_ppm"] = 1e6 * known * _tilt(times)
-        return found
+
+
+def _widest(blocks: list[_Block], residuals: list[float]) -> float:
+    """Return how far the line through the middles of blocks can be off in any of them."""
+    halves = [abs(block.upper_s - block.lower_s) / 2.0 for block in blocks]
+    return max(half + residual for half, residual in zip(halves, residuals, strict=True))
 
 
 def _tilt(times: list[float]) -> float:

@@ -76,8 +76,8 @@ def test_a_command_that_takes_too_long_is_ended_with_all_it_began(tmp_path: Path
 
 def test_a_machine_that_lacks_something_is_told_what(tmp_path: Path) -> None:
     script = (
-        f"import sys; sys.path.insert(0, {str(TOOL.parent)!r}); import uml_vcan; uml_vcan._SBIN = '/nowhere'; "
-        "sys.argv = ['uml_vcan', 'true']; sys.exit(uml_vcan.main())"
+        f"import sys; sys.path.insert(0, {str(TOOL.parent)!r}); import uml_vcan; "
+        "uml_vcan._SBIN = '/nowhere'; sys.argv = ['uml_vcan', 'true']; sys.exit(uml_vcan.main())"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
