@@ -85,8 +85,8 @@ def measure(seconds: int) -> dict[str, Any]:
 def compare(result: dict[str, Any], machine: dict[str, float]) -> dict[str, Any]:
     """Return a flight's result beside what cyclictest has said, and whether the flight was in time.
 
-    `within`: it missed no more than it may. `judged`: it is INVALID if it missed more than its rig allows; it may
-    be INVALID for the lateness of a single frame too.
+    `within`: it missed no more than it may. `judged`: it is INVALID if it missed more than its rig allows; it
+    may be INVALID for the lateness of a single frame too.
     """
     timing = result["timing"]
     bench = {

@@ -195,6 +195,7 @@ class ProcessBoard(ChildBoard):
             self._control.setblocking(False)
             bus.go_live(node)
         else:
+            self._control.setblocking(True)
             for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
                 # a timeout of Python's own polls before each call; half the system calls
                 self._control.setsockopt(socket.SOL_SOCKET, option, _timeval(ANSWER_S))
