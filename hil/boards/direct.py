@@ -40,6 +40,10 @@ class DirectWires:
     def bus_sheet(self) -> None:
         """Return None: there is no bus."""
 
+    def clocks(self) -> dict[str, dict[str, float | None]]:
+        """Return nothing: there is no bus."""
+        return {}
+
     def bus_figures(self) -> None:
         """Return None: there is no bus."""
 

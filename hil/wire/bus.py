@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil.signals import RigError
+from hil.signals.clocks import EXACT
 from hil.wire.busbook import BusBook
 from hil.wire.buslog import BusLog
 from hil.wire.canframe import ERROR, FRAME_BYTES, frame_id, is_fd, is_sound
@@ -46,9 +47,8 @@ def guest_folder() -> Path:
 class Node:
     """A board's place on a bus: what waits for it, what it has sent.
 
-    A board in process uses the lists alone. A board that is a process has a `socket` that carries one
-    frame a packet: in lockstep its driver moves frames between socket and lists, on the wall clock
-    (`live`) the bus does.
+    In lockstep a board's driver uses the lists alone. On the wall clock (`live`) a board that is a process
+    has a `socket` that carries one frame a packet, which the bus serves.
     """
 
     def __init__(self, name: str, accepts: frozenset[int] | None = None) -> None:
@@ -87,18 +87,6 @@ class Node:
         except OSError:
             return False
         return True
-
-    def hand_over(self) -> int:
-        """Lockstep: pass what waits to the board's process; return how many frames that are."""
-        assert self.socket is not None
-        for frame in self.inbox:
-            self.socket.send(frame)
-        return len(self.inbox)
-
-    def collect(self, count: int) -> None:
-        """Lockstep: take the `count` frames that the board's process has sent."""
-        assert self.socket is not None
-        self.outbox = [self.socket.recv(FRAME_BYTES, socket.MSG_DONTWAIT) for _ in range(count)]
 
     def drain_socket(self) -> list[bytes]:
         """Return what the board's process has sent, without waiting."""
@@ -412,6 +400,10 @@ class VirtualBus:
         if self.medium is not None and self._book is None:
             self._book = BusBook(self.medium, self._frame_ns)
         return self._book
+
+    def clock(self) -> dict[str, float | None]:
+        """Return its time stamps against the bench's clock: they are the time of the flight."""
+        return dict(EXACT)
 
     def figures(self) -> dict[str, Any] | None:
         """Return what has happened on the bus so far, as JSON values; None without a medium."""

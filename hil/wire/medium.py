@@ -515,6 +515,7 @@ class Medium:
             early = controller in failure.first and not together
             controller.failed_to_hear(first=early)
         self.figures.errors += 1
+        self._troubled = True  # an error counter has moved: the next frames are looked at bit by bit too
         for sender in senders:
             sender.failed_to_send(unacknowledged=failure.kind == "ack")
             self._suspend(sender)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -101,7 +101,7 @@ class Stations:
         close_all(self.boards)
         self.wires.close()
 
-    def __enter__(self) -> Stations:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hil.boards.can_bits import measure_frames as measure_in_c
@@ -83,6 +83,7 @@ def test_what_has_begun_is_not_interrupted_and_what_does_not_fit_goes_on() -> No
 
 @settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 2), drawn.frames), max_size=12), st.integers(1, 400_000))
+@example([(0, make_frame(0x7FF, b"")), (1, make_frame(0, b"")), (0, make_frame(0, b"\0"))], 34_052)
 def test_the_quick_way_and_the_way_bit_by_bit_are_one(sent: list[tuple[int, bytes]], step_ns: int) -> None:
     """A bus on which one controller sends in the order of a FIFO of one frame is looked at bit by bit."""
     seen = []
