@@ -77,7 +77,8 @@ class Size:
     @property
     def allowed(self) -> str:
         """The range as it is said to people."""
-        return f"{self.low:g} to {self.high:g} {self.unit}{', whole' if self.whole else ''}"
+        unit = "" if self.unit == "1" else f" {self.unit}"
+        return f"{self.low:g} to {self.high:g}{unit}{', whole' if self.whole else ''}"
 
     @property
     def mildest(self) -> float:
