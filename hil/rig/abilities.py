@@ -51,9 +51,10 @@ def check_supported(rig: Rig, case: Case, pace: Pace) -> None:
         lacking = _lacks(rig, kind.needs, board, pace)
         if lacking is not None:
             need, on = ABILITIES[kind.needs], "" if board is None else f" on {board}"
+            rungs = ", ".join(need.rungs)
             raise FileError(
-                f"{case.path}: key 'fault.{index}.kind' = {fault.kind!r}: rig {rig.name} cannot{on}: {lacking} "
-                f"(it takes a rig where {need.text}; rungs: {', '.join(need.rungs)})"
+                f"{case.path}: key 'fault.{index}.kind' = {fault.kind!r}: "
+                f"rig {rig.name} cannot{on}: {lacking} (it takes a rig where {need.text}; rungs: {rungs})"
             )
 
 
