@@ -43,7 +43,8 @@ def _rows(family: str) -> Iterator[str]:
     for kind in CATALOGUE.values():
         if kind.name.partition(".")[0] == family:
             silent = "" if kind.silent else "announced"
-            yield f"| `{kind.name}` | {kind.text} | {_keys(kind)} | {kind.strikes} | {silent} | {kind.needs} |"
+            last = f"{kind.strikes} | {silent} | {kind.needs}"
+            yield f"| `{kind.name}` | {kind.text} | {_keys(kind)} | {last} |"
 
 
 def _tables() -> Iterator[str]:
