@@ -141,17 +141,25 @@ def test_the_same_bits_on_every_rung_with_faults_of_plant_and_sensors(rig: str) 
 
 
 def everything() -> tuple[FaultSpec, ...]:
-    """Return a fault of each kind but those of boards and pad, 10 ms apart; those that may heal do."""
-    kinds = [
-        kind for kind in CATALOGUE.values() if kind.needs in SHOWS and kind.strikes not in ("board", "pad")
-    ]
+    """Return a fault of each plain kind but those of boards and pad, 10 ms apart; those that may heal do."""
     faults = []
-    for number, kind in enumerate(kinds):
-        late = 0.0 if kind.name in ONSETS_S else ONSET_S + 0.01 * number
-        ends = {"heals_after_s": 0.05} if kind.heals else {}
-        mild = fault_of(next(kind.variants())).model_dump(exclude_none=True)
-        faults.append(FaultSpec.model_validate({**mild, "at_s": late, **ends}))
+    for number, plain in enumerate(p for p in PLAIN if p.strikes not in ("board", "pad")):
+        onset_s = ONSETS_S.get(label(plain), ONSET_S + 0.01 * number)
+        ends = {"heals_after_s": 0.05} if plain.heals else {}
+        engine = {"engine": 1 + number % 3} if plain.strikes == "engine" else {}
+        one = fault_of(plain).model_dump(exclude_none=True)
+        faults.append(FaultSpec.model_validate({**one, "at_s": onset_s, **ends, **engine}))
     return tuple(faults)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("rig", ["in_process", "virtual", emulated("emulated")])
+@pytest.mark.parametrize("plain", PLAIN, ids=label)
+def test_each_kind_by_itself_is_the_same_on_every_rung(rig: str, plain: Kind) -> None:
+    fault, case = fault_of(plain), SLIDE if plain.strikes == "pad" else BURN
+    frames, digest = flown(rig, case, (fault,))
+    check_shows(plain, fault, frames)
+    assert digest == flown("kernel", case, (fault,))[1]
 
 
 @pytest.mark.parametrize("board", BOARDS)
