@@ -169,8 +169,7 @@ def test_boards_go_wrong_alike_on_every_rung(rig: str, plain: Kind, board: str) 
     fault = fault_of(plain, board)
     frames, digest = flown(rig, BURN, (fault,))
     check_shows(plain, fault, frames)
-    if rig != "in_process":
-        assert digest == flown("in_process", BURN, (fault,))[1]
+    assert digest == flown("kernel", BURN, (fault,))[1]
 
 
 def test_on_the_wall_clock_boards_start_anew_and_hang_too(tmp_path: Path) -> None:
