@@ -21,6 +21,7 @@ from hil.rig.plan import load_plan
 from hil.rig.run import run_flight
 from hil.tape import read_tape
 from tests.emulation import emulated
+from tests.vcan import ON_VCAN
 
 BURN = """
 vehicle = "zq3_class"
@@ -172,6 +173,15 @@ def test_boards_go_wrong_alike_on_every_rung(rig: str, plain: Kind, board: str) 
     assert digest == flown("kernel", BURN, (fault,))[1]
 
 
+@pytest.mark.parametrize(
+    "plain", [pytest.param(plain, marks=ON_VCAN, id=label(plain)) for plain in WITH_BOARDS]
+)
+def test_boards_that_are_on_socketcan_by_themselves_go_wrong_alike(plain: Kind) -> None:
+    fault = fault_of(plain)
+    assert flown("socketcan", BURN, (fault,))[1] == flown("kernel", BURN, (fault,))[1]
+
+
+@pytest.mark.xdist_group("wall")
 def test_on_the_wall_clock_boards_start_anew_and_hang_too(tmp_path: Path) -> None:
     """Whatever a loaded machine makes of the timing: what the boards' own logs say."""
     path = tmp_path / "short.toml"
