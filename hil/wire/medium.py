@@ -18,7 +18,7 @@ import numpy as np
 
 from hil.wire.bitstream import EOF_BITS, Fault, WireBits, read_bits, wire_bits
 from hil.wire.canframe import ERROR_STATE, error_frame, is_fd
-from hil.wire.controller import RECOVERY_BITS, Controller, Disturbance
+from hil.wire.controller import PASSIVE_AT, RECOVERY_BITS, Controller, Disturbance
 from hil.wire.framebits import IDLE_BITS, INTERMISSION_BITS, Measure, measure_frames
 
 __all__ = ["TX_QUEUE", "BusFigures", "Heard", "Medium", "Streams"]
@@ -199,7 +199,7 @@ class Medium:
 
     def _bound_queues(self) -> None:
         """Throw out what a controller cannot take: bus-off takes nothing, others TX_QUEUE frames."""
-        room = {id(c): TX_QUEUE if c.on_bus else 0 for c in self.controllers}
+        room = {id(c): TX_QUEUE if c.powered and not c.off else 0 for c in self.controllers}
         kept = []
         for entry in sorted(self._waiting, key=itemgetter(1)):
             controller = entry[3]
@@ -224,7 +224,8 @@ class Medium:
         """
         if self._troubled and self._is_calm():
             self._troubled = False
-        if self._troubled or self._clashing():
+        self._troubled = self._troubled or self._clashing()
+        if self._troubled:
             self._run_bit_by_bit(until_ns)
         else:
             self._run_calm(until_ns)
@@ -306,11 +307,13 @@ class Medium:
                 break
             self._see_idle(start)
             self._transmit(start, entries)
+        self._try_alone(until_ns)
         self._let_recover(until_ns)
 
     def _next_start(self) -> tuple[int, list[_Waiting]]:
         """Return when the next frame begins, and what wins arbitration then: more than one if all agree."""
-        offers = [*(_Waiting(*entry) for entry in self._waiting), *self._babble()]
+        there = (_Waiting(*entry) for entry in self._waiting if not entry[3].disturbance.cut)
+        offers = [*there, *self._babble()]
         free = max(self._idle_ns, self._now_ns)
         start = min((max(e.ready_ns, free, e.controller.suspended_ns) for e in offers), default=0)
         best: dict[int, _Waiting] = {}
@@ -333,6 +336,18 @@ class Medium:
                 [key], [slow], [fast] = self._measure([frame])
                 found.append(_Waiting(key, _ENDLESS, 0, controller, frame, slow, fast))
         return found
+
+    def _try_alone(self, until_ns: int) -> None:
+        """Let controllers that are cut off try in vain what waits until `until_ns`: nobody acknowledges."""
+        for controller in self.controllers:
+            own = [entry for entry in self._waiting if entry[3] is controller]
+            if not controller.disturbance.cut or not controller.powered or controller.off or not own:
+                continue
+            _, _, ready_ns, _, _, slow, fast = min(own)
+            bits = slow + _FLAG_BITS + _DELIMITER_BITS + INTERMISSION_BITS - _END_BITS
+            spent_ns = until_ns - max(ready_ns, self._now_ns)
+            for _ in range(min(spent_ns // self.duration_ns(bits, fast), PASSIVE_AT)):
+                controller.failed_to_send(unacknowledged=True)
 
     def _see_idle(self, start_ns: int) -> None:
         """Let bus-off controllers count the recessive bits before a frame begins."""
@@ -498,6 +513,7 @@ class Medium:
         self._remove(entries)
         self.figures.frames += 1
         missed |= senders - {first.controller}  # a sender does not hear itself
+        missed |= {controller for controller in self.controllers if not controller.on_bus}
         self._on_the_way.append((end, first.controller, frame, missed))
 
     def _fail(self, start_ns: int, entries: list[_Waiting], wire: WireBits, failure: _Failure) -> None:
