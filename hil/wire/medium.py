@@ -312,9 +312,10 @@ class Medium:
 
     def _next_start(self) -> tuple[int, list[_Waiting]]:
         """Return when the next frame begins, and what wins arbitration then: more than one if all agree."""
-        there = (_Waiting(*entry) for entry in self._waiting if not entry[3].disturbance.cut)
-        offers = [*there, *self._babble()]
         free = max(self._idle_ns, self._now_ns)
+        babbled = self._babble()
+        there = self._most_urgent(free) or (e for e in self._waiting if not e[3].disturbance.cut)
+        offers = [*(_Waiting(*entry) for entry in there), *babbled]
         start = min((max(e.ready_ns, free, e.controller.suspended_ns) for e in offers), default=0)
         best: dict[int, _Waiting] = {}
         for entry in offers:
@@ -328,6 +329,20 @@ class Medium:
         lowest = min((entry.key for entry in contenders), default=0)
         return start, [entry for entry in contenders if entry.key == lowest]
 
+    def _most_urgent(self, free_ns: int) -> list[_Entry]:
+        """Return what waits at `free_ns` with the lowest key, from the sorted queue; none if it takes a look
+        at everything to tell."""
+        best: list[_Entry] = []
+        if any(controller.fifo for controller in self.controllers):
+            return best
+        for entry in self._waiting:
+            controller = entry[3]
+            if best and entry[0] != best[0][0]:
+                break
+            if entry[2] <= free_ns and controller.suspended_ns <= free_ns and not controller.disturbance.cut:
+                best.append(entry)
+        return best
+
     def _babble(self) -> list[_Waiting]:
         found = []
         for controller in self.controllers:
@@ -340,8 +355,9 @@ class Medium:
     def _try_alone(self, until_ns: int) -> None:
         """Let controllers that are cut off try in vain what waits until `until_ns`: nobody acknowledges."""
         for controller in self.controllers:
-            own = [entry for entry in self._waiting if entry[3] is controller]
-            if not controller.disturbance.cut or not controller.powered or controller.off or not own:
+            tries = controller.disturbance.cut and controller.powered and not controller.off
+            own = [entry for entry in self._waiting if tries and entry[3] is controller]
+            if not own:
                 continue
             _, _, ready_ns, _, _, slow, fast = min(own)
             bits = slow + _FLAG_BITS + _DELIMITER_BITS + INTERMISSION_BITS - _END_BITS
