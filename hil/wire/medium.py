@@ -330,18 +330,20 @@ class Medium:
         return start, [entry for entry in contenders if entry.key == lowest]
 
     def _most_urgent(self, free_ns: int) -> list[_Entry]:
-        """Return what waits at `free_ns` with the lowest key, from the sorted queue; none if it takes a look
-        at everything to tell."""
-        best: list[_Entry] = []
+        """Return what waits at `free_ns` with the lowest key, one entry for each controller, from the sorted
+        queue; none if it takes a look at everything to tell."""
+        best: dict[Controller, _Entry] = {}
+        lowest = None
         if any(controller.fifo for controller in self.controllers):
-            return best
+            return []
         for entry in self._waiting:
             controller = entry[3]
-            if best and entry[0] != best[0][0]:
+            if entry[0] != lowest and lowest is not None:
                 break
             if entry[2] <= free_ns and controller.suspended_ns <= free_ns and not controller.disturbance.cut:
-                best.append(entry)
-        return best
+                lowest = entry[0]
+                best.setdefault(controller, entry)
+        return list(best.values())
 
     def _babble(self) -> list[_Waiting]:
         found = []
@@ -586,8 +588,9 @@ class Medium:
             controller.suspended_ns = self._idle_ns + self.duration_ns(_SUSPEND_BITS)
 
     def _remove(self, entries: list[_Waiting]) -> None:
-        gone = {entry.number for entry in entries}
-        self._waiting = [entry for entry in self._waiting if entry[1] not in gone]
+        gone = {entry.number for entry in entries} - {_ENDLESS}
+        if gone:
+            self._waiting = [entry for entry in self._waiting if entry[1] not in gone]
 
 
 _ENDLESS: Final = -1
