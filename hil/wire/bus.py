@@ -15,6 +15,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -176,6 +177,11 @@ class VirtualBus:
         medium = self._own_wires()
         controller = next(c for c in medium.controllers if c.name == name)
         medium.disturb(controller, disturbance)
+
+    def alter(self, name: str, **changes: Any) -> None:
+        """Change some of what is wrong with the controller of node `name`, and leave the rest."""
+        controller = next(c for c in self._own_wires().controllers if c.name == name)
+        self.disturb(name, replace(controller.disturbance, **changes))
 
     def silence(self, name: str, *, on: bool = True) -> None:
         """Let nothing that node `name` sends get out while `on`; it hears and acknowledges as before."""
