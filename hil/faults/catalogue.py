@@ -157,7 +157,7 @@ HEALS: Final = Size(
 _VALVE: Final = Choice("valve", ("oxidiser", "fuel"), "which propellant valve")
 _SIDE: Final = Choice("side", ("oxidiser", "fuel"), "which propellant")
 _AXIS: Final = Choice("axis", ("x", "y"), "which gimbal axis")
-_BOOT: Final = Size("boot_s", 0.01, 10.0, "s", "until it runs again", likely=((0.05, 1.0),))
+_BOOT: Final = Size("boot_s", 0.03, 10.0, "s", "until it runs again", likely=((0.05, 1.0),))
 
 
 def _either_way(least: float, most: float) -> tuple[tuple[float, float], tuple[float, float]]:
