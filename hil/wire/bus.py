@@ -14,7 +14,7 @@ import select
 import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +28,7 @@ from hil.wire.guest import Guest, Settings
 from hil.wire.medium import TX_QUEUE, Heard, Medium
 from hil.wire.message_faults import MessageFault, MessageFaults
 
-__all__ = ["Node", "VirtualBus", "guest_folder"]
+__all__ = ["Node", "VirtualBus", "guest_folder", "take_outboxes"]
 
 _BURST: Final = 4096
 """Most frames taken from one member at a time."""
@@ -120,6 +120,14 @@ def _drain(link: socket.socket) -> list[bytes]:
             if len(frame) == FRAME_BYTES:
                 frames.append(frame)
     return frames
+
+
+def take_outboxes(nodes: Sequence[Node]) -> list[tuple[Node, bytes]]:
+    """Return what the nodes have handed in, by id; what dead ones have is gone."""
+    sent = [(node, frame) for node in nodes if not node.deaf for frame in node.outbox]
+    for node in nodes:
+        node.outbox = []
+    return sorted(sent, key=lambda entry: frame_id(entry[1]))
 
 
 class VirtualBus:
@@ -423,11 +431,7 @@ class VirtualBus:
 
     def _pass_on(self) -> None:
         """Pass on what was sent in this frame, by id."""
-        sent = [(frame_id(f), node, f) for node in self.nodes if not node.deaf for f in node.outbox]
-        sent.sort(key=lambda entry: entry[0])
-        for node in self.nodes:
-            node.outbox = []
-        for _, node, frame in sent:
+        for node, frame in take_outboxes(self.nodes):
             self._forward([frame], node)
 
     def _take_and_go_on(self, medium: Medium) -> None:
