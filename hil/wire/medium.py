@@ -224,8 +224,7 @@ class Medium:
         """
         if self._troubled and self._is_calm():
             self._troubled = False
-        self._troubled = self._troubled or self._clashing()
-        if self._troubled:
+        if self._troubled or self._clashing():
             self._run_bit_by_bit(until_ns)
         else:
             self._run_calm(until_ns)
@@ -549,6 +548,7 @@ class Medium:
             early = controller in failure.first and not together
             controller.failed_to_hear(first=early)
         self.figures.errors += 1
+        self._troubled = True  # an error counter has moved: the next frames are looked at bit by bit too
         for sender in senders:
             sender.failed_to_send(unacknowledged=failure.kind == "ack")
             self._suspend(sender)
