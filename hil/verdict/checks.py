@@ -185,24 +185,34 @@ def _in_rate(flight: FlightRecord) -> Result:
     Shutting an engine down is not limited: its valve board closes the valves at its own pace.  Nor is the
     first command of a flight computer that was away, since it may not know what it commanded before.  On the
     wall clock bench and computer keep their own time, and two of the computer's frames may fall into
-    one of the bench's: then a step may be as large as two frames allow.
+    one of the bench's: then a step may be as large as two frames allow.  Where frames got lost, a step is
+    that from the last command heard: as large as the frames since then allow.
     """
     heard = flight.computer_frames
     frame_s = flight.frame_s * (2.0 if flight.own_clocks else 1.0)
     running = flight.asked_to_run[:heard]
     both = running[1:] & running[:-1]
     back = _computer_is_back(flight)[1:heard]
+    since = _frames_since_heard(flight)[1:heard]
     for name, values, _, _, rate, lsb in _commands(flight):
-        limit = rate * frame_s + lsb + _TOLERANCE
+        span_s = frame_s * (since if name in _COMMANDS else np.ones((len(since), 1)))
         steps = np.abs(np.diff(values[:heard], axis=0))
-        over: Flags = (steps > limit) & ~back[:, None]
+        over: Flags = (steps > rate * span_s + lsb + _TOLERANCE) & ~back[:, None]
         if name in _COMMANDS:
             over &= both
         bad = first_true(over.any(axis=1))
         if bad is not None:
-            got = float(np.max(steps[bad][over[bad]])) / frame_s
+            got = float(np.max((steps[bad] / span_s[bad])[over[bad]]))
             return _fail(f"{name} moves {got:.3g}/s at t = {flight.t_s(bad + 1):.2f} s (limit {rate:.3g}/s)")
     return _no_commands(flight) or _pass("every command is within its rate limit")
+
+
+def _frames_since_heard(flight: FlightRecord) -> npt.NDArray[np.int64]:
+    """For each frame and engine: how many frames before it a command was heard last, 1 where none is lost."""
+    fresh = flight.part("command", "fresh") > 0
+    number = np.arange(len(fresh))[:, None]
+    last = np.maximum.accumulate(np.where(fresh, number, 0), axis=0)
+    return number - np.vstack((np.zeros_like(last[:1]) - 1, last[:-1]))
 
 
 def _computer_is_back(flight: FlightRecord) -> Flags:
