@@ -1,4 +1,4 @@
-"""What goes wrong with single messages: each fault does what it says, to its own message alone, in its time."""
+"""What goes wrong with single messages: each fault does what it says, to its own message, in its time."""
 
 from __future__ import annotations
 
@@ -185,5 +185,3 @@ def test_what_is_wrong_with_a_node_adds_up() -> None:
     controller = bus.nodes[0].controller
     assert controller is not None
     assert controller.disturbance == Disturbance(bitrate=500_000)
-
-
