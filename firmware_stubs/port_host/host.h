@@ -29,7 +29,8 @@
 
 #define HOST_TICK_MAGIC 0x4B434954u /* "TICK" */
 #define HOST_TOCK_MAGIC 0x4B434F54u /* "TOCK" */
-#define HOST_FLAG_DEAD 1u           /* the board is without power in this frame */
+#define HOST_FLAG_DEAD 1u           /* the board is without power, or hangs, in this frame */
+#define HOST_FLAG_RESTART 2u        /* before it runs again it forgets everything and starts anew */
 #define HOST_CAN_FRAMES                                                                                      \
     1024 /* most that go with a tick or a tock: five times what 1 Mbit/s brings in 10 ms */
 #define HOST_READY_T_NS (-1) /* time of the first tock of a board on a bus of its own */

@@ -17,13 +17,15 @@ from hil.boards.stations import build_stations, note_work, rig_kernel
 from hil.executive import Crew, Flight, Lockstep, Pace, RateTable, WallClock
 from hil.faults.case import Case, vehicle_path
 from hil.faults.dispersion import disperse
+from hil.faults.sensing import add_sensor_faults
 from hil.faults.triggers import TriggerBook
+from hil.faults.wire_acts import add_wire_faults
 from hil.faults.wrappers import BoardWithFaults, add_faults
 from hil.plant.model import BoosterPlant
 from hil.rig.interlock import build_interlock
 from hil.rig.lines import SpeakingSensors, open_lines
 from hil.rig.model import Rig
-from hil.rig.plan import Plan
+from hil.rig.plan import Plan, message_ids
 from hil.sensors.lines import LineSensors
 from hil.sensors.model import BoosterSensors
 from hil.sensors.streams import stream
@@ -78,8 +80,6 @@ def build_flight(
     case, _ = disperse(plan.case, seed, plan.case_name)
     rates = _rates(rig)
     frame = Frame(len(vehicle.landing_engines))
-    initial = case.initial
-    propellant = vehicle.body.propellant_kg if initial.propellant_kg is None else initial.propellant_kg
     _warm_up(plan)
     with ExitStack() as stack:
         plant = _plant(frame, plan, case, seed)
@@ -90,7 +90,7 @@ def build_flight(
             rig,
             vehicle,
             ignition_forced_at_s=case.ignition.forced_at_s,
-            initial_propellant_kg=propellant,
+            initial_propellant_kg=_propellant_kg(plan, case),
             pace=pace,
             run_dir=run_dir,
             leave=leave,
@@ -101,7 +101,9 @@ def build_flight(
         for board in bare:
             stack.callback(board.close)
         book = TriggerBook(frame, case.fault, rates.frame_ns)
-        acted_on, boards = add_faults(case, book, plant, cast("list[BoardWithFaults]", bare), _slots(plan))
+        mortal = cast("list[BoardWithFaults]", bare)
+        acted_on, boards = add_faults(case, book, plant, mortal, _slots(plan), _engines(rig))
+        sensors = _faulty_sensors(sensors, wires, frame, plan, case, book, seed)
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
         note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)
@@ -123,9 +125,20 @@ def build_flight(
     raise AssertionError("unreachable")
 
 
+def _propellant_kg(plan: Plan, case: Case) -> float:
+    """Return the landing propellant that the flight computer is told of, kg."""
+    told = case.initial.propellant_kg
+    return plan.vehicle.body.propellant_kg if told is None else told
+
+
 def _slots(plan: Plan) -> dict[int, int]:
     """Return the slot of each engine of the burn by its number."""
     return {number: slot for slot, number in enumerate(plan.vehicle.landing_engines)}
+
+
+def _engines(rig: Rig) -> dict[str, int]:
+    """Return the number of the engine of each valve board by the board's name."""
+    return {name: spec.node for name, spec in rig.board.items() if spec.node is not None}
 
 
 def _add_interlock(plan: Plan, wires: Wires, flight: Flight, bare: list[Board], stack: ExitStack) -> None:
@@ -159,6 +172,17 @@ def _sensors(frame: Frame, plan: Plan, case: Case, seed: int, run_dir: Path) -> 
     speaking = LineSensors(frame, rates_hz, case.navigation, case.pad, seed, plan.case_name)
     lines = open_lines(plan.rig, speaking.samples, run_dir)
     return (SpeakingSensors(sensors, speaking, lines) if rates_hz else sensors), lines
+
+
+def _faulty_sensors(
+    sensors: Sensors, wires: Wires, frame: Frame, plan: Plan, case: Case, book: TriggerBook, seed: int
+) -> Sensors:
+    """Return the sensors with what the case has go wrong with them, and on time with wires."""
+    streams = partial(stream, seed, plan.case_name)
+    full_pa = plan.vehicle.engine.chamber_pa
+    slots = _slots(plan)
+    faulty = add_sensor_faults(case, book, sensors, frame, slots=slots, chamber_pa=full_pa, streams=streams)
+    return add_wire_faults(case, book, faulty, wires, messages=message_ids(plan.rig), streams=streams)
 
 
 def _warm_up(plan: Plan) -> None:
