@@ -15,10 +15,7 @@ from hil.cli.jobs import fly_once
 from hil.cli.output import tell
 from hil.cli.run import INTERRUPTED, Progress, ask_person, claim_run_dir, signals_ask, wish_of
 from hil.executive import Stop
-from hil.faults.case import find_case, load_case, vehicle_path
-from hil.faults.wrappers import check_faults
-from hil.files import FileError
-from hil.plant.vehicle import load_vehicle
+from hil.files import FileError, NotSupported
 from hil.rig.arming import Arming, Wish, arm
 from hil.rig.model import load_rig
 from hil.rig.plan import Plan, load_plan
@@ -96,11 +93,10 @@ def _rungs(arguments: argparse.Namespace, climb: _Climb) -> list[_Rung]:
     """
     plans: list[Plan] = []
     for path in arguments.rigs:
-        reason = _unsupported(path, arguments.case)
-        if reason is not None:
-            climb.left_out.append((load_rig(path).name, reason))
-            continue
-        plans.append(load_plan(path, arguments.case))
+        try:
+            plans.append(load_plan(path, arguments.case))
+        except NotSupported as error:
+            climb.left_out.append((load_rig(path).name, f"not supported: {error}"))
     if not plans:
         told = "; ".join(f"{rig}: {reason}" for rig, reason in climb.left_out)
         raise FileError(f"no rig supports the case: {told}")
@@ -116,18 +112,6 @@ def _rung(plan: Plan, wish: Wish) -> _Rung:
     """Return a rig with the leave that the interlock's rules give it."""
     wish = replace(wish, cold=wish.cold and plan.rig.demands_enable)
     return _Rung(plan, arm(plan.rig, wish, ask_person), wish.cold)
-
-
-def _unsupported(path: Path, case_name: str) -> str | None:
-    """Return why a rig cannot fly the case's faults, None when it can; raise FileError for bad files."""
-    rig = load_rig(path)
-    case = load_case(find_case(case_name, path))
-    vehicle = load_vehicle(vehicle_path(case, path))
-    try:
-        check_faults(case, list(rig.board), vehicle.landing_engines)
-    except FileError as error:
-        return f"not supported: {error}"
-    return None
 
 
 def _folder(out: Path | None, number: int, rung: _Rung, seed: int) -> Path:
