@@ -12,6 +12,7 @@ from typing import Final
 from hil import __version__
 from hil.cli.output import open_streams
 from hil.cli.plant import add_plant, plant_command
+from hil.cli.search import add_search, search_command
 from hil.files import FileError
 from hil.signals import RigError
 
@@ -116,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("run", type=Path, metavar="RUN", help="run folder")
 
     add_plant(commands)
+    add_search(commands)
     return parser
 
 
@@ -131,6 +133,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         return check_command(arguments.rig)
     if arguments.command == "plant":
         return plant_command(arguments)
+    if arguments.command == "search":
+        return search_command(arguments)
     from hil.cli.report import report_command
 
     return report_command(arguments.run)
@@ -144,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leave:
         return int(leave.code or 0)
     try:
-        if getattr(arguments, "jobs", 1) > 1 and arguments.seeds is None:
+        if arguments.command == "run" and arguments.jobs > 1 and arguments.seeds is None:
             raise FileError("--jobs: several flights need --seeds A:B")
         if output_lost and (getattr(arguments, "json", False) or getattr(arguments, "seeds", None)):
             raise RigError("standard output is closed: nobody could read the JSON object")
