@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AllowInfNan, Field, model_validator
 
-from hil.faults.catalogue import CATALOGUE, SIZES, STRUCK, Choice, Size
+from hil.faults.catalogue import CATALOGUE, HEALS, SIZES, STRUCK, Choice, Kind, Size
 from hil.files import FileError, FileModel, Name, bounded, load_toml
 
 __all__ = [
@@ -270,6 +270,20 @@ class FaultSpec(FileModel):
     angle_deg: Measure | None = None
     first_s: Measure | None = None
     spread_s: Measure | None = None
+    boot_s: Measure | None = None
+    what: str | None = None
+    late_s: Measure | None = None
+    bias: Measure | None = None
+    sigma: Measure | None = None
+    scale: Measure | None = None
+    value: Measure | None = None
+    shape: str | None = None
+    speed_mps: Measure | None = None
+    towards_deg: Measure | None = None
+    rise_s: Measure | None = None
+    friction: Measure | None = None
+    heals_after_s: Measure | None = None
+    """After its onset the fault is over, where its kind may heal; None: never."""
 
     @model_validator(mode="after")
     def _is_in_the_catalogue(self) -> Self:
@@ -281,21 +295,32 @@ class FaultSpec(FileModel):
             raise ValueError("a fault has exactly one trigger: at_s, after_ignition_s or below_alt_m")
         if kind.strikes in STRUCK and getattr(self, kind.strikes) is None:
             raise ValueError(f"{kind.name} needs the key '{kind.strikes}'")
-        taken = {size.name for size in kind.sizes}
+        sizes = _sizes_of(kind, self.what)
+        taken = {size.name for size in sizes} | ({HEALS.name} if kind.heals else set())
         others = [name for name in STRUCK if name != kind.strikes]
         for name in (*others, *sorted(SIZES - taken)):
             if getattr(self, name) is not None:
                 raise ValueError(f"{kind.name} does not take the key '{name}'")
-        for size in kind.sizes:
+        for size in sizes:
             _check_size(kind.name, size, getattr(self, size.name))
+        if self.heals_after_s is not None:
+            _check_size(kind.name, HEALS, self.heals_after_s)
         return self
+
+
+def _sizes_of(kind: Kind, what: str | None) -> tuple[Size | Choice, ...]:
+    """Return what a fault takes, `what` among it where its kind has that."""
+    if not kind.what:
+        return kind.sizes
+    words = Choice("what", tuple(word for word, _ in kind.what), "what is struck")
+    _check_size(kind.name, words, what)
+    return (words, *kind.sizes_for(what))
 
 
 def _check_size(kind: str, size: Size | Choice, value: float | str | None) -> None:
     if value is None:
         raise ValueError(f"{kind} needs the key '{size.name}' (allowed: {size.allowed})")
-    fits = value in size.words if isinstance(size, Choice) else size.low <= float(value) <= size.high
-    if not fits:
+    if not size.takes(value):
         raise ValueError(f"key '{size.name}' = {value!r} is out of range (allowed: {size.allowed})")
 
 
