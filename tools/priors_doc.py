@@ -23,14 +23,14 @@ same arguments, whatever was drawn before it; `log_likelihood(case)` says how li
 `tools/priors_doc.py` writes this page from the table that is drawn from. Few figures are public; what is not
 marked *published* is assumed.
 
-- **How many faults.** {_COUNTS}. A further fault has the cause of the first one in {100 * priors.COMMON:.0f} %:
-  it is of its kind, somewhere else, at the same moment or up to {priors.COMMON_S:g} s later. Of several landing
-  engines one at least is not struck by `engine.out`.
-- **When.** *Latent* faults are there from the start. Those of the *burn* strike in the first {priors.START_S:g} s
-  after ignition in {100 * priors.START_SHARE:.0f} % (published: start-up holds over 30 % of engine failures;
-  latent kinds come on top), else at any moment while the engine burns: {priors.BURN_S:g} s for the one that lands,
-  {priors.BRAKE_S:g} s for the others, which are shut down then. Those of the *flight* strike within
-  {priors.FLIGHT_S:g} s from the start. These times are those of `zq3_class`.
+- **How many faults.** {_COUNTS}. A further fault has the cause of the first one in
+  {100 * priors.COMMON:.0f} %: it is of its kind, somewhere else, at the same moment or up to
+  {priors.COMMON_S:g} s later. Of several landing engines one at least is not struck by `engine.out`.
+- **When.** *Latent* faults are there from the start. Those of the *burn* strike in the first
+  {priors.START_S:g} s after ignition in {100 * priors.START_SHARE:.0f} % (published: start-up holds over 30 %
+  of engine failures; latent kinds come on top), else at any moment while the engine burns:
+  {priors.BURN_S:g} s for the one that lands, {priors.BRAKE_S:g} s for the others, which are shut down then.
+  Those of the *flight* strike within {priors.FLIGHT_S:g} s from the start. These times are those of `zq3_class`.
 - **How badly.** From a mild to a severe end, both within the catalogue's range. *log*: even in the logarithm
   of the distance to no fault, so that mild ones are more frequent; *half-normal*: likeliest at the mild end,
   two sigma at the other; *uniform*; *whole* numbers.
