@@ -30,7 +30,7 @@ marked *published* is assumed.
   {priors.START_S:g} s after ignition in {100 * priors.START_SHARE:.0f} % (published: start-up holds over 30 %
   of engine failures; latent kinds come on top), else at any moment while the engine burns:
   {priors.BURN_S:g} s for the one that lands, {priors.BRAKE_S:g} s for the others, which are shut down then.
-  Those of the *flight* strike within {priors.FLIGHT_S:g} s from the start. These times are those of `zq3_class`.
+  Those of the *flight* strike within {priors.FLIGHT_S:g} s from the start. The times are `zq3_class`'s.
 - **How badly.** From a mild to a severe end, both within the catalogue's range. *log*: even in the logarithm
   of the distance to no fault, so that mild ones are more frequent; *half-normal*: likeliest at the mild end,
   two sigma at the other; *uniform*; *whole* numbers.
