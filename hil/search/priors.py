@@ -35,6 +35,7 @@ __all__ = [
     "Span",
     "draw_case",
     "drawn_kinds",
+    "kind_shares",
     "log_likelihood",
 ]
 
@@ -225,6 +226,11 @@ def drawn_kinds() -> tuple[str, ...]:
     return tuple(name for name in CATALOGUE if _group(name) != "wires")
 
 
+def kind_shares(kinds: Collection[str]) -> Mapping[str, float]:
+    """Return what share of all faults each of `kinds` has."""
+    return _shares(tuple(kinds))
+
+
 @cache
 def _shares(kinds: tuple[str, ...]) -> dict[str, float]:
     """Return what share of all faults each of `kinds` has."""
@@ -241,7 +247,7 @@ def _span(kind: str, size: Size) -> Span:
     given = PRIORS.get(kind, DEFAULT).sizes.get(size.name)
     if given is not None:
         return given
-    mild = getattr(size, "mild", None)
+    mild = getattr(size, "mildest", None)
     if mild is None:
         return Span(size.low, size.high, "uniform")
     if size.low < mild < size.high and math.isclose(size.high - mild, mild - size.low):
