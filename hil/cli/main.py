@@ -12,6 +12,7 @@ from typing import Any, Final
 from hil import __version__
 from hil.cli.output import open_streams
 from hil.cli.plant import add_plant, plant_command
+from hil.cli.search import add_search, search_command
 from hil.files import FileError
 from hil.signals import RigError
 
@@ -135,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_climb(commands)
     add_plant(commands)
+    add_search(commands)
     return parser
 
 
@@ -150,6 +152,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         return check_command(arguments.rig)
     if arguments.command == "plant":
         return plant_command(arguments)
+    if arguments.command == "search":
+        return search_command(arguments)
     if arguments.command == "climb":
         from hil.cli.climb import climb_command
 
@@ -167,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leave:
         return int(leave.code or 0)
     try:
-        if getattr(arguments, "jobs", 1) > 1 and arguments.seeds is None:
+        if arguments.command == "run" and arguments.jobs > 1 and arguments.seeds is None:
             raise FileError("--jobs: several flights need --seeds A:B")
         if output_lost and (getattr(arguments, "json", False) or getattr(arguments, "seeds", None)):
             raise RigError("standard output is closed: nobody could read the JSON object")
