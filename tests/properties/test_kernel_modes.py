@@ -66,6 +66,8 @@ class Engine:
 
     def __init__(self) -> None:
         self.state, self.valve, self.chamber = OFF, 0.0, 0.0
+        self.expected = 0.0
+        """Chamber pressure that the valve should give."""
         self.started = self.main_frames = self.low_frames = self.silent_frames = 0
         self.strength, self.silent, self.garbled, self.touched = 1.0, False, False, False
 
@@ -84,6 +86,7 @@ class Engine:
         lit = self.state in (STARTING, MAINSTAGE)
         self.valve += min(max((valve if lit else 0.0) - self.valve, -4.0 * DT), 4.0 * DT)
         self.chamber += DT / (0.13 + DT) * (self.valve * self.strength * lit - self.chamber)
+        self.expected += DT / (0.13 + DT) * (self.valve - self.expected)
 
 
 class Modes(RuleBasedStateMachine):
@@ -295,8 +298,8 @@ class Modes(RuleBasedStateMachine):
     def _check_health(self, slot: int, engine: Engine) -> None:
         asked = not self.over[slot] and self.mode in POWERED
         good = not engine.silent and not engine.garbled
-        weak = good and engine.main_frames > SETTLED_FRAMES and engine.chamber < 0.69 * engine.valve
-        engine.low_frames = engine.low_frames + 1 if asked and weak and engine.valve > 0.3 else 0
+        weak = good and engine.main_frames > SETTLED_FRAMES and engine.chamber < 0.69 * engine.expected
+        engine.low_frames = engine.low_frames + 1 if asked and weak and engine.expected > 0.3 else 0
         engine.silent_frames = engine.silent_frames + 1 if asked and not good else 0
         assert engine.low_frames <= NOTICED_FRAMES, f"engine {slot} is dead and nobody notices"
         assert engine.silent_frames <= NOTICED_FRAMES, f"board {slot} is silent and nobody notices"
@@ -317,6 +320,8 @@ class Modes(RuleBasedStateMachine):
         assert self.mode in POWERED
         assert self.telemetry.plan_age_s <= PLAN_FRESH_S + 1e-6, "an old plan is followed"
         made_s = now_s - self.telemetry.plan_age_s
+        if self.mode == TERMINAL:
+            return  # the step-down ends engines on purpose: a plan made before it is flown to its age
         assert made_s >= self.gone_s - 1e-6, "a plan is followed that counts on an engine that is gone"
 
     @invariant()
