@@ -6,7 +6,7 @@ import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
@@ -33,6 +33,11 @@ _STEEPEST: Final = 10.0
 
 class _Broken(Exception):
     """The property is broken by a case."""
+
+
+def _stop() -> NoReturn:
+    """Raise _Broken, always from here: to hypothesis failures of different lines are different ones."""
+    raise _Broken
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def hunt(
         key = case.model_dump_json()
         if key in broken:
             result.finding = broken[key]
-            raise _Broken
+            _stop()
         if not broken:
             result.examples += 1
         elif flyer.flights >= most_flights[0]:
@@ -122,7 +127,7 @@ def hunt(
         if outcome.margin <= KEPT_MARGIN:
             most_flights[0] = most_flights[0] or flyer.flights + SHRINK_FLIGHTS
             result.finding = broken[key] = Finding(case, outcome)
-            raise _Broken
+            _stop()
         hypothesis.target(-max(-_STEEPEST, min(outcome.margin, _STEEPEST)), label=name)
 
     with contextlib.suppress(_Broken):
