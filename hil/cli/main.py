@@ -12,6 +12,7 @@ from typing import Final
 from hil import __version__
 from hil.cli.output import open_streams
 from hil.cli.plant import add_plant, plant_command
+from hil.cli.scorecard import add_scorecard, scorecard_command
 from hil.files import FileError
 from hil.signals import RigError
 
@@ -24,6 +25,7 @@ exit status: 0 PASS, 1 FAIL (a requirement broken), 2 bad usage or bad file, 3 E
 _SEEDS: Final = 2**63
 """Number of seeds: they are 0 to this, excluded."""
 _MOST_JOBS: Final = 256
+_MOST_CASES: Final = 1_000_000
 _BAD_FILE: Final = 2
 _RIG_ERROR: Final = 3
 _INTERRUPTED: Final = 130
@@ -50,6 +52,12 @@ def _seed(text: str) -> int:
 def _jobs(text: str) -> int:
     if not _is_count(text) or not 1 <= int(text) <= _MOST_JOBS:
         raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number from 1 to {_MOST_JOBS}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not _is_count(text) or not 1 <= int(text) <= _MOST_CASES:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number from 1 to {_MOST_CASES:,}")
     return int(text)
 
 
@@ -115,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write the report of a run again")
     report.add_argument("run", type=Path, metavar="RUN", help="run folder")
 
+    add_scorecard(commands, count=_count, seed=_seed, jobs=_jobs, folder=_folder)
     add_plant(commands)
     return parser
 
@@ -129,6 +138,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         from hil.cli.check import check_command
 
         return check_command(arguments.rig)
+    if arguments.command == "scorecard":
+        return scorecard_command(arguments)
     if arguments.command == "plant":
         return plant_command(arguments)
     from hil.cli.report import report_command
@@ -144,7 +155,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leave:
         return int(leave.code or 0)
     try:
-        if getattr(arguments, "jobs", 1) > 1 and arguments.seeds is None:
+        if arguments.command == "run" and arguments.jobs > 1 and arguments.seeds is None:
             raise FileError("--jobs: several flights need --seeds A:B")
         if output_lost and (getattr(arguments, "json", False) or getattr(arguments, "seeds", None)):
             raise RigError("standard output is closed: nobody could read the JSON object")
