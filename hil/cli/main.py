@@ -7,12 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hil import __version__
 from hil.cli.output import open_streams
 from hil.cli.plant import add_plant, plant_command
 from hil.cli.scorecard import add_scorecard, scorecard_command
+from hil.cli.search import add_search, search_command
 from hil.files import FileError
 from hil.signals import RigError
 
@@ -82,6 +83,24 @@ def _add_arming(run: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_climb(commands: Any) -> None:
+    climb = commands.add_parser(
+        "climb",
+        help="fly one case on each rung; tell where the rungs part",
+        epilog="exit status: 0 every rung says PASS; 1 every rung says FAIL, or some say PASS and some FAIL "
+        "(a line tells so that begins with DISAGREE); 2 bad usage, a bad file, or no rig supports the case; "
+        "3 a rig broke, or a live rig is not armed; 4 INVALID; 130 interrupted",
+    )
+    climb.add_argument("case", metavar="CASE", help="a name under cases/, or a path")
+    climb.add_argument("rigs", type=Path, nargs="+", metavar="RIG", help="rig files, the lowest rung first")
+    climb.add_argument("--seed", type=_seed, metavar="N", help="master seed (default: the case's)")
+    climb.add_argument(
+        "--out", type=_folder, metavar="DIR", help="folder for the run folders 1-RIG, 2-RIG, ..."
+    )
+    climb.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    _add_arming(climb)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hil",
@@ -123,8 +142,10 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write the report of a run again")
     report.add_argument("run", type=Path, metavar="RUN", help="run folder")
 
-    add_scorecard(commands, count=_count, seed=_seed, jobs=_jobs, folder=_folder)
+    _add_climb(commands)
     add_plant(commands)
+    add_search(commands)
+    add_scorecard(commands, count=_count, seed=_seed, jobs=_jobs, folder=_folder)
     return parser
 
 
@@ -142,6 +163,12 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         return scorecard_command(arguments)
     if arguments.command == "plant":
         return plant_command(arguments)
+    if arguments.command == "search":
+        return search_command(arguments)
+    if arguments.command == "climb":
+        from hil.cli.climb import climb_command
+
+        return climb_command(arguments)
     from hil.cli.report import report_command
 
     return report_command(arguments.run)

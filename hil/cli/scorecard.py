@@ -117,8 +117,6 @@ def _all(scorer: Scorer, arguments: argparse.Namespace) -> list[Scored]:
     told = time.monotonic()
     with signals_ask(stop), closing(results):
         for one in results:
-            if one is None:
-                break
             scored.append(one)
             if time.monotonic() - told > _PROGRESS_EVERY_S:
                 told = time.monotonic()

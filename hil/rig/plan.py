@@ -27,6 +27,11 @@ class Plan:
         """The case as it is called: its file's name."""
         return self.case.path.stem
 
+    @property
+    def run_id(self) -> str:
+        """What the random streams are named by."""
+        return self.case.run_id or self.case_name
+
 
 def load_plan(rig_path: Path, case: str) -> Plan:
     """Load a rig and a case (a name or a path); raise FileError with one line for what does not fit."""

@@ -11,30 +11,28 @@ from __future__ import annotations
 
 import hashlib
 import math
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from hil.campaign import success_bounds
 from hil.executive import Stop
-from hil.faults.case import Case, FaultSpec
-from hil.faults.catalogue import CATALOGUE, Choice, Size
+from hil.faults.case import Case
 from hil.faults.dispersion import case_toml
 from hil.kernel.places import source_root
 from hil.rig.model import Rig
 from hil.rig.plan import Plan
+from hil.search.flying import Flown, Flyer
 from hil.search.priors import draw_case, log_likelihood
-from hil.signals import RigError
-from hil.tape import read_tape
+from hil.search.wording import fault_words
 from hil.verdict.flight import FlightRecord
 from hil.verdict.requirements import DETECTED_WITHIN_S
 
 __all__ = [
     "CLEARED_LEAST", "LANDED_LEAST", "UNDECIDED_MOST", "Judge", "Ruling", "Scored", "Scorer", "kernel_sha256",
-    "plain_words", "reference_sha256", "scorecard", "write_case",
+    "reference_sha256", "scorecard", "write_case",
 ]  # fmt: skip
 
 LANDED_LEAST: Final = 0.95
@@ -107,46 +105,24 @@ class Scorer:
         """Return case number `index`."""
         return draw_case(self.plan.case, self.plan.vehicle, self.seed, index)
 
-    def __call__(self, index: int, _given: Any, stop: Stop) -> Scored | None:
-        """Return how case number `index` fares; None when asked to stop."""
+    def __call__(self, index: int, _given: Any, _stop: Stop) -> Scored:
+        """Return how case number `index` fares; raise RigError when the rig breaks."""
         case = self.draw(index)
-        with tempfile.TemporaryDirectory(dir=_memory()) as folder:
-            case = case.model_copy(update={"path": write_case(case, Path(folder))})
-            flight, broken = _fly(replace(self.plan, case=case), Path(folder), stop)
-            if flight is None:
-                return None
-            landed = not broken & set(_LANDING)
-            judged = None if landed or self.judge is None else self.judge(case, self.plan)
-        return _scored(index, case, flight, broken, judged)
-
-
-def _memory() -> Path | None:
-    """Return a folder in memory, where there is one: tapes that are read once need no disk."""
-    folder = Path("/dev/shm")
-    return folder if folder.is_dir() else None
+        flown = Flyer(self.plan).fly(case)
+        landed = not set(flown.broken) & set(_LANDING)
+        ruling = None if landed or self.judge is None else self.judge(case, self.plan)
+        return _scored(index, flown, ruling)
 
 
 def write_case(case: Case, folder: Path) -> Path:
-    """Write a drawn case into `folder` under its own name, which its noise depends on; return the file."""
-    path = folder / case.path.name
+    """Write a drawn case into `folder`; return the file."""
+    path = folder / f"{case.run_id}.toml"
     path.write_text(case_toml(case), encoding="utf-8")
     return path
 
 
-def _fly(plan: Plan, folder: Path, stop: Stop) -> tuple[FlightRecord | None, set[str]]:
-    """Fly a plan; return its recording and what failed; raise RigError when the rig breaks."""
-    from hil.rig.run import INTERRUPTED, run_flight  # compiles the plant, which only a flight needs
-
-    run = run_flight(plan, seed=plan.case.seed, pace="lockstep", run_dir=folder, stop=stop)
-    if run.exit_status == INTERRUPTED:
-        return None, set()
-    if run.judgement is None or run.cause is not None:
-        raise RigError(f"{plan.case_name}: {run.cause}")
-    failed = {name for name, result in run.judgement.results.items() if result.status == "fail"}
-    return FlightRecord(read_tape(folder / "tape.mcap")), failed
-
-
-def _scored(index: int, case: Case, flight: FlightRecord, broken: set[str], ruling: Ruling | None) -> Scored:
+def _scored(index: int, flown: Flown, ruling: Ruling | None) -> Scored:
+    case, flight, broken = flown.case, flown.flight, flown.broken
     miss = flight.touchdown["miss_m"]
     due = flight.count(DETECTED_WITHIN_S)
     noticed = [(f.detected - f.failed) * flight.frame_s for f in flight.failures if f.detected is not None]
@@ -156,9 +132,9 @@ def _scored(index: int, case: Case, flight: FlightRecord, broken: set[str], ruli
         case_sha256=hashlib.sha256(case_toml(case).encode()).hexdigest(),
         log_likelihood=log_likelihood(case),
         kinds=tuple(fault.kind for fault in case.fault),
-        faults="; ".join(map(plain_words, case.fault)),
+        faults=" and ".join(map(fault_words, case.fault)),
         outcome=_outcome(flight),
-        landed=not broken & set(_LANDING),
+        landed=not set(broken) & set(_LANDING),
         inside=miss is not None and miss <= flight.vehicle.guidance.keep_out_radius_m,
         broken=tuple(sorted(broken)),
         detected_s=tuple(round(seconds, 9) for seconds in noticed),
@@ -176,27 +152,6 @@ def _outcome(flight: FlightRecord) -> str:
         f"{touch['lateral_speed_mps']:.1f} m/s across, tilted {touch['tilt_deg']:.1f} deg, "
         f"with {touch['propellant_left_kg']:.0f} kg left"
     )
-
-
-def plain_words(fault: FaultSpec) -> str:
-    """Say what goes wrong, where, when and how badly, in a few words."""
-    values = fault.model_dump(exclude_none=True)
-    given = [size for size in CATALOGUE[fault.kind].sizes if size.name in values]
-    struck = [f"{name} {values[name]}" for name in ("engine", "fin") if name in values]
-    words = [str(values[size.name]) for size in given if isinstance(size, Choice)]
-    sizes = [
-        f"{size.name} {values[size.name]:g}{'' if size.unit == '1' else ' ' + size.unit}"
-        for size in given
-        if isinstance(size, Size)
-    ]
-    if fault.after_ignition_s is not None:
-        when = f"{fault.after_ignition_s:g} s after ignition"
-    elif fault.at_s is not None:
-        when = "from the start" if fault.at_s == 0.0 else f"at {fault.at_s:g} s"
-    else:
-        when = f"below {fault.below_alt_m:g} m"
-    text = " ".join([fault.kind, *words, *struck, *([fault.board] if fault.board else []), when])
-    return f"{text} ({', '.join(sizes)})" if sizes else text
 
 
 # ---- the kernel that is scored

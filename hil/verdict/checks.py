@@ -21,7 +21,7 @@ from hil.verdict.requirements import (
     WATCHDOG_S,
 )
 
-__all__ = ["CHECKS", "Result"]
+__all__ = ["CHECKS", "COMMANDS", "TOLERANCE", "Result", "commands"]
 
 Status = Literal["pass", "fail", "not exercised"]
 
@@ -53,7 +53,7 @@ _SHUTTING: Final = tuple(ENGINE_STATES.index(name) for name in ("SAFE", "SHUTDOW
 _VALVE_LSB: Final = 0.00025
 _ANGLE_LSB_RAD: Final = 0.0001
 """Resolution of commands on the wire: a value may be off by half of it, a difference by all of it."""
-_TOLERANCE: Final = 1e-9
+TOLERANCE: Final = 1e-9
 _MOST_COUNTED: Final = 255
 """Where the flight computer's counters of bad kernel output stop."""
 
@@ -102,15 +102,15 @@ def _stands(flight: FlightRecord) -> Result:
 # ---- commands
 
 
-_COMMANDS: Final = ("ox_valve_cmd", "fuel_valve_cmd", "gimbal_x_cmd_rad", "gimbal_y_cmd_rad")
+COMMANDS: Final = ("ox_valve_cmd", "fuel_valve_cmd", "gimbal_x_cmd_rad", "gimbal_y_cmd_rad")
 
 
-def _commands(flight: FlightRecord) -> Iterator[tuple[str, npt.NDArray[Any], float, float, float, float]]:
+def commands(flight: FlightRecord) -> Iterator[tuple[str, npt.NDArray[Any], float, float, float, float]]:
     """Yield name, values (frame, channel), low, high, rate a second and resolution of each command."""
     engine, fins = flight.vehicle.engine, flight.vehicle.fins
     gimbal, gimbal_rate = math.radians(engine.gimbal_limit_deg), math.radians(engine.gimbal_rate_degps)
     fin, fin_rate = math.radians(fins.limit_deg), math.radians(fins.rate_degps)
-    for name in _COMMANDS:
+    for name in COMMANDS:
         values = flight.part("command", name)
         if "valve" in name:
             yield name, values, 0.0, 1.0, engine.valve_slew_per_s, _VALVE_LSB
@@ -140,7 +140,7 @@ def _kernel_fault(flight: FlightRecord, counter: str, what: str) -> Result | Non
 
 
 def _finite(flight: FlightRecord) -> Result:
-    for name, values, *_ in _commands(flight):
+    for name, values, *_ in commands(flight):
         wild: Flags = ~np.isfinite(values)
         bad = first_true(wild.any(axis=1))
         if bad is not None:
@@ -150,8 +150,8 @@ def _finite(flight: FlightRecord) -> Result:
 
 
 def _in_range(flight: FlightRecord) -> Result:
-    for name, values, low, high, _, lsb in _commands(flight):
-        margin = 0.5 * lsb + _TOLERANCE
+    for name, values, low, high, _, lsb in commands(flight):
+        margin = 0.5 * lsb + TOLERANCE
         outside: Flags = ~((values >= low - margin) & (values <= high + margin))
         bad = first_true(outside.any(axis=1))
         if bad is not None:
@@ -179,11 +179,11 @@ def _in_rate(flight: FlightRecord) -> Result:
     frame_s = flight.frame_s * (2.0 if flight.own_clocks else 1.0)
     running = flight.asked_to_run[:heard]
     both = running[1:] & running[:-1]
-    for name, values, _, _, rate, lsb in _commands(flight):
-        limit = rate * frame_s + lsb + _TOLERANCE
+    for name, values, _, _, rate, lsb in commands(flight):
+        limit = rate * frame_s + lsb + TOLERANCE
         steps = np.abs(np.diff(values[:heard], axis=0))
         over: Flags = steps > limit
-        if name in _COMMANDS:
+        if name in COMMANDS:
             over &= both
         bad = first_true(over.any(axis=1))
         if bad is not None:

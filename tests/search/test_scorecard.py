@@ -11,10 +11,9 @@ import pytest
 
 from hil.cli import main
 from hil.executive import Stop
-from hil.faults.case import FaultSpec
 from hil.rig.plan import load_plan
 from hil.search import scorecard as module
-from hil.search.scorecard import Ruling, Scored, Scorer, plain_words, scorecard
+from hil.search.scorecard import Ruling, Scored, Scorer, scorecard
 
 RIGS = Path(__file__).parents[2] / "rigs"
 PLAN = load_plan(RIGS / "kernel.toml", "dispersed")
@@ -80,13 +79,13 @@ def test_the_judge_is_asked_about_what_is_not_landed_and_about_nothing_else() ->
     asked: list[str] = []
 
     def judge(case: Any, _: Any) -> Ruling:
-        asked.append(case.path.stem)
+        asked.append(case.run_id)
         return CLEARABLE
 
     scorer = Scorer(PLAN, 3, judge)
     scored = [scorer(index, None, Stop()) for index in range(FEW)]
-    assert asked == [f"drawn-3-{s.index}" for s in scored if s is not None and not s.landed]
-    assert all(s is not None and s.standing == ("landable" if s.landed else "unlandable") for s in scored)
+    assert asked == [f"drawn-3-{s.index}" for s in scored if not s.landed]
+    assert all(s.standing == ("landable" if s.landed else "unlandable") for s in scored)
 
 
 def test_what_is_landed_is_landable_and_undecided_counts_as_landable() -> None:
@@ -141,13 +140,6 @@ def test_kinds_are_counted_once_a_case_and_losses_by_one_fault_apart() -> None:
     pair = replace(pair, kinds=("engine.out", "engine.out"))
     found = card(pair, lost(1, LANDABLE), one(2), lost(3, CLEARABLE))["kinds"]["engine.out"]
     assert found == {"cases": 4, "not_landed": 3, "lost": 2, "lost_alone": 1}
-
-
-def test_plain_words() -> None:
-    stuck = FaultSpec(kind="valve.stuck_at", engine=2, valve="fuel", position=0.25, after_ignition_s=3.5)
-    assert plain_words(stuck) == "valve.stuck_at fuel engine 2 3.5 s after ignition (position 0.25)"
-    late = FaultSpec(kind="engine.late_ignition", engine=1, delay_s=0.5, at_s=0.0)
-    assert plain_words(late) == "engine.late_ignition engine 1 from the start (delay_s 0.5 s)"
 
 
 def test_a_scorecard_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
