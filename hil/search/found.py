@@ -15,7 +15,7 @@ from hil.rig.model import load_rig
 from hil.rig.plan import Plan
 from hil.search.flying import Flyer
 from hil.search.hunt import Finding
-from hil.search.likelihood import log_likelihood
+from hil.search.priors import log_likelihood
 from hil.search.properties import PROPERTIES, Outcome, Trial
 from hil.search.wording import failure_line
 
@@ -110,7 +110,7 @@ def _described(plan: Plan, name: str, finding: Finding, seed: int) -> Case:
         expect="FAIL",
         reason=line,
         margin=round(outcome.margin, 6),
-        log_likelihood=log_likelihood(case, plan.case),
+        log_likelihood=round(log_likelihood(case), 3),
         onsets_s=tuple(-1.0 if onset["onset_s"] is None else onset["onset_s"] for onset in flown.onsets),
         rig=plan.rig.name,
         search=f"hil search --property {name} --case {plan.case_name} --seed {seed}",

@@ -6,28 +6,38 @@ import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 
 from hil.faults.case import Case
+from hil.faults.catalogue import ABILITIES, CATALOGUE
+from hil.faults.effects import PLANT_FAULTS
+from hil.rig.model import Rig
 from hil.rig.plan import Plan
 from hil.search.flying import Flyer
 from hil.search.properties import PROPERTIES, Outcome, Trial
 from hil.search.strategies import off_nominal_cases
 
-__all__ = ["KEPT_MARGIN", "Finding", "Hunt", "hunt"]
+__all__ = ["KEPT_MARGIN", "Finding", "Hunt", "flyable_kinds", "hunt"]
 
 KEPT_MARGIN: Final = -0.05
 """A failure, and every case on the way of shrinking it, is broken by at least this much of its limit, so
 that rounding and latency of another rung do not turn it."""
+SHRINK_FLIGHTS: Final = 200
+"""Flights that shrinking may take."""
 _STEEPEST: Final = 10.0
 """Margins beyond this are all the same to the climb."""
 
 
 class _Broken(Exception):
     """The property is broken by a case."""
+
+
+def _stop() -> NoReturn:
+    """Raise _Broken, always from here: to hypothesis failures of different lines are different ones."""
+    raise _Broken
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,17 @@ class Hunt:
     """The smallest margin met."""
 
 
+def flyable_kinds(rig: Rig) -> list[str]:
+    """Return the kinds of faults that every board of a rig can fly."""
+    rungs = set(rig.rungs.values())
+    return [
+        kind.name
+        for kind in CATALOGUE.values()
+        if rungs <= set(ABILITIES[kind.needs].rungs)
+        and (kind.name in PLANT_FAULTS or kind.name in ("bay.fire", "board.silent"))
+    ]
+
+
 def hunt(
     plan: Plan,
     name: str,
@@ -67,8 +88,12 @@ def hunt(
     The same plan, property, number of examples and seed give the same finding.
     """
     prop, flyer, result = PROPERTIES[name], Flyer(plan), Hunt()
+    broken: dict[str, Finding] = {}
+    most_flights = [0]
     boards = [name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"]
-    cases = off_nominal_cases(plan.case, plan.vehicle.landing_engines, boards=boards, kinds=kinds)
+    can = flyable_kinds(plan.rig)
+    drawn = can if kinds is None else [kind for kind in kinds if kind in can]
+    cases = off_nominal_cases(plan.case, plan.vehicle.landing_engines, boards=boards, kinds=drawn)
 
     @hypothesis.seed(seed)
     @settings(
@@ -85,8 +110,14 @@ def hunt(
         struck = frozenset(fault.kind for fault in case.fault)
         if any(found <= struck for found in known):
             return
-        if result.finding is None:
+        key = case.model_dump_json()
+        if key in broken:
+            result.finding = broken[key]
+            _stop()
+        if not broken:
             result.examples += 1
+        elif flyer.flights >= most_flights[0]:
+            return  # shrunk enough: only what broke before still does
         outcome = prop.look(Trial(flyer, case))
         result.flights = flyer.flights
         told(result)
@@ -94,8 +125,9 @@ def hunt(
             return
         result.least = min(result.least, outcome.margin)
         if outcome.margin <= KEPT_MARGIN:
-            result.finding = Finding(case, outcome)
-            raise _Broken
+            most_flights[0] = most_flights[0] or flyer.flights + SHRINK_FLIGHTS
+            result.finding = broken[key] = Finding(case, outcome)
+            _stop()
         hypothesis.target(-max(-_STEEPEST, min(outcome.margin, _STEEPEST)), label=name)
 
     with contextlib.suppress(_Broken):

@@ -96,7 +96,7 @@ def _every_signal_a_number(trial: Trial) -> Outcome:
 
 
 def _no_start_too_many(trial: Trial) -> Outcome:
-    """Count requests to start: each costs a start of the igniter, of which the data sheet names the number."""
+    """Count requests to start: each costs a start of the igniter, the data sheet names their number."""
     flight = trial.flown.flight
     start = flight.part("command", "request") == _START
     begun = np.count_nonzero(start[1:] & ~start[:-1], axis=0) + start[0]

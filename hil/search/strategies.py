@@ -2,7 +2,7 @@
 
 Every strategy shrinks towards fewer, later, smaller and shorter faults, calm air and the nominal state, so
 that what is left of a failing example is what the failure needs.  Numbers are drawn on a grid that people
-can read (10 ms, a hundredth of a fault's range, 1 m, 0.1 m/s), so that a case file holds them exactly.
+can read (50 ms, a hundredth of a fault's range, 1 m, 0.1 m/s), so that a case file holds them exactly.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from hil.faults.case import Case, FaultSpec, Initial, Stage, Wind
-from hil.faults.catalogue import CATALOGUE, Choice, Kind, Size
+from hil.faults.catalogue import CATALOGUE, HEALS, Choice, Kind, Size
+from hil.search.priors import kind_shares
 
 __all__ = [
     "AT_START",
@@ -28,18 +29,22 @@ __all__ = [
     "winds",
 ]
 
-LAST_ONSET_S: Final = 20.0
+LAST_ONSET_S: Final = 22.0
 """Latest onset drawn, after ignition: later than this a burn is over."""
+ONSET_STEP_S: Final = 0.05
 STEPS: Final = 100
-"""Steps from the mild to the severe end of a size."""
+"""Steps from the mildest value of a size to the end of a range that is drawn."""
+MILDER: Final = 1.5
+"""Exponent that has mild sizes drawn more often than severe ones."""
+SHARES: Final = 200
 FINS: Final = 4
 
 AT_START: Final = frozenset(
-    {"engine.late_ignition", "engine.no_ignition", "engine.hard_start", "tank.load_error"}
+    {"engine.late_ignition", "engine.no_ignition", "engine.hard_start", "tank.load_error", "valve.leak"}
 )
 """Kinds that are about the start of the engines or of the flight: they strike at time 0."""
-ANY_TIME: Final = ("fin.", "gimbal.", "valve.", "board.")
-"""Beginnings of kinds that may have struck before the engines are lit."""
+IN_FLIGHT: Final = frozenset({"engine", "feed", "pump", "injector", "bay"})
+"""Groups of kinds that strike while the engines burn; all others may also be there from the start."""
 COMBUSTION: Final = tuple(
     name
     for name in CATALOGUE
@@ -47,58 +52,39 @@ COMBUSTION: Final = tuple(
 )
 """Kinds between tank and chamber: the combustion table in docs/plant_propulsion.md."""
 
-_LIKELY: Final = {
-    ("engine.out", "tail_off_s"): (0.5, 0.1),
-    ("engine.late_ignition", "delay_s"): (0.2, 3.0),
-    ("engine.thrust_shortfall", "factor"): (0.97, 0.60),
-    ("engine.thrust_shortfall", "tau_s"): (2.0, 0.2),
-    ("valve.stuck_at", "position"): (0.7, 0.0),
-    ("valve.slow", "rate"): (0.7, 0.1),
-    ("engine.no_ignition", "starts"): (3.0, 0.0),
-    ("engine.chug", "stiffness"): (0.2, 0.02),
-    ("pump.overspeed", "trip_speed"): (1.2, 1.1),
-    ("pump.overspeed", "trip_s"): (0.15, 0.05),
-    ("gimbal.slow", "rate"): (0.5, 0.1),
-    ("fin.slow", "rate"): (0.7, 0.0),
-    ("bay.fire", "first_s"): (5.0, 0.0),
-    ("bay.fire", "spread_s"): (2.0, 0.05),
-}
-"""Mild and severe end where they are not the catalogue's lowest and highest value."""
-
-
-def _ends(kind: Kind, size: Size) -> tuple[float, float]:
-    """Return the mild and the severe end of a size; a range about zero is drawn from zero up."""
-    if (kind.name, size.name) in _LIKELY:
-        return _LIKELY[kind.name, size.name]
-    return (0.0 if size.low < 0.0 < size.high else size.low), size.high
-
 
 def _onset() -> st.SearchStrategy[float]:
-    """Draw a time after ignition in s, in steps of 10 ms; shrinks towards late."""
-    return st.integers(0, round(LAST_ONSET_S * 100)).map(lambda early: LAST_ONSET_S - early / 100)
+    """Draw a time after ignition in s, in steps of ONSET_STEP_S; shrinks towards late."""
+    most = round(LAST_ONSET_S / ONSET_STEP_S)
+    return st.integers(0, most).map(lambda early: round(LAST_ONSET_S - early * ONSET_STEP_S, 2))
 
 
-def _size(kind: Kind, size: Size) -> st.SearchStrategy[float]:
-    """Draw a size, small ones more often; shrinks towards mild."""
-    mild, severe = _ends(kind, size)
+def _sized(size: Size) -> st.SearchStrategy[float]:
+    """Draw a size from its likely ranges, small ones more often; shrinks towards the mildest value."""
+    return st.one_of(*(_from_range(size, *ends) for ends in size.drawn))
+
+
+def _from_range(size: Size, low: float, high: float) -> st.SearchStrategy[float]:
+    mild, severe = (low, high) if abs(low - size.mildest) <= abs(high - size.mildest) else (high, low)
+    if mild < size.mildest < severe or severe < size.mildest < mild:
+        mild = size.mildest
+    if size.whole:
+        return st.integers(0, round(abs(severe - mild))).map(
+            lambda step: mild + math.copysign(step, severe - mild)
+        )
 
     def scaled(step: int) -> float:
-        return float(f"{mild + (step / STEPS) ** 1.5 * (severe - mild):.4g}")
+        return float(f"{mild + (step / STEPS) ** MILDER * (severe - mild):.4g}")
 
-    if size.unit == "starts":
-        return st.integers(0, round(abs(severe - mild))).map(lambda fewer: mild - fewer)
-    drawn = st.integers(0, STEPS).map(scaled)
-    if size.low < 0.0 < size.high:
-        return st.tuples(drawn, st.booleans()).map(lambda part: -part[0] if part[1] else part[0])
-    return drawn
+    return st.integers(0, STEPS).map(scaled)
 
 
-def _trigger(kind: Kind) -> st.SearchStrategy[dict[str, float]]:
-    after = _onset().map(lambda onset: {"after_ignition_s": onset})
-    at_start = st.just({"at_s": 0.0})
+def _trigger(kind: Kind) -> st.SearchStrategy[dict[str, Any]]:
+    after: st.SearchStrategy[dict[str, Any]] = _onset().map(lambda onset: {"after_ignition_s": onset})
+    at_start: st.SearchStrategy[dict[str, Any]] = st.just({"at_s": 0.0})
     if kind.name in AT_START:
         return at_start
-    return st.one_of(after, at_start) if kind.name.startswith(ANY_TIME) else after
+    return after if kind.name.split(".")[0] in IN_FLIGHT else st.one_of(after, at_start)
 
 
 def _fault(kind: Kind, engines: Sequence[int], boards: Sequence[str]) -> st.SearchStrategy[FaultSpec]:
@@ -107,9 +93,19 @@ def _fault(kind: Kind, engines: Sequence[int], boards: Sequence[str]) -> st.Sear
     keys: dict[str, st.SearchStrategy[Any]] = {}
     if kind.strikes in struck:
         keys[kind.strikes] = st.sampled_from(list(struck[kind.strikes]))
-    for size in kind.sizes:
-        keys[size.name] = st.sampled_from(size.words) if isinstance(size, Choice) else _size(kind, size)
-    return st.tuples(_trigger(kind), st.fixed_dictionaries(keys)).map(
+    if kind.heals:
+        keys[HEALS.name] = st.one_of(_sized(HEALS), st.none())
+    plain = [
+        st.fixed_dictionaries(
+            keys
+            | {
+                size.name: st.sampled_from(size.words) if isinstance(size, Choice) else _sized(size)
+                for size in variant.sizes
+            }
+        )
+        for variant in kind.variants()
+    ]
+    return st.tuples(_trigger(kind), st.one_of(*plain)).map(
         lambda parts: FaultSpec(kind=kind.name, **parts[0], **parts[1])
     )
 
@@ -121,9 +117,17 @@ def faults(
 
     `engines` are the numbers of the engines that land, `boards` the names of the boards that may be struck.
     """
-    chosen = [CATALOGUE[name] for name in (CATALOGUE if kinds is None else kinds)]
-    one = st.one_of(*(_fault(kind, engines, boards) for kind in chosen if boards or kind.strikes != "board"))
-    unique = st.lists(one, max_size=most, unique_by=lambda f: (f.kind, f.engine, f.board, f.fin))
+    shares = kind_shares(tuple(CATALOGUE if kinds is None else kinds))
+    # a kind is drawn about as often as it is met, none less than once in SHARES
+    often = [
+        name
+        for name, share in sorted(shares.items(), key=lambda item: -item[1])
+        if boards or CATALOGUE[name].strikes != "board"
+        for _ in range(max(1, round(SHARES * share)))
+    ]
+    each = {name: _fault(CATALOGUE[name], engines, boards) for name in often}
+    one = st.sampled_from(often).flatmap(lambda name: each[name])
+    unique = st.lists(one, max_size=most, unique_by=lambda f: (f.kind, f.engine, f.board, f.fin, f.what))
     return unique.map(tuple)
 
 
