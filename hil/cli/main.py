@@ -138,6 +138,11 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="open what a rig names; tell the first thing missing")
     check.add_argument("rig", type=Path, metavar="RIG")
+    check.add_argument("--case", help="see too whether the rig can fly this case: a name or a path")
+
+    faults = commands.add_parser("faults", help="list the faults that can be flown")
+    faults.add_argument("rig", type=Path, nargs="?", metavar="RIG", help="say what this rig supports")
+    faults.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
     report = commands.add_parser("report", help="write the report of a run again")
     report.add_argument("run", type=Path, metavar="RUN", help="run folder")
@@ -158,9 +163,13 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     if arguments.command == "check":
         from hil.cli.check import check_command
 
-        return check_command(arguments.rig)
+        return check_command(arguments.rig, arguments.case)
     if arguments.command == "scorecard":
         return scorecard_command(arguments)
+    if arguments.command == "faults":
+        from hil.cli.faults import faults_command
+
+        return faults_command(arguments.rig, as_json=arguments.json)
     if arguments.command == "plant":
         return plant_command(arguments)
     if arguments.command == "search":

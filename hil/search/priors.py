@@ -22,7 +22,6 @@ import numpy as np
 from hil.faults.case import Case, FaultSpec
 from hil.faults.catalogue import ABILITIES, CATALOGUE, HEALS, Choice, Kind, Size
 from hil.faults.dispersion import disperse
-from hil.faults.effects import PLANT_FAULTS
 from hil.plant.vehicle import Vehicle
 from hil.sensors.streams import stream
 
@@ -233,10 +232,7 @@ HEAL: Final = 0.3
 @cache
 def drawn_kinds() -> tuple[str, ...]:
     """Return the kinds that are drawn: those that the rung `kernel` can fly."""
-    flown = {*PLANT_FAULTS, "bay.fire", "board.silent"}
-    return tuple(
-        name for name, kind in CATALOGUE.items() if name in flown and "kernel" in ABILITIES[kind.needs].rungs
-    )
+    return tuple(name for name, kind in CATALOGUE.items() if "kernel" in ABILITIES[kind.needs].rungs)
 
 
 def kind_shares(kinds: Collection[str]) -> Mapping[str, float]:
