@@ -110,7 +110,10 @@ class ChildBoard(ABC):
     def _take(self, fields: tuple[Any, ...]) -> None:
         """Take what a board has answered: the fields of TOCK."""
         self._safe = bool(fields[3])
-        self._seam.drive(fields[5 : 5 + CHANNELS])
+        if self.faults.undriven:
+            self._seam.no_drive()
+        else:
+            self._seam.drive(fields[5 : 5 + CHANNELS])
         self._counts = fields[5 + CHANNELS :]
 
     # ---- the end

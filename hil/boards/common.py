@@ -35,12 +35,14 @@ class BoardFaults:
     it is lost. Cleared again, it goes on with the state it had.
     `frozen`: its program hangs. It does not run and sends nothing, its outputs stay as they are, and what the
     bus brings is lost in its controller.
-    `restart`: before it runs again it forgets everything and starts anew; then this is cleared. Its clock goes
-    on: boards keep the bench's time.
+    `undriven`: what it drives has no supply, as where it is silent, but it runs and speaks.
+    `restart`: before it runs again it forgets everything and starts anew; then this is cleared. Its clock
+    goes on: boards keep the bench's time.
     """
 
     silent: bool = False
     frozen: bool = False
+    undriven: bool = False
     restart: bool = False
 
     @property

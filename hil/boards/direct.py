@@ -20,7 +20,7 @@ class DirectWires:
         """`nodes` are the numbers of the engines in the burn, by slot."""
         self.view: Any = frame_view(frame)
         self.memory: Any = ffi.new("direct_wires_t *")
-        self._frame = frame
+        self.fins = frame["actuator"]["fin_cmd_rad"]
         lib.direct_wires_init(self.memory, len(nodes), ffi.new("int32_t[]", list(nodes)))
 
     def exchange(self, t_ns: int) -> None:  # noqa: ARG002 - the hand-over does not look at the time
@@ -59,6 +59,7 @@ class DirectFlightComputer:
         self.name = name
         self.faults = BoardFaults()
         self._wires = wires
+        self._fins = wires.fins
         self._kernel = kernel
         self._memory, state = aligned(lib.fc_state_size(kernel_table(kernel)))
         self._state = ffi.cast("fc_t *", state)
@@ -76,7 +77,10 @@ class DirectFlightComputer:
             return
         if self.faults.restart:
             self._restart()
+        held = self._fins.copy() if self.faults.undriven else None
         lib.direct_flight_computer(self._state, self._wires.memory, self._wires.view, t_ns)
+        if held is not None:
+            self._fins[:] = held
 
     def skip_frame(self) -> None:
         """Let the frame pass without the board, whose clock is slow; it reads the newest when it runs."""
@@ -122,6 +126,8 @@ class DirectValveBoard:
         if faults.restart:
             self._restart()
         lib.direct_valve_board(self._state, wires.memory, wires.view, self._slot, t_ns)
+        if faults.undriven and self._slot >= 0:
+            lib.direct_no_drive(wires.view, self._slot)
 
     def finish_frame(self) -> None:
         """Nothing to wait for."""

@@ -68,7 +68,10 @@ class _InProcess:
         sent = memory.can_out * FRAME_BYTES
         raw = self._outbox[:sent]
         node.outbox = [raw[at : at + FRAME_BYTES] for at in range(0, sent, FRAME_BYTES)]
-        self._seam.drive(self._actuator)
+        if self.faults.undriven:
+            self._seam.no_drive()
+        else:
+            self._seam.drive(self._actuator)
 
     def skip_frame(self) -> None:
         """Let the frame pass without the board, whose clock is slow; what the bus brings waits for it."""

@@ -30,7 +30,9 @@ Rung = Literal["kernel", "in_process", "process", "emulated", "hardware"]
 RUNGS: Final[tuple[Rung, ...]] = ("kernel", "in_process", "process", "emulated", "hardware")
 """What a board of a rig is (Rig.rungs), from the bottom up."""
 
-Ability = Literal["plant", "navigation", "engine_sensors", "board", "board_clock", "bus", "link"]
+Ability = Literal[
+    "plant", "navigation", "engine_sensors", "board", "board_restart", "board_clock", "bus", "link"
+]
 """What a rig has to be able to do for a fault; hil.rig.abilities knows which rig is."""
 
 
@@ -48,7 +50,8 @@ ABILITIES: Final[dict[Ability, Need]] = {
     "plant": Need("the bench flies the booster and its surroundings", RUNGS),
     "navigation": Need("the bench gives the navigation solution", RUNGS),
     "engine_sensors": Need("the bench gives the readings of the engine's sensors", _SIMULATED),
-    "board": Need("the bench holds the board's power and reset", _SIMULATED),
+    "board": Need("the bench holds the board's power and program", _SIMULATED),
+    "board_restart": Need("the bench restarts the board, and the rig demands no enable frame", _SIMULATED),
     "board_clock": Need("the bench runs the board frame by frame (pace lockstep)", _SIMULATED),
     "bus": Need("the bench is the CAN bus (interface hil)", ("in_process", "process", "emulated")),
     "link": Need("the bench sends the navigation link's bytes", RUNGS[1:]),
@@ -74,7 +77,8 @@ class Size:
     @property
     def allowed(self) -> str:
         """The range as it is said to people."""
-        return f"{self.low:g} to {self.high:g} {self.unit}"
+        unit = "" if self.unit == "1" else f" {self.unit}"
+        return f"{self.low:g} to {self.high:g}{unit}{', whole' if self.whole else ''}"
 
     @property
     def mildest(self) -> float:
@@ -460,7 +464,7 @@ _BOARDS: Final = (
         "board",
         (_BOOT,),
         silent=False,
-        needs="board",
+        needs="board_restart",
         text="The board restarts, dark while it boots, and remembers nothing: a valve board is in SAFE then.",
     ),
     Kind(
@@ -486,7 +490,7 @@ _BOARDS: Final = (
         "board",
         (Size("duration_s", 0.01, 5.0, "s", "without drives", likely=((0.02, 0.5),)), _BOOT),
         silent=False,
-        needs="board",
+        needs="board_restart",
         text="The board's supply sags: its drives fall off while it runs on; then it restarts, dark "
         "while it boots, and remembers nothing.",
     ),
@@ -505,16 +509,17 @@ _AXES: Final[dict[str, tuple[Choice, ...]]] = {
 }
 """What the navigation solution says, and the axes of it."""
 
+_What = tuple[tuple[str, tuple[Size | Choice, ...]], ...]
 
-def _nav(**sizes: Size | None) -> tuple[tuple[str, tuple[Size | Choice, ...]], ...]:
+
+def _nav(**sizes: Size) -> _What:
     """Return the words of a navigation fault with axis and size, for those quantities that are named."""
-    return tuple(
-        (word, _AXES[word] if size is None else (*_AXES[word], size)) for word, size in sizes.items()
-    )
+    return tuple((word, (*_AXES[word], size)) for word, size in sizes.items())
 
 
-def _every(size: Size | None = None) -> dict[str, Size | None]:
-    return dict.fromkeys(_AXES, size)
+def _nav_whole(*sizes: Size) -> _What:
+    """Return all words of a navigation fault, each with axis and the same sizes; an attitude is one thing."""
+    return tuple((word, (*(_AXES[word] if word != "attitude" else ()), *sizes)) for word in _AXES)
 
 
 def _bias(most: float, unit: str, likely: tuple[float, float]) -> Size:
@@ -561,7 +566,7 @@ _NAVIGATION: Final = (
         silent=True,
         needs="navigation",
         heals=True,
-        what=_nav(**_every()),
+        what=_nav_whole(),
         text="A part of the solution stays as it was, while its time goes on.",
     ),
     Kind(
@@ -633,7 +638,7 @@ _NAVIGATION: Final = (
         silent=True,
         needs="navigation",
         heals=True,
-        what=_nav(**_every(_LATE)),
+        what=_nav_whole(_LATE),
         text="A part of the solution is older than the time that goes with it.",
     ),
 )
@@ -642,7 +647,7 @@ _READINGS: Final = ("chamber", "oxidiser_valve", "fuel_valve", "gimbal_x", "gimb
 """What a valve board's sensors say."""
 
 
-def _engine(chamber: Size, valve: Size, gimbal: Size) -> tuple[tuple[str, tuple[Size | Choice, ...]], ...]:
+def _engine(chamber: Size, valve: Size, gimbal: Size) -> _What:
     """Return the words of an engine sensor's fault, with the size for each sort of sensor."""
     sorts = (chamber, valve, valve, gimbal, gimbal)
     return tuple((word, (size,)) for word, size in zip(_READINGS, sorts, strict=True))

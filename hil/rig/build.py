@@ -17,6 +17,7 @@ from hil.boards.stations import build_stations, note_work, rig_kernel
 from hil.executive import Crew, Flight, Lockstep, Pace, RateTable, WallClock
 from hil.faults.case import Case, vehicle_path
 from hil.faults.dispersion import disperse
+from hil.faults.sensing import add_sensor_faults
 from hil.faults.triggers import TriggerBook
 from hil.faults.wrappers import BoardWithFaults, add_faults
 from hil.plant.model import BoosterPlant
@@ -107,7 +108,18 @@ def build_flight(
         for board in bare:
             stack.callback(board.close)
         book = TriggerBook(frame, case.fault, rates.frame_ns)
-        acted_on, boards = add_faults(case, book, plant, cast("list[BoardWithFaults]", bare), _slots(plan))
+        acted_on, boards = add_faults(
+            case, book, plant, cast("list[BoardWithFaults]", bare), _slots(plan), _engines(rig)
+        )
+        heard = add_sensor_faults(
+            case,
+            book,
+            sensors,
+            frame,
+            slots=_slots(plan),
+            chamber_pa=vehicle.engine.chamber_pa,
+            streams=partial(stream, seed, plan.case_name),
+        )
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
         note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)
@@ -117,7 +129,7 @@ def build_flight(
             frame=frame,
             rates=rates,
             pace=clock,
-            sensors=sensors,
+            sensors=heard,
             crew=Crew(boards),
             wires=wires,
             tape=tape,
@@ -140,6 +152,11 @@ def _tape(
 def _slots(plan: Plan) -> dict[int, int]:
     """Return the slot of each engine of the burn by its number."""
     return {number: slot for slot, number in enumerate(plan.vehicle.landing_engines)}
+
+
+def _engines(rig: Rig) -> dict[str, int]:
+    """Return the number of the engine of each valve board by the board's name."""
+    return {name: spec.node for name, spec in rig.board.items() if spec.node is not None}
 
 
 def _add_interlock(plan: Plan, wires: Wires, flight: Flight, bare: list[Board], stack: ExitStack) -> None:

@@ -9,6 +9,7 @@ from hil.faults.case import Case, find_case, load_case, vehicle_path
 from hil.faults.wrappers import check_faults
 from hil.files import FileError
 from hil.plant.vehicle import Vehicle, load_vehicle
+from hil.rig.abilities import check_supported
 from hil.rig.model import Rig, load_rig
 
 __all__ = ["Plan", "load_plan"]
@@ -44,4 +45,5 @@ def load_plan(rig_path: Path, case: str) -> Plan:
             f"the frame of {rig.timing.frame_ms} ms is not a whole number of such steps"
         )
     check_faults(loaded, list(rig.board), vehicle.landing_engines)
+    check_supported(rig, loaded, "lockstep")
     return Plan(rig, loaded, vehicle)

@@ -122,7 +122,7 @@ def test_what_is_drawn_is_allowed_and_the_mildest_is_a_value(spec: Kind) -> None
 def test_a_number_of_things_is_whole(tmp_path: Path) -> None:
     fault = 'kind = "engine.no_ignition"\nengine = 2\nat_s = 0.0\nstarts = 1.5\n'
     text = GOOD[: GOOD.index("[[fault]]")] + "[[fault]]\n" + fault
-    assert "'starts' = 1.5 is out of range (allowed: 0 to 3 starts)" in load(tmp_path, text)
+    assert "'starts' = 1.5 is out of range (allowed: 0 to 3 starts, whole)" in load(tmp_path, text)
 
 
 def test_cases_and_vehicles_are_found(tmp_path: Path) -> None:
