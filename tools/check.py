@@ -149,6 +149,13 @@ CHECKS = (
         lambda: _own("priors_doc.py", "--check"),
     ),
     Check(
+        "scorecard",
+        "docs/SCORECARD.md of this kernel",
+        "python3",
+        "",
+        lambda: _own("scorecard_doc.py", "--check"),
+    ),
+    Check(
         "c-format",
         "clang-format",
         "clang-format",

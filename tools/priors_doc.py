@@ -30,24 +30,36 @@ marked *published* is assumed.
   {priors.START_S:g} s after ignition in {100 * priors.START_SHARE:.0f} % (published: start-up holds over 30 %
   of engine failures; latent kinds come on top), else at any moment while the engine burns:
   {priors.BURN_S:g} s for the one that lands, {priors.BRAKE_S:g} s for the others, which are shut down then.
-  Those of the *flight* strike within {priors.FLIGHT_S:g} s from the start. The times are `zq3_class`'s.
-- **How badly.** From a mild to a severe end, both within the catalogue's range. *log*: even in the logarithm
-  of the distance to no fault, so that mild ones are more frequent; *half-normal*: likeliest at the mild end,
-  two sigma at the other; *uniform*; *whole* numbers.
+  Those of the *flight* strike at any moment of the {priors.COAST_S:g} s before ignition or of the burn.
+  The times are `zq3_class`'s. Of faults that may heal {100 * priors.HEAL:.0f} % do.
+- **How badly.** Within the catalogue's ranges (`likely` there). *log*: even in the logarithm of the distance
+  to no fault, so that mild ones are more frequent; *half-normal*: likeliest at the mild end, two sigma at
+  the other; *uniform*; *whole* numbers, even. Words are drawn evenly.
 - **Else.** Start, mass, thrust, wind and gusts as the case drawn about disperses them, all uniform.
 - **How likely.** The logarithm of the product of all that: shares of number, kinds, causes and start-up, and
   of each size its density over that of a uniform draw over its range. Which of like units is struck
   does not count.
-- **What is not drawn.** Faults that the rung `kernel` cannot fly, and the loss of the flight computer, which
-  is no question to guidance.
+- **What is not drawn.** Faults that the rung `kernel` cannot fly, and the loss of the flight computer for
+  good, which is no question to guidance.
 
 """
 
 
+def _sizes(name: str) -> str:
+    """Say how the sizes of a kind are drawn, each way once."""
+    told: dict[str, None] = {}
+    for plain in CATALOGUE[name].variants():
+        for size in plain.sizes:
+            if isinstance(size, Size):
+                ranges = [_range(span) for span in priors.spans(name, size)]
+                told[f"{size.name} {' or '.join(ranges)} ({size.unit})"] = None
+    return "; ".join(told)
+
+
 def _range(span: priors.Span) -> str:
-    sign = "±" if span.either_sign else ""
-    at_once = f", 0 in {100 * span.step:.0f} %" if span.step else ""
-    return f"{sign}{span.mild:g} to {sign}{span.severe:g} {span.law}{at_once}"
+    if span.mild == span.severe:
+        return f"{span.mild:g}"
+    return f"{span.mild:g} to {span.severe:g} {span.law}"
 
 
 def _rows() -> Iterator[str]:
@@ -56,12 +68,10 @@ def _rows() -> Iterator[str]:
         yield f"| {name} | {100 * group.share:.0f} % | {group.origin} |"
     yield "\nA group of which nothing is drawn leaves its share to the others.\n"
     yield "| kind | weight in its group | onset | sizes, mild to severe |\n|---|---|---|---|"
-    for name, prior in priors.PRIORS.items():
-        units = {size.name: size.unit for size in CATALOGUE[name].sizes if isinstance(size, Size)}
-        sizes = "; ".join(f"{key} {_range(span)} ({units[key]})" for key, span in prior.sizes.items())
-        yield f"| `{name}` | {prior.weight:g} | {prior.onset} | {sizes} |"
-    default = priors.DEFAULT
-    yield f"| any other | {default.weight:g} | {default.onset} | from the catalogue's mild end, half-normal |"
+    for name in CATALOGUE:
+        prior = priors.PRIORS.get(name, priors.DEFAULT)
+        drawn = "" if name in priors.drawn_kinds() else " (not drawn)"
+        yield f"| `{name}`{drawn} | {prior.weight:g} | {prior.onset} | {_sizes(name)} |"
 
 
 def page() -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -23,7 +24,7 @@ from hil.signals import RigError
 if TYPE_CHECKING:
     from hil.rig.run import Run
 
-__all__ = ["SIGNALS", "fly_in_jobs", "fly_once", "work_in_jobs"]
+__all__ = ["fly_in_jobs", "fly_once", "signals_ask", "work_in_jobs"]
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What asks for a safe end."""
@@ -33,6 +34,27 @@ Work = Callable[[int, Any, Stop], Any]
 to processes of their own, and so is what it returns."""
 _LOOK_EVERY_S: Final = 0.1
 """How often the parent looks whether it has been asked to end."""
+
+
+@contextmanager
+def signals_ask(stop: Stop) -> Iterator[None]:
+    """Let Ctrl-C and its like ask for a safe end instead of breaking into the middle of a frame.
+
+    Asking again changes nothing: making safe is bounded, and must not be cut short.
+    """
+
+    def ask(number: int, _: FrameType | None) -> None:
+        stop.request(signal.Signals(number).name)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, ask) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def fly_once(

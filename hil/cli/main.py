@@ -12,6 +12,7 @@ from typing import Any, Final
 from hil import __version__
 from hil.cli.output import open_streams
 from hil.cli.plant import add_plant, plant_command
+from hil.cli.scorecard import add_scorecard, scorecard_command
 from hil.cli.search import add_search, search_command
 from hil.files import FileError
 from hil.signals import RigError
@@ -25,6 +26,7 @@ exit status: 0 PASS, 1 FAIL (a requirement broken), 2 bad usage or bad file, 3 E
 _SEEDS: Final = 2**63
 """Number of seeds: they are 0 to this, excluded."""
 _MOST_JOBS: Final = 256
+_MOST_CASES: Final = 1_000_000
 _BAD_FILE: Final = 2
 _RIG_ERROR: Final = 3
 _INTERRUPTED: Final = 130
@@ -51,6 +53,12 @@ def _seed(text: str) -> int:
 def _jobs(text: str) -> int:
     if not _is_count(text) or not 1 <= int(text) <= _MOST_JOBS:
         raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number from 1 to {_MOST_JOBS}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not _is_count(text) or not 1 <= int(text) <= _MOST_CASES:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number from 1 to {_MOST_CASES:,}")
     return int(text)
 
 
@@ -142,6 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_climb(commands)
     add_plant(commands)
     add_search(commands)
+    add_scorecard(commands, count=_count, seed=_seed, jobs=_jobs, folder=_folder)
     return parser
 
 
@@ -155,6 +164,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         from hil.cli.check import check_command
 
         return check_command(arguments.rig, arguments.case)
+    if arguments.command == "scorecard":
+        return scorecard_command(arguments)
     if arguments.command == "faults":
         from hil.cli.faults import faults_command
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from hil.campaign import Tally
-from hil.cli.jobs import SIGNALS, fly_in_jobs, fly_once
+from hil.cli.jobs import fly_in_jobs, fly_once, signals_ask
 from hil.cli.output import tell
 from hil.cli.summary import progress_line, summary, tally_lines, why_not_passed
 from hil.executive import Stop
@@ -178,27 +176,6 @@ def claim_run_dir(plan: Plan, seed: int, out: Path | None) -> Path:
                 return folder
     except OSError as error:
         raise FileError(f"run folder {error.filename}: {error.strerror}") from None
-
-
-@contextmanager
-def signals_ask(stop: Stop) -> Iterator[None]:
-    """Let Ctrl-C and its like ask for a safe end instead of breaking into the middle of a frame.
-
-    Asking again changes nothing: making safe is bounded, and must not be cut short.
-    """
-
-    def ask(number: int, _: FrameType | None) -> None:
-        stop.request(signal.Signals(number).name)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, ask) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class Progress:

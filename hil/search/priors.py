@@ -15,13 +15,12 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 
 from hil.faults.case import Case, FaultSpec
-from hil.faults.catalogue import CATALOGUE, Choice, Kind, Size
+from hil.faults.catalogue import ABILITIES, CATALOGUE, HEALS, Choice, Kind, Size
 from hil.faults.dispersion import disperse
 from hil.plant.vehicle import Vehicle
 from hil.sensors.streams import stream
@@ -37,14 +36,15 @@ __all__ = [
     "drawn_kinds",
     "kind_shares",
     "log_likelihood",
+    "spans",
 ]
 
 BURN_S: Final = 20.0
 """The landing engine burns so long (computed: 20.6 to 21.2 s in `dispersed`), ..."""
 BRAKE_S: Final = 11.0
 """... the others until the step-down (computed: 11.0 to 11.1 s); later faults would change nothing."""
-FLIGHT_S: Final = 27.0
-"""Something other than an engine fails in this time since the start (touchdown: at 28 s, computed)."""
+COAST_S: Final = 7.5
+"""From the start to the ignition (computed: 7.5 to 8.2 s)."""
 START_S: Final = 1.0
 """The start-up of an engine: START to the floor takes 0.75 s, computed in docs/plant_propulsion.md."""
 START_SHARE: Final = 0.35
@@ -58,6 +58,9 @@ COMMON_S: Final = 1.0
 """How much later at the most (assumed)."""
 
 _BOARD: Final = "engine_{}"
+_COMPUTER: Final = "flight_computer"
+_COMES_BACK: Final = ("board.reset", "board.brown_out", "board.slow_clock")
+"""Kinds that a flight computer may have: without one there is no guidance to be scored."""
 
 Law = Literal["uniform", "log", "half-normal", "whole"]
 Onset = Literal["latent", "burn", "flight"]
@@ -70,52 +73,43 @@ class Span:
 
     `uniform`: even; `log`: even in the logarithm of its distance to `about`, the value of no fault;
     `half-normal`: likeliest at the mild end, half the range one sigma; `whole`: whole numbers, even.
+    Both ends may be one value.
     """
 
     mild: float
     severe: float
-    law: Law = "log"
+    law: Law = "uniform"
     about: float = 0.0
-    either_sign: bool = False
-    """True: the drawn value is as likely negative."""
-    step: float = 0.0
-    """Share of cases in which the size is 0, say a time constant of something that may happen at once."""
 
     def draw(self, rng: Rng) -> float:
         """Return a value."""
-        part, sign, at_once = (float(u) for u in rng.uniform(size=3))
-        if at_once < self.step:
-            return 0.0
-        value = self._at(part)
-        return -value if self.either_sign and sign < 0.5 else value
-
-    def _at(self, part: float) -> float:
-        """Return the value that a share `part` of all values is milder than."""
-        mild, severe = self.mild, self.severe
+        part, mild, severe = float(rng.uniform()), self.mild, self.severe
+        low, high = min(mild, severe), max(mild, severe)
         if self.law == "whole":
-            low = min(mild, severe)
-            return float(low + min(math.floor(part * (abs(severe - mild) + 1.0)), abs(severe - mild)))
+            return float(low + min(math.floor(part * (high - low + 1.0)), high - low))
         if self.law == "log":
             ratio = (severe - self.about) / (mild - self.about)
             value = self.about + (mild - self.about) * math.pow(ratio, part)
         else:
             value = mild + (severe - mild) * (_half_normal(part) if self.law == "half-normal" else part)
-        return min(max(value, min(mild, severe)), max(mild, severe))
+        return min(max(value, low), high)
+
+    def off(self, value: float) -> float:
+        """Return how far `value` is beyond the range."""
+        return max(min(self.mild, self.severe) - value, value - max(self.mild, self.severe), 0.0)
 
     def log_density(self, value: float) -> float:
         """Return the logarithm of the density over that of a uniform draw; beyond an end as at the end."""
-        if self.step and value == 0.0:
-            return math.log(self.step)
-        low, high = min(self.mild, self.severe), max(self.mild, self.severe)
-        value = min(max(abs(value) if self.either_sign else value, low), high)
-        base = math.log1p(-self.step)
+        if self.mild == self.severe:
+            return 0.0
+        value = min(max(value, min(self.mild, self.severe)), max(self.mild, self.severe))
         if self.law == "log":
             far, near = abs(self.severe - self.about), abs(self.mild - self.about)
-            return base + math.log((far - near) / (abs(value - self.about) * math.log(far / near)))
+            return math.log((far - near) / (abs(value - self.about) * math.log(far / near)))
         if self.law == "half-normal":
             x = (value - self.mild) / (self.severe - self.mild)
-            return base - 2.0 * x * x - math.log(_HALF_NORMAL_AREA)
-        return base
+            return -2.0 * x * x - math.log(_HALF_NORMAL_AREA)
+        return 0.0
 
 
 _HALF_NORMAL_AREA: Final = math.sqrt(math.pi / 8.0) * math.erf(math.sqrt(2.0))
@@ -153,15 +147,16 @@ GROUPS: Final[Mapping[str, Group]] = {
 _GROUP_OF: Final = {
     **dict.fromkeys(("engine", "valve", "feed", "pump", "injector", "tank", "bay"), "propulsion"),
     **dict.fromkeys(("gimbal", "fin"), "actuators"),
-    **dict.fromkeys(("board",), "boards"),
-    **dict.fromkeys(("wire", "can", "serial", "bus"), "wires"),
-    **dict.fromkeys(("wind", "gust", "air", "environment", "atmosphere", "weather", "pad"), "environment"),
+    "board": "boards",
+    **dict.fromkeys(("nav", "sensor"), "sensors"),
+    **dict.fromkeys(("wire", "bus", "can", "link"), "wires"),
+    **dict.fromkeys(("wind", "air", "pad"), "environment"),
 }
-"""Group of a kind by the first word of its name; any other word is a sensor's."""
+"""Group of a kind by the first word of its name."""
 
 
 def _group(kind: str) -> str:
-    return _GROUP_OF.get(kind.split(".", 1)[0], "sensors")
+    return _GROUP_OF[kind.split(".", 1)[0]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,60 +165,74 @@ class Prior:
 
     weight: float
     onset: Onset = "burn"
-    sizes: Mapping[str, Span] = field(default_factory=dict)
-    """Sizes that are not drawn from the mild end of the catalogue to the other."""
+    laws: Mapping[str, Law] = field(default_factory=dict)
+    """Sizes whose distribution is another than the catalogue's mild end suggests."""
 
 
 PRIORS: Final[Mapping[str, Prior]] = {
-    "engine.out": Prior(8.0, sizes={"tail_off_s": Span(0.1, 0.5, "uniform")}),
-    "engine.late_ignition": Prior(6.0, "latent", {"delay_s": Span(0.2, 3.0)}),
-    "engine.no_ignition": Prior(3.0, "latent", {"starts": Span(3.0, 0.0, "whole")}),
-    "engine.hard_start": Prior(3.0, "latent", {"peak": Span(1.5, 3.0), "duration_s": Span(0.005, 0.03)}),
-    "engine.thrust_shortfall": Prior(
-        6.0, sizes={"factor": Span(0.97, 0.60, about=1.0), "tau_s": Span(2.0, 0.2, step=0.25)}
-    ),
-    "engine.slow_throttle": Prior(2.0, sizes={"tau_s": Span(0.1, 0.8)}),
-    "engine.chug": Prior(
-        2.0, sizes={"stiffness": Span(0.2, 0.02, "uniform"), "lag_s": Span(0.001, 0.005, "uniform")}
-    ),
-    "engine.buzz": Prior(
-        1.0, sizes={"amplitude": Span(0.05, 0.3), "frequency_hz": Span(400.0, 1000.0, "uniform")}
-    ),
-    "engine.mixture_shift": Prior(3.0, sizes={"shift": Span(0.05, 0.2)}),
+    "engine.out": Prior(8.0),
+    "engine.late_ignition": Prior(6.0, "latent"),
+    "engine.no_ignition": Prior(3.0, "latent"),
+    "engine.hard_start": Prior(3.0, "latent"),
+    "engine.thrust_shortfall": Prior(6.0),
+    "engine.slow_throttle": Prior(2.0),
+    "engine.chug": Prior(2.0),
+    "engine.buzz": Prior(1.0),
+    "engine.mixture_shift": Prior(3.0),
     "valve.stuck": Prior(2.0),
-    "valve.stuck_at": Prior(1.0, sizes={"position": Span(0.0, 1.0, "uniform")}),
-    "valve.slow": Prior(2.0, sizes={"rate": Span(0.7, 0.1, "uniform")}),
-    "valve.stiction": Prior(3.0, sizes={"band": Span(0.005, 0.04), "hold_s": Span(0.02, 0.3)}),
-    "valve.leak": Prior(2.0, "latent", {"leak": Span(0.005, 0.05)}),
-    "feed.gas": Prior(3.0, sizes={"void": Span(0.05, 0.5), "burst_s": Span(0.1, 1.0)}),
-    "pump.cavitation": Prior(2.0, sizes={"head_loss": Span(0.03, 0.3)}),
-    "pump.overspeed": Prior(
-        1.0,
-        sizes={
-            "torque": Span(1.1, 4.0),
-            "trip_speed": Span(1.1, 1.2, "uniform"),
-            "trip_s": Span(0.05, 0.15, "uniform"),
-        },
-    ),
-    "injector.blockage": Prior(2.0, sizes={"area": Span(0.01, 0.15)}),
-    "tank.load_error": Prior(2.0, "latent", {"missing_kg": Span(0.0, 1500.0, "half-normal")}),
-    "bay.fire": Prior(2.0, sizes={"first_s": Span(5.0, 0.0, "uniform"), "spread_s": Span(2.0, 0.05)}),
+    "valve.stuck_at": Prior(1.0, laws={"position": "uniform"}),
+    "valve.slow": Prior(2.0),
+    "valve.stiction": Prior(3.0),
+    "valve.leak": Prior(2.0, "latent"),
+    "feed.gas": Prior(3.0),
+    "pump.cavitation": Prior(2.0),
+    "pump.overspeed": Prior(1.0),
+    "injector.blockage": Prior(2.0),
+    "tank.load_error": Prior(2.0, "latent"),
+    "bay.fire": Prior(2.0),
     "gimbal.stuck": Prior(2.0),
-    "gimbal.hardover": Prior(1.0, sizes={"angle_deg": Span(1.0, 8.0, either_sign=True)}),
-    "gimbal.bias": Prior(2.0, sizes={"angle_deg": Span(1.0, 8.0, either_sign=True)}),
-    "gimbal.slow": Prior(2.0, sizes={"rate": Span(0.5, 0.1, "uniform")}),
+    "gimbal.hardover": Prior(1.0),
+    "gimbal.bias": Prior(2.0),
+    "gimbal.slow": Prior(2.0),
     "fin.stuck": Prior(2.0, "flight"),
-    "fin.slow": Prior(2.0, "flight", {"rate": Span(0.7, 0.0, "uniform")}),
-    "board.silent": Prior(1.0),
+    "fin.slow": Prior(2.0, "flight"),
+    "board.silent": Prior(1.0, "flight"),
+    "board.reset": Prior(2.0, "flight"),
+    "board.freeze": Prior(1.0, "flight"),
+    "board.slow_clock": Prior(1.0, "flight"),
+    "board.brown_out": Prior(1.0, "flight"),
+    "nav.off": Prior(3.0, "flight"),
+    "nav.stale": Prior(2.0, "flight"),
+    "nav.stuck": Prior(1.0, "flight"),
+    "nav.wrong": Prior(0.5, "flight", {"value": "uniform"}),
+    "nav.noise": Prior(2.0, "flight"),
+    "nav.bias": Prior(2.0, "flight"),
+    "nav.scale": Prior(1.0, "flight"),
+    "nav.latency": Prior(1.0, "flight"),
+    "sensor.off": Prior(3.0),
+    "sensor.stuck": Prior(2.0),
+    "sensor.wrong": Prior(1.0, laws={"value": "uniform"}),
+    "sensor.noise": Prior(2.0),
+    "sensor.bias": Prior(2.0),
+    "sensor.scale": Prior(1.0),
+    "sensor.latency": Prior(1.0),
+    "wind.gust": Prior(3.0, "flight", {"towards_deg": "uniform"}),
+    "wind.shift": Prior(2.0, "flight", {"towards_deg": "uniform", "rise_s": "uniform"}),
+    "air.density": Prior(1.0, "flight"),
+    "pad.slippery": Prior(2.0, "latent"),
 }
-"""Weights and ranges are assumed; kinds that are not here get DEFAULT."""
+"""Weights are assumed.  Kinds that are not here get DEFAULT."""
 
 DEFAULT: Final = Prior(1.0, "flight")
 
+HEAL: Final = 0.3
+"""Of faults that may heal: those that do (assumed)."""
 
+
+@cache
 def drawn_kinds() -> tuple[str, ...]:
     """Return the kinds that are drawn: those that the rung `kernel` can fly."""
-    return tuple(name for name in CATALOGUE if _group(name) != "wires")
+    return tuple(name for name, kind in CATALOGUE.items() if "kernel" in ABILITIES[kind.needs].rungs)
 
 
 def kind_shares(kinds: Collection[str]) -> Mapping[str, float]:
@@ -242,18 +251,32 @@ def _shares(kinds: tuple[str, ...]) -> dict[str, float]:
     return {name: GROUPS[_group(name)].share / there * weights[name] / totals[_group(name)] for name in kinds}
 
 
-def _span(kind: str, size: Size) -> Span:
-    """Return how a size is drawn: as the table says, else from its mild end to the one further off."""
-    given = PRIORS.get(kind, DEFAULT).sizes.get(size.name)
-    if given is not None:
-        return given
-    mild = getattr(size, "mildest", None)
-    if mild is None:
-        return Span(size.low, size.high, "uniform")
-    if size.low < mild < size.high and math.isclose(size.high - mild, mild - size.low):
-        return Span(mild, size.high, "half-normal", either_sign=mild == 0.0)
-    far = size.high if size.high - mild >= mild - size.low else size.low
-    return Span(mild, far, "half-normal")
+def spans(kind: str, size: Size) -> tuple[Span, ...]:
+    """Return the ranges of a size, one as likely as the other, each from its mild to its severe end."""
+    law = PRIORS.get(kind, DEFAULT).laws.get(size.name)
+    ranges: list[tuple[float, float]] = []
+    for low, high in size.drawn:
+        apart = law is None and low < size.mildest < high  # grows either way from the value of no fault
+        ranges += [(low, size.mildest), (size.mildest, high)] if apart else [(low, high)]
+    return tuple(_span(size, low, high, law) for low, high in ranges)
+
+
+def _span(size: Size, low: float, high: float, law: Law | None) -> Span:
+    """Return how one range of a size is drawn: from the end that is nearer to the mildest value.
+
+    Unless `law` says otherwise: whole numbers even; sizes that grow from a value of no fault by the
+    logarithm, or, where the range begins at that value, half-normal; shares of a healthy value even.
+    """
+    mildest = size.mildest
+    about = mildest if isinstance(size.mild, float) else 0.0
+    mild, severe = (low, high) if abs(low - mildest) <= abs(high - mildest) else (high, low)
+    if law is None and size.whole:
+        law = "whole"
+    elif law is None and size.mild == "high":
+        law = "uniform"
+    elif law is None:
+        law = "half-normal" if mild == about else "log"
+    return Span(mild, severe, law, about)
 
 
 # ---- drawing
@@ -264,24 +287,17 @@ def draw_case(
 ) -> Case:
     """Return off-nominal case number `index` of master seed `seed`: the same for the same arguments.
 
-    `base` lends everything but the faults; its dispersions are drawn too, so that the case is plain.  The
-    case is named by seed and index, and the random streams of a flight by the case: under another name
-    its noise is another.  `kinds` limits what is drawn (default: drawn_kinds()).
+    `base` lends everything but the faults; its dispersions are drawn too, so that the case is plain.
+    `kinds` limits what is drawn (default: drawn_kinds()).
     """
     rng = stream(seed, str(index), "faults")
     chosen = drawn_kinds() if kinds is None else tuple(name for name in CATALOGUE if name in kinds)
     faults = _draw_faults(rng, chosen, vehicle)
-    name = f"drawn-{seed}-{index}"
-    case = base.model_copy(
-        update={
-            "description": f"Drawn by seed {seed}, number {index}: {', '.join(f.kind for f in faults)}.",
-            "fault": faults,
-            "path": Path(f"{name}.toml"),
-        }
-    )
-    flown_seed = int(rng.integers(2**31))
-    plain, _ = disperse(case, flown_seed, name)
-    return plain.model_copy(update={"seed": flown_seed})
+    run_id, own_seed = f"drawn-{seed}-{index}", int(rng.integers(2**31))
+    plain, _ = disperse(base, own_seed, run_id)
+    told = f"Drawn by seed {seed}, number {index}: {', '.join(fault.kind for fault in faults)}."
+    changes = {"description": told, "fault": faults, "run_id": run_id, "seed": own_seed}
+    return plain.model_copy(update=changes)
 
 
 def _draw_faults(rng: Rng, kinds: tuple[str, ...], vehicle: Vehicle) -> tuple[FaultSpec, ...]:
@@ -302,12 +318,10 @@ def _draw_faults(rng: Rng, kinds: tuple[str, ...], vehicle: Vehicle) -> tuple[Fa
     return tuple(faults)
 
 
-def _place(fault: FaultSpec) -> tuple[Any, ...]:
+def _place(fault: FaultSpec) -> tuple[str, str, str | None]:
     """Return what a fault strikes; two of a kind in one place would be one."""
-    values = fault.model_dump(exclude_none=True)
-    sizes = {size.name for size in CATALOGUE[fault.kind].sizes if isinstance(size, Size)}
-    triggers = {"at_s", "after_ignition_s", "below_alt_m"}
-    return tuple(sorted((k, v) for k, v in values.items() if k not in sizes | triggers))
+    struck = getattr(fault, CATALOGUE[fault.kind].strikes, None)
+    return fault.kind, str(struck), fault.what
 
 
 def _may_join(fault: FaultSpec, faults: Sequence[FaultSpec], vehicle: Vehicle) -> bool:
@@ -320,43 +334,61 @@ def _may_join(fault: FaultSpec, faults: Sequence[FaultSpec], vehicle: Vehicle) -
 
 def _too_late(fault: FaultSpec, vehicle: Vehicle) -> bool:
     """Tell whether the engine is shut down by then, so that nothing would change."""
-    board = {_BOARD.format(number): number for number in vehicle.landing_engines}
-    engine = fault.engine if fault.board is None else board[fault.board]
-    late = fault.after_ignition_s or 0.0
-    return engine is not None and late > _burns_s(engine, vehicle)
+    boards = {_BOARD.format(number): number for number in vehicle.landing_engines}
+    engine = fault.engine if fault.board is None else boards.get(fault.board)
+    lasts_s = BURN_S if engine is None else _burns_s(engine, vehicle)
+    return max((fault.at_s or 0.0) - COAST_S, fault.after_ignition_s or 0.0) > lasts_s
 
 
 def _has_room(fault: FaultSpec, faults: Sequence[FaultSpec], vehicle: Vehicle) -> bool:
     """Tell whether another place is left for a fault of this kind."""
-    places = {"engine": len(vehicle.landing_engines), "fin": 4}.get(CATALOGUE[fault.kind].strikes, 2)
+    kind = CATALOGUE[fault.kind]
+    units = {
+        "engine": len(vehicle.landing_engines),
+        "board": len(vehicle.landing_engines),
+        "fin": 4,
+        "tank": 2,
+    }
+    places = units.get(kind.strikes, 1) * max(1, len(kind.what))
     return sum(f.kind == fault.kind for f in faults) < places - (fault.kind == "engine.out")
 
 
 def _draw_fault(rng: Rng, kind: Kind, vehicle: Vehicle) -> FaultSpec:
-    """Draw a fault of a kind: what it strikes, when, and how badly."""
-    prior = PRIORS.get(kind.name, DEFAULT)
-    start = prior.onset == "burn" and rng.uniform() < START_SHARE
-    engine, burns_s = _draw_engine(rng, vehicle, even=start or prior.onset != "burn")
-    moment = round(float(rng.uniform(0.0, 1.0)) * (START_S if start else burns_s), 2)
-    trigger: dict[str, float]
-    if prior.onset == "latent":
-        trigger = {"at_s": 0.0}
-    elif prior.onset == "flight":
-        trigger = {"at_s": round(moment / burns_s * FLIGHT_S, 2)}
-    else:
-        trigger = {"after_ignition_s": moment}
-    return FaultSpec.model_validate(
-        {"kind": kind.name, **_struck(rng, kind, engine), **trigger, **_draw_sizes(rng, kind)}
-    )
+    """Draw a fault of a kind: what it strikes, when, how badly, and whether it heals."""
+    onset = PRIORS.get(kind.name, DEFAULT).onset
+    start = onset == "burn" and rng.uniform() < START_SHARE
+    struck, lasts_s = _draw_struck(rng, kind, vehicle, even=start or onset != "burn")
+    moment = float(rng.uniform())
+    trigger = {
+        "latent": {"at_s": 0.0},
+        "burn": {"after_ignition_s": round(moment * (START_S if start else lasts_s), 2)},
+        "flight": {"at_s": round(moment * (COAST_S + lasts_s), 2)},
+    }
+    variants = list(kind.variants())
+    plain = variants[int(rng.integers(len(variants)))]
+    sizes = {size.name: _draw_size(rng, kind.name, size) for size in plain.sizes}
+    if kind.heals and rng.uniform() < HEAL:
+        sizes[HEALS.name] = _draw_size(rng, kind.name, HEALS)
+    return FaultSpec.model_validate({"kind": kind.name, **struck, **trigger[onset], **sizes})
 
 
-def _draw_engine(rng: Rng, vehicle: Vehicle, *, even: bool) -> tuple[int, float]:
-    """Return an engine and how long it burns, s: all alike if `even`, else by how long they burn."""
+def _draw_struck(rng: Rng, kind: Kind, vehicle: Vehicle, *, even: bool) -> tuple[dict[str, Any], float]:
+    """Return the key that says what the fault strikes, and how much of the burn that matters, s.
+
+    Engines are all alike if `even`, else by how long they burn; so are their boards.  The flight computer
+    is one board more where it comes back.
+    """
     engines = vehicle.landing_engines
-    lasting = [_burns_s(number, vehicle) for number in engines]
-    weights = np.ones(len(engines)) if even else np.array(lasting)
-    index = int(rng.choice(len(engines), p=weights / weights.sum()))
-    return engines[index], lasting[index]
+    lasting = np.array([_burns_s(number, vehicle) for number in engines])
+    index = int(rng.choice(len(engines), p=None if even else lasting / lasting.sum()))
+    computer = kind.name in _COMES_BACK and rng.uniform() < 1.0 / (len(engines) + 1)
+    fin = 1 + int(rng.integers(4))
+    if kind.strikes == "engine":
+        return {"engine": engines[index]}, float(lasting[index])
+    if kind.strikes == "board" and not computer:
+        return {"board": _BOARD.format(engines[index])}, float(lasting[index])
+    others: dict[str, dict[str, Any]] = {"board": {"board": _COMPUTER}, "fin": {"fin": fin}}
+    return others.get(kind.strikes, {}), BURN_S
 
 
 def _burns_s(engine: int, vehicle: Vehicle) -> float:
@@ -365,27 +397,12 @@ def _burns_s(engine: int, vehicle: Vehicle) -> float:
     return BURN_S if lands else BRAKE_S
 
 
-def _struck(rng: Rng, kind: Kind, engine: int) -> dict[str, Any]:
-    """Return the key that says what the fault strikes; of the boards, that of an engine."""
-    fin = 1 + int(rng.integers(4))
-    words: dict[str, dict[str, Any]] = {
-        "engine": {"engine": engine},
-        "board": {"board": _BOARD.format(engine)},
-        "fin": {"fin": fin},
-    }
-    return words.get(kind.strikes, {})
-
-
-def _draw_sizes(rng: Rng, kind: Kind) -> dict[str, Any]:
-    """Draw the sizes and words of a kind; numbers to six digits, which a case file shows in full."""
-    return {
-        size.name: (
-            size.words[int(rng.integers(len(size.words)))]
-            if isinstance(size, Choice)
-            else float(f"{_span(kind.name, size).draw(rng):.6g}")
-        )
-        for size in kind.sizes
-    }
+def _draw_size(rng: Rng, kind: str, size: Size | Choice) -> float | str:
+    """Draw a size or word; numbers to six digits, which a case file shows in full."""
+    if isinstance(size, Choice):
+        return size.words[int(rng.integers(len(size.words)))]
+    ranges = spans(kind, size)
+    return float(f"{ranges[int(rng.integers(len(ranges)))].draw(rng):.6g}")
 
 
 def _alike(rng: Rng, first: FaultSpec, vehicle: Vehicle) -> FaultSpec:
@@ -439,11 +456,16 @@ def _log_onset(fault: FaultSpec) -> float:
 
 
 def _log_sizes(fault: FaultSpec) -> float:
-    return sum(
-        _span(fault.kind, size).log_density(float(getattr(fault, size.name)))
-        for size in CATALOGUE[fault.kind].sizes
-        if isinstance(size, Size)
-    )
+    """Return the logarithm of the density of the sizes, and of healing."""
+    kind, total = CATALOGUE[fault.kind], 0.0
+    for size in kind.sizes_for(fault.what):
+        if isinstance(size, Size):
+            value = float(getattr(fault, size.name))
+            ranges = spans(kind.name, size)
+            total += min(ranges, key=lambda span: span.off(value)).log_density(value) - math.log(len(ranges))
+    if kind.heals:
+        total += math.log(1.0 - HEAL if fault.heals_after_s is None else HEAL)
+    return total
 
 
 def _common(first: FaultSpec, fault: FaultSpec) -> float:

@@ -57,12 +57,27 @@ def test_at_least_the_known_share_of_engine_failures_is_in_the_start_up() -> Non
 
 def test_no_onset_is_wasted() -> None:
     for fault in FAULTS:
+        board = str(fault.board).removeprefix("engine_")
+        engine = fault.engine or (int(board) if board.isdigit() else 1)
+        burns_s = priors.BURN_S if engine == 1 else priors.BRAKE_S
         if fault.after_ignition_s is None:
             assert fault.at_s is not None
-            assert fault.at_s <= priors.FLIGHT_S + len(priors.COUNTS) * priors.COMMON_S
+            assert fault.at_s <= priors.COAST_S + burns_s
         else:
-            engine = fault.engine or int(str(fault.board).removeprefix("engine_"))
-            assert fault.after_ignition_s <= (priors.BURN_S if engine == 1 else priors.BRAKE_S)
+            assert fault.after_ignition_s <= burns_s
+
+
+def test_the_flight_computer_is_never_lost_for_good() -> None:
+    struck = {fault.kind for fault in FAULTS if fault.board == "flight_computer"}
+    assert struck <= set(priors._COMES_BACK)
+
+
+def test_sizes_are_drawn_from_the_ranges_of_the_catalogue() -> None:
+    for fault in FAULTS:
+        for size in CATALOGUE[fault.kind].sizes_for(fault.what):
+            value = getattr(fault, size.name)
+            if isinstance(size, Size):
+                assert any(low <= value <= high for low, high in size.drawn), (fault.kind, size.name)
 
 
 def test_never_every_engine_out() -> None:
@@ -79,8 +94,9 @@ def test_the_same_arguments_give_the_same_case_and_others_another() -> None:
 
 def test_a_drawn_case_is_a_plain_case_file(tmp_path: Path) -> None:
     for case in SAMPLE[:20]:
-        path = tmp_path / case.path.name
+        path = tmp_path / "case.toml"
         path.write_text(case_toml(case), encoding="utf-8")
+        assert case.run_id is not None
         assert load_case(path) == case.model_copy(update={"path": path})
 
 
@@ -90,37 +106,54 @@ def test_only_kinds_that_are_asked_for_are_drawn() -> None:
     assert {fault.kind for case in drawn for fault in case.fault} == kinds
 
 
-@pytest.mark.parametrize("kind", sorted(priors.PRIORS))
-def test_every_row_is_of_the_catalogue_and_within_its_ranges(kind: str) -> None:
-    sizes = {size.name: size for size in CATALOGUE[kind].sizes if isinstance(size, Size)}
-    for name, span in priors.PRIORS[kind].sizes.items():
-        ends = (span.mild, span.severe, *((-span.mild, -span.severe) if span.either_sign else ()))
-        assert all(sizes[name].low <= end <= sizes[name].high for end in ends), name
-    assert set(sizes) <= set(priors.PRIORS[kind].sizes), "a size of a kind with a row is drawn by default"
+def test_every_kind_has_a_row_that_names_its_own_sizes() -> None:
+    assert set(priors.PRIORS) == set(CATALOGUE)
+    for name, prior in priors.PRIORS.items():
+        assert set(prior.laws) <= {size.name for plain in CATALOGUE[name].variants() for size in plain.sizes}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "expected"),
+    [
+        ("engine.late_ignition", "delay_s", [Span(0.2, 3.0, "log")]),
+        ("engine.thrust_shortfall", "factor", [Span(0.97, 0.6, "log", 1.0)]),
+        ("engine.thrust_shortfall", "tau_s", [Span(0.0, 0.0), Span(2.0, 0.2)]),
+        ("engine.no_ignition", "starts", [Span(3.0, 0.0, "whole")]),
+        ("tank.load_error", "missing_kg", [Span(0.0, 1500.0, "half-normal")]),
+        ("gimbal.bias", "angle_deg", [Span(-1.0, -8.0, "log"), Span(1.0, 8.0, "log")]),
+        ("gimbal.hardover", "angle_deg", [Span(0.0, -8.0, "half-normal"), Span(0.0, 8.0, "half-normal")]),
+        ("valve.stuck_at", "position", [Span(1.0, 0.0, "uniform", 0.7)]),
+    ],
+)
+def test_how_sizes_are_drawn_follows_the_catalogue(kind: str, name: str, expected: list[Span]) -> None:
+    size = next(size for size in CATALOGUE[kind].sizes if size.name == name)
+    assert isinstance(size, Size)
+    assert list(priors.spans(kind, size)) == expected
 
 
 @pytest.mark.parametrize(
     "span",
-    [Span(0.1, 0.5, "uniform"), Span(0.2, 3.0), Span(0.97, 0.60, about=1.0), Span(0.0, 1500.0, "half-normal"),
-     Span(1.0, 8.0, either_sign=True), Span(2.0, 0.2, step=0.25)],
-)  # fmt: skip
+    [
+        Span(0.1, 0.5),
+        Span(0.2, 3.0, "log"),
+        Span(0.97, 0.60, "log", 1.0),
+        Span(-1.0, -8.0, "log"),
+        Span(0.0, 1500.0, "half-normal"),
+        Span(1.0, 0.9, "half-normal", 1.0),
+    ],
+)
 def test_draws_follow_the_density_that_is_stated(span: Span) -> None:
     rng = np.random.default_rng(0)
     values = np.array([span.draw(rng) for _ in range(4000)])
-    continuous = np.abs(values[values != 0.0]) if span.step else np.abs(values)
     low, high = sorted((span.mild, span.severe))
-    assert low <= continuous.min()
-    assert continuous.max() <= high
+    assert low <= values.min()
+    assert values.max() <= high
     edges = np.linspace(low, high, 6)
-    got = np.histogram(continuous, edges)[0] / len(values)
+    got = np.histogram(values, edges)[0] / len(values)
     for begin, end, share in zip(edges[:-1], edges[1:], got, strict=True):
         middles = begin + (np.arange(200) + 0.5) / 200 * (end - begin)
         expected = np.mean([math.exp(span.log_density(float(x))) for x in middles]) / 5
         assert share == pytest.approx(expected, abs=0.03)
-    if span.step:
-        assert np.mean(values == 0.0) == pytest.approx(span.step, abs=0.03)
-    if span.either_sign:
-        assert np.mean(values < 0.0) == pytest.approx(0.5, abs=0.03)
 
 
 def test_whole_numbers_are_all_drawn() -> None:
