@@ -93,7 +93,10 @@ def hunt(
     boards = [name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"]
     can = flyable_kinds(plan.rig)
     drawn = can if kinds is None else [kind for kind in kinds if kind in can]
-    cases = off_nominal_cases(plan.case, plan.vehicle.landing_engines, boards=boards, kinds=drawn)
+    if prop.cases is not None:
+        cases = prop.cases(plan, boards, drawn)
+    else:
+        cases = off_nominal_cases(plan.case, plan.vehicle.landing_engines, boards=boards, kinds=drawn)
 
     @hypothesis.seed(seed)
     @settings(

@@ -1,20 +1,14 @@
-"""What a search tries to break: every property by its name, with the requirements that it is about.
-
-A property looks at a case through a `Trial`, which flies it (and, for properties that compare flights, its
-relatives) and returns an `Outcome`: how much there is to spare, and in plain words why.
-"""
+"""What a search tries to break: every property by its name, with the requirements that it is about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from hil.faults.case import Case
-from hil.rig.plan import Plan
-from hil.search.flying import Flown, Flyer
+from hil.search.properties_kernel import KERNEL_PROPERTIES
+from hil.search.trial import Outcome, Property, Trial
 from hil.signals import REQUESTS
 from hil.verdict import REQUIREMENTS
 
@@ -22,48 +16,6 @@ __all__ = ["PROPERTIES", "Outcome", "Property", "Trial"]
 
 _START: Final = REQUESTS.index("START")
 TOUCHDOWN: Final = ("TD-VERTICAL", "TD-LATERAL", "TD-TILT", "TD-RATE", "TD-MISS", "TD-STANDS")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a property fared: `margin` as in hil.verdict.robustness (None: not exercised)."""
-
-    margin: float | None
-    reason: str = ""
-    requirement: str | None = None
-    """The requirement that is nearest to breaking, or broken worst."""
-
-
-class Trial:
-    """A case as a property looks at it."""
-
-    def __init__(self, flyer: Flyer, case: Case) -> None:
-        self.case = case
-        self._flyer = flyer
-
-    @property
-    def plan(self) -> Plan:
-        """What is flown; its case is the base of the search."""
-        return self._flyer.plan
-
-    @property
-    def flown(self) -> Flown:
-        """The flight of the case."""
-        return self._flyer.fly(self.case)
-
-    def fly(self, case: Case) -> Flown:
-        """Fly a relative of the case."""
-        return self._flyer.fly(case)
-
-
-@dataclass(frozen=True, slots=True)
-class Property:
-    """Something that holds for every case; `requirements` are the ids that it is about."""
-
-    name: str
-    requirements: tuple[str, ...]
-    text: str
-    look: Callable[[Trial], Outcome]
 
 
 def _all_of(*requirements: str) -> Callable[[Trial], Outcome]:
@@ -136,6 +88,10 @@ _OWN: Final = (
 
 PROPERTIES: Final[dict[str, Property]] = {
     p.name: p
-    for p in (*_OWN, *(Property(r.id.lower(), (r.id,), r.text, _all_of(r.id)) for r in REQUIREMENTS))
+    for p in (
+        *_OWN,
+        *KERNEL_PROPERTIES,
+        *(Property(r.id.lower(), (r.id,), r.text, _all_of(r.id)) for r in REQUIREMENTS),
+    )
 }
 """Every property by its name: those of several requirements first, then one for each requirement id."""
