@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from hil.faults.case import Case, FaultSpec
 from hil.plant.vehicle import Vehicle
 from hil.rig.plan import Plan
-from hil.search.strategies import faults, initial_states, off_nominal_cases, stages, winds
+from hil.search.strategies import initial_states, off_nominal_cases, one_fault, stages, winds
 from hil.search.trial import Outcome, Property, Trial
 from hil.signals import ENGINE_STATES, FLIGHT_MODES, REQUESTS
+from hil.verdict import TOUCHDOWN_KEYS
 from hil.verdict.flight import MAINSTAGE, RUN, FlightRecord
 from hil.verdict.metrics import first_true
 from hil.verdict.requirements import DETECTED_WITHIN_S, WATCHDOG_S
@@ -64,6 +65,8 @@ CUT_AHEAD_S: Final = 0.05
 """... at once, and more by what it falls in this time: navigation is rounded, and thrust lasts."""
 NEARER_M: Final = 10.0
 """A stage that is given up may come down nearer to the pad than it would have fallen, by so much."""
+HEALTHY_PART: Final = 0.6
+"""Of a touchdown's limit: healthy dispersed flights need at most 45 % of any."""
 SETTLED_S: Final = 0.5
 """After which commands of a running engine have left the ramp of their rate limit."""
 
@@ -79,6 +82,9 @@ BORNE: Final = (
 )
 """Faults of one engine that a stage of three engines bears, whenever they strike and whichever engine; but for the
 loss of the centre engine."""
+
+OFTEN: Final = (*["engine.out"] * 6, "engine.late_ignition", *BORNE[1:], "nav.off", "nav.off")
+"""What is drawn for defects, and how often: handling a loss is what most of a kernel is for."""
 
 _GOOD: Final = Outcome(1.0, "holds")
 
@@ -397,13 +403,25 @@ def _borne(trial: Trial) -> Outcome:
     return Outcome(min(flown.margins[worst] or 0.0, -0.05), flown.results[worst].reason, worst)
 
 
+def _healthy(trial: Trial) -> Outcome:
+    """A healthy stage touches down with room to spare: at most 60 % of every limit."""
+    flown, limits = trial.flown, trial.flown.flight.vehicle.requirements
+    if trial.case.fault or not bears(trial.case, trial.plan.vehicle):
+        return Outcome(None, "not healthy")
+    for name in TOUCHDOWN_KEYS:
+        value, limit = flown.flight.touchdown.get(name), getattr(limits, name, None)
+        if limit is not None and (value is None or value > HEALTHY_PART * float(limit)):
+            told = "never" if value is None else f"{value:.2f}"
+            return _broken(f"{name} {told} at touchdown of a healthy stage (limit {float(limit):g})")
+    return _GOOD
+
+
 # ---- all of them
 
 
 def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.SearchStrategy[Case]:
     """Draw cases for defects: what is borne, what is not, and flight computers that fall silent or hang."""
     engines, run_id = plan.vehicle.landing_engines, plan.case.run_id or plan.case.path.stem or None
-    often = [kind for kind in (*BORNE, "nav.off", "nav.stale") if kind in kinds]
 
     def build(parts: tuple[Any, ...]) -> Case:
         drawn, initial, wind, stage, seed = parts
@@ -419,10 +437,9 @@ def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.S
             }
         )
 
-    def one_each(kind: str) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
-        return faults(engines, boards, kinds=(kind,), most=2)
-
-    struck = st.one_of(*[one_each(kind) for kind in often], *[_computer_faults()] * 2)
+    known = [kind for kind in OFTEN if kind in kinds]
+    one = st.sampled_from(known).flatmap(lambda kind: one_fault(kind, engines, boards)).map(lambda f: (f,))
+    struck = st.one_of(one, one, one, _computer_faults()) if known else _computer_faults()
     states = initial_states(plan.case.initial)
     about = st.tuples(struck, states, winds(), stages(), st.integers(0, 1000)).map(build)
     return st.one_of(about, about, off_nominal_cases(plan.case, engines, boards=boards, kinds=kinds))
@@ -464,6 +481,7 @@ _EACH: Final = (
     _property("aside", ("KEEP-OUT",), _aside),
     _property("watchdog", ("VALVE-LOSS",), _watchdog),
     _property("borne", (), _borne),
+    _property("healthy", (), _healthy),
 )
 
 

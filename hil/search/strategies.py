@@ -25,6 +25,7 @@ __all__ = [
     "faults",
     "initial_states",
     "off_nominal_cases",
+    "one_fault",
     "stages",
     "winds",
 ]
@@ -109,6 +110,11 @@ def _fault(kind: Kind, engines: Sequence[int], boards: Sequence[str]) -> st.Sear
     return st.tuples(_trigger(kind), st.one_of(*plain)).map(
         lambda parts: FaultSpec(kind=kind.name, **parts[0], **parts[1])
     )
+
+
+def one_fault(name: str, engines: Sequence[int], boards: Sequence[str] = ()) -> st.SearchStrategy[FaultSpec]:
+    """Draw one fault of a kind of the catalogue."""
+    return _fault(CATALOGUE[name], engines, boards)
 
 
 def faults(
