@@ -86,7 +86,9 @@ def hunt(
     most_flights = [0]
     boards = [name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"]
     can = flyable_kinds(plan.rig)
-    drawn = can if kinds is None else [kind for kind in kinds if kind in can]
+    if kinds is None:
+        kinds = [kind for kind in CATALOGUE if not kind.startswith(prop.without)]
+    drawn = [kind for kind in kinds if kind in can]
     cases = off_nominal_cases(plan.case, plan.vehicle.landing_engines, boards=boards, kinds=drawn)
 
     @hypothesis.seed(seed)
