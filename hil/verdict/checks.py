@@ -21,7 +21,7 @@ from hil.verdict.requirements import (
     WATCHDOG_S,
 )
 
-__all__ = ["CHECKS", "COMMANDS", "TOLERANCE", "Result", "commands"]
+__all__ = ["CHECKS", "COMMANDS", "TOLERANCE", "Result", "closing_moments", "commands"]
 
 Status = Literal["pass", "fail", "not exercised"]
 
@@ -322,14 +322,18 @@ def _open_valves(flight: FlightRecord, index: int) -> list[str]:
     ]
 
 
-def _closed_at_end(flight: FlightRecord) -> Result:
-    """Judge the last frame; after a landing also the last one with commands: nobody had to help."""
-    if len(flight.frames) == 0:
-        return _not_exercised("nothing was recorded")
+def closing_moments(flight: FlightRecord) -> list[int]:
+    """Return the last frame; after a landing also the last one with commands: nobody had to help."""
     moments = [len(flight.frames) - 1]
     if flight.rest is not None and flight.computer_frames > flight.rest:
         moments.insert(0, flight.computer_frames - 1)
-    for index in moments:
+    return moments
+
+
+def _closed_at_end(flight: FlightRecord) -> Result:
+    if len(flight.frames) == 0:
+        return _not_exercised("nothing was recorded")
+    for index in closing_moments(flight):
         still_open = _open_valves(flight, index)
         if still_open:
             return _fail(f"at t = {flight.t_s(index):.2f} s: {', '.join(still_open)}")
