@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hil.faults.case import Case
 from hil.plant.vehicle import Vehicle
+from hil.plant.atmosphere import G0_MPS2
 from hil.search.oracle_air import Air
 from hil.search.oracle_engines import Sequencer
 from hil.search.oracle_pilot import Demand, Pilot
@@ -25,7 +26,7 @@ Array = npt.NDArray[np.float64]
 
 NODES: Final = 22
 REPLAN_S: Final = 0.5
-LAST_PLAN_S: Final = 1.3
+LAST_PLAN_S: Final = 2.0
 """Before the planned end, the last plan is made; from then on it is followed."""
 TAIL_S: Final = 0.17
 """An engine that is shut down pushes on for about so long, at the thrust it had."""
@@ -33,6 +34,8 @@ LEAD_S: Final = 0.2
 """Valve and chamber follow a demand so much later."""
 TURN_LEAD_S: Final = 0.03
 TOUCH_MPS: Final = 0.7
+CUT_MPS: Final = 1.3
+"""Engines are cut where a fall from there touches down no faster."""
 HEIGHT_GAINS: Final = (1.2, 2.0)
 ACROSS_GAINS: Final = (0.12, 0.55)
 AFTER_S: Final = 6.0
@@ -64,6 +67,8 @@ class Tactic:
     land_throttle: float
     shut_s: dict[int, float] = field(default_factory=dict)
     """Engines that are shut at a time (absolute), before a fault of theirs."""
+    aim_m: float = 0.0
+    """Plans end so far above the ground: what an earlier flight of the same tactic was off by."""
     reserve: float = 0.1
     """Part of the thrust range that plans leave for feedback, at either end."""
 
@@ -113,7 +118,7 @@ def _bounds(
         low += on * low_all[slot]
         high += on * high_all[slot]
     band = high - low
-    return low + tactic.reserve * band, high - tactic.reserve * band
+    return low + 0.3 * tactic.reserve * band, high - tactic.reserve * band
 
 
 def plan_descent(
@@ -130,7 +135,7 @@ def plan_descent(
         plan = solve(descent, air, guess, passes)
         if best is None or plan.badness < best.badness:
             best = plan
-        if best.lands and len(factors) < 5:
+        if best.lands and passes < 3:
             break
     assert best is not None
     return best
@@ -164,7 +169,7 @@ def start_of(subject: Subject, air: Air, t_s: float, pos: Array, vel: Array, axi
     return Descent(
         pos, vel, axis, mass, t_s, 1.0, nothing, nothing, np.array([0.0, 0.0, stands_m]),
         np.array([0.0, 0.0, -TOUCH_MPS]), isp_s=engine.isp_sl_s,
-        turn_accel_per_n=0.4 * math.sin(math.radians(engine.gimbal_limit_deg)) * lever / inertia,
+        turn_accel_per_n=0.28 * math.sin(math.radians(engine.gimbal_limit_deg)) * lever / inertia,
     )  # fmt: skip
 
 
@@ -202,13 +207,15 @@ class _Guide:
         start = start_of(self.subject, self.air, state.t_s, at, moves, axis, state.mass_kg)
         turn = self._turning(state.t_s)
         start = replace(
-            start, final_pos=np.array([0.0, 0.0, state.cm_z_m]),
+            start, final_pos=np.array([0.0, 0.0, state.cm_z_m + self.tactic.aim_m]),
             turning=(turn[1] * axis[2] - turn[2] * axis[1], turn[2] * axis[0] - turn[0] * axis[2]),
         )  # fmt: skip
         self.schedule = replace(self.schedule, touchdown_s=self.end_s)
+        left_s = self.end_s - state.t_s
+        factors = (1.0, 0.97, 1.04) if left_s > 3.0 else (1.0, 0.98, 1.02, 0.95, 1.05)
         plan = plan_descent(
-            self.subject, self.air, self.traces, self.tactic, self.schedule, start, self.plan,
-            (1.0, 0.97, 1.03, 1.08), 2,
+            self.subject, self.air, self.traces, self.tactic, self.schedule, start, self.plan, factors,
+            1 if left_s > 4.0 else 2,
         )  # fmt: skip
         self.plan = plan
 
@@ -281,8 +288,10 @@ def _fall_or_stand(pilot: Pilot, state: State, engines: int, floor: float) -> No
 
 
 def _is_down(state: State) -> bool:
-    """Tell whether to cut the engines: hardly falling any more, a hand's breadth above the ground."""
-    return state.height_m < 0.3 and state.vel[2] > -0.25
+    """Tell whether to cut the engines: the fall that is left ends softly enough."""
+    if state.height_m > 0.5 or state.vel[2] < -CUT_MPS:
+        return False
+    return state.vel[2] ** 2 + 2.0 * G0_MPS2 * max(state.height_m, 0.0) < CUT_MPS**2
 
 
 def _sequence(sequencer: Sequencer, tactic: Tactic, guide: _Guide, state: State) -> None:

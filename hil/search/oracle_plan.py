@@ -33,7 +33,7 @@ SLACK_COST: Final = 200.0
 TURN_COST: Final = 0.1
 CENTRE_COST: Final = 0.5
 """Cost of thrust away from the middle of its range, over 1e6 N: what is left is room for feedback."""
-UPRIGHT_S: Final = 0.9
+UPRIGHT_S: Final = 1.5
 """For so long before the end the stage stands upright."""
 LOOSE: Final = 0.02
 """A plan whose thrust is below what its engines give by more than this is no plan."""
@@ -104,7 +104,7 @@ class Plan:
     @property
     def lands(self) -> bool:
         """Tell whether the plan ends on the pad with thrust that the engines can give."""
-        return self.miss_m < 0.5 and self.miss_mps < 0.2 and self.loose < LOOSE
+        return self.miss_m < 0.05 and self.miss_mps < 0.05 and self.loose < LOOSE
 
     @property
     def badness(self) -> float:
