@@ -20,17 +20,16 @@ from hil.faults.case import Case
 from hil.faults.dispersion import disperse
 from hil.plant.vehicle import Vehicle
 from hil.search.oracle_air import Air
-from hil.search.oracle_bound import Certificate, clearing, refute
+from hil.search.oracle_bound import Certificate, refute
 from hil.search.oracle_flight import Subject, Tactic, coast, fly, plan_descent, start_of
 from hil.search.oracle_plan import Plan
 from hil.search.oracle_thrust import Traces, measure, timed
 from hil.search.oracle_vertical import Coast, Schedule, schedules
 from hil.search.oracle_world import History, Touchdown, physical_faults
 
-__all__ = ["Judgement", "could_clear", "judge", "replay"]
+__all__ = ["Judgement", "judge", "replay"]
 
 Verdict = Literal["landable", "unlandable", "undecided"]
-Clearing = Literal["clear", "not clear", "undecided"]
 
 SPAN_S: Final = 45.0
 """Thrust is measured for so long after ignition."""
@@ -55,11 +54,7 @@ class Judgement:
     flights: int
     """Clairvoyant flights that were flown."""
     work_s: float
-    """Wall time that it took."""
-
-    def clearing(self, case: Case, vehicle: Vehicle, *, seed: int = 0, run_id: str = "") -> Clearing:
-        """Tell whether coming down outside the keep-out was possible (`could_clear`)."""
-        return could_clear(case, vehicle, seed=seed, run_id=run_id)
+    """Processor time that it took, s."""
 
 
 def judge(
@@ -71,14 +66,14 @@ def judge(
     of dispersions and gusts, so that the very flight of a rig is judged.  `most_flights` bounds the work.
     Raises ImportError where Clarabel or SciPy is not installed.
     """
-    begin = time.perf_counter()
+    begin = time.process_time()
     seed = case.seed if seed is None else seed
     plain, _ = disperse(case, seed, run_id)
     subject = Subject(plain, vehicle, seed, run_id)
     hunt = _Hunt(subject, most_flights)
     certificate = refute(subject)
     if certificate is not None:
-        spent = time.perf_counter() - begin
+        spent = time.process_time() - begin
         over = {"over": certificate.over}
         return Judgement(
             "unlandable", certificate.text, over, None, None, None, None, certificate, 0, spent
@@ -92,13 +87,6 @@ def replay(case: Case, vehicle: Vehicle, history: History, *, seed: int, run_id:
     world = Subject(plain, vehicle, seed, run_id).world()
     world.replay(history)
     return world.touchdown()
-
-
-def could_clear(case: Case, vehicle: Vehicle, *, seed: int | None = None, run_id: str = "") -> Clearing:
-    """Tell whether a stage could still come down outside the keep-out when its last fault struck."""
-    seed = case.seed if seed is None else seed
-    plain, _ = disperse(case, seed, run_id)
-    return clearing(Subject(plain, vehicle, seed, run_id))
 
 
 @dataclass(frozen=True)
@@ -136,12 +124,12 @@ class _Hunt:
                 break
             outcome = self._flown(lead)
             if isinstance(outcome, Judgement):
-                return replace(outcome, work_s=time.perf_counter() - begin)
+                return replace(outcome, work_s=time.process_time() - begin)
             if outcome is not None and outcome.excess(self.subject.vehicle) < best[0]:
                 best = (outcome.excess(self.subject.vehicle), outcome)
         near = f"the best of {self.flights} flights is {best[0]:.1f} times over a limit"
         reason = near if self.flights else "no plan was found, and no proof that there is none"
-        spent = time.perf_counter() - begin
+        spent = time.process_time() - begin
         return Judgement("undecided", reason, {}, None, None, best[1], None, None, self.flights, spent)
 
     def _flown(self, lead: _Lead) -> Judgement | Touchdown | None:

@@ -19,7 +19,7 @@ from hil.plant.vehicle import Vehicle
 from hil.search.oracle_engines import Sequencer
 from hil.search.oracle_world import FRAME_S, World
 
-__all__ = ["Traces", "measure", "timed"]
+__all__ = ["Bound", "Traces", "envelope", "measure", "timed"]
 
 Array = npt.NDArray[np.float64]
 
@@ -78,21 +78,71 @@ def measure(case: Case, vehicle: Vehicle, lit: tuple[int, ...], ignition_s: floa
 
 
 def _probe(
-    case: Case, vehicle: Vehicle, lit: tuple[int, ...], ignition_s: float, span_s: float, valve: float
-) -> Array:
+    case: Case, vehicle: Vehicle, lit: tuple[int, ...], ignition_s: float, span_s: float, valve: float,
+    wait_s: float = 0.0,
+) -> Array:  # fmt: skip
     world = World(case, vehicle, 0, "oracle")
     sequencer = Sequencer(world)
     idle = [0.0] * world.engines
     valves = [valve] * world.engines
     while world.t_s < ignition_s - 1e-9:
         world.advance()
-    for slot in lit:
-        sequencer.start(slot, world.t_s)
+    world.ask(lit[0], starting=True)  # the landing ignition, whenever engines follow
     rows: list[list[float]] = []
     for number in range(round(span_s / FRAME_S)):
         state = world.state()
+        if number == round(wait_s / FRAME_S):
+            for slot in lit:
+                sequencer.start(slot, state.t_s)
         if number % SAMPLE_FRAMES == 0:
             rows.append(state.thrust)
         sequencer.drive(state, valves, idle, idle)
         world.advance()
     return np.array(rows).T
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The most thrust that any way of running each engine gave, by absolute time."""
+
+    t_s: Array
+    most_n: Array
+    """Shape (engines, samples), at the ambient pressure of the ground."""
+
+    def later(self, wide_s: float) -> Array:
+        """Return the most thrust from each moment on, or up to `wide_s` before it, shape (engines, samples)."""
+        step = float(self.t_s[1] - self.t_s[0])
+        reach = round(wide_s / step)
+        ahead = np.flip(np.maximum.accumulate(np.flip(self.most_n, axis=1), axis=1), axis=1)
+        if reach == 0:
+            return ahead
+        count = ahead.shape[1]
+        shifted = np.maximum(np.arange(count) - reach, 0)
+        result: Array = ahead[:, shifted]
+        return result
+
+
+def envelope(case: Case, vehicle: Vehicle, ignition_s: float, span_s: float) -> Bound:
+    """Return the most thrust of each engine for a first ignition at `ignition_s`; triggers by time only.
+
+    Engines are run at four openings, started at once, and started after the last fault.
+    """
+    initial = case.initial.model_copy(update={"propellant_kg": PLENTY_KG, "pos_pad_m": (0.0, 0.0, 0.0)})
+    plenty = case.model_copy(update={"initial": initial})
+    every = tuple(range(len(vehicle.landing_engines)))
+    onsets = [
+        (f.at_s or 0.0) if f.after_ignition_s is None else ignition_s + f.after_ignition_s for f in case.fault
+    ]
+    starts = [0.0]
+    if onsets and 0.0 < max(onsets) - ignition_s < span_s:
+        starts.append(max(onsets) - ignition_s + 0.05)
+    floor = vehicle.engine.throttle_floor
+    openings = (1.0, 0.85, 0.7, floor) if case.fault else (1.0,)
+    rows = [
+        _probe(plenty, vehicle, every, ignition_s, span_s, opening, wait_s)
+        for wait_s in starts
+        for opening in openings
+    ]
+    most = np.max(np.array(rows), axis=0)
+    step = SAMPLE_FRAMES * FRAME_S
+    return Bound(ignition_s + step * np.arange(most.shape[1]), most)
