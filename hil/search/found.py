@@ -51,9 +51,9 @@ class Replay:
         return "FAIL" if self.outcome.margin is not None and self.outcome.margin < 0.0 else "PASS"
 
 
-def found_files(folder: Path) -> Iterator[Path]:
-    """Yield the found cases in `folder`, in the order of their names; marginal ones are apart."""
-    yield from sorted(folder.glob("*.toml"))
+def found_files(folder: Path) -> list[Path]:
+    """Return the found cases in `folder`, in the order of their names; marginal ones are apart."""
+    return sorted(folder.glob("*.toml"))
 
 
 def replay(plan: Plan) -> Replay:

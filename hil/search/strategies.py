@@ -61,7 +61,8 @@ def _onset() -> st.SearchStrategy[float]:
 
 def _sized(size: Size) -> st.SearchStrategy[float]:
     """Draw a size from its likely ranges, small ones more often; shrinks towards the mildest value."""
-    return st.one_of(*(_from_range(size, *ends) for ends in size.drawn))
+    nearest = sorted(size.drawn, key=lambda ends: min(abs(end - size.mildest) for end in ends))
+    return st.one_of(*(_from_range(size, *ends) for ends in nearest))
 
 
 def _from_range(size: Size, low: float, high: float) -> st.SearchStrategy[float]:

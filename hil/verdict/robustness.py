@@ -70,7 +70,7 @@ def _stands(flight: FlightRecord) -> float | None:
     upright = 1.0 - 2.0 * (attitude[:, 1] ** 2 + attitude[:, 2] ** 2)
     tilt = np.arccos(np.clip(upright, -1.0, 1.0))
     # a stage tips when its centre of mass passes over the line between two neighbouring feet
-    tipping = math.atan(legs.radius_m * math.cos(math.pi / legs.count) / float(truth["cm_z_m"][first]))
+    tipping = math.atan2(legs.radius_m * math.cos(math.pi / legs.count), float(truth["cm_z_m"][first]))
     speed = math.sqrt(float(np.sum(np.square(truth["contact_vel_pad_mps"][first]))))
     return min(1.0 - float(tilt.max()) / tipping, 1.0 - speed / legs.crash_speed_mps)
 
