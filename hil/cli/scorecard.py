@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,56 +22,16 @@ from hil.rig.plan import load_plan
 if TYPE_CHECKING:
     from hil.search.scorecard import Judge, Scored, Scorer
 
-__all__ = ["add_scorecard", "scorecard_command"]
+__all__ = ["scorecard_command"]
 
 _INTERRUPTED: Final = 130
 _PROGRESS_EVERY_S: Final = 10.0
-_EPILOG: Final = """\
-exit status: 0 the targets hold, 1 they do not, 2 bad usage or bad file, 3 ERROR (the rig broke),
-130 interrupted"""
-
-
-def add_scorecard(commands: Any, **reads: Callable[[str], Any]) -> None:
-    """Add the command's arguments; `reads` turn words into values."""
-    card = commands.add_parser(
-        "scorecard",
-        help="fly drawn off-nominal cases: of those that can be landed, how many are",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    card.add_argument("--cases", type=reads["count"], default=2000, metavar="N", help="(default: 2000)")
-    card.add_argument("--seed", type=reads["seed"], default=0, metavar="N", help="of the draws (default: 0)")
-    card.add_argument("--jobs", type=reads["jobs"], default=1, metavar="N", help="at once (default: 1)")
-    card.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    card.add_argument(
-        "--out",
-        type=reads["folder"],
-        metavar="DIR",
-        help="folder of scorecard.json and the losses as case files (default: runs/scorecard-<seed>)",
-    )
-    card.add_argument(
-        "--rig",
-        type=Path,
-        default=SHIPPED / "kernel.toml",
-        help="rig file, say with your own kernel (default: kernel)",
-    )
-    card.add_argument("--case", default="dispersed", help="case that is drawn about (default: dispersed)")
-    card.add_argument(
-        "--no-oracle",
-        action="store_true",
-        help="quick look: what is not landed counts as undecided",
-    )
-    card.add_argument(
-        "--write",
-        type=int,
-        metavar="INDEX",
-        help="only write case INDEX into --out (default: .)",
-    )
 
 
 def scorecard_command(arguments: argparse.Namespace) -> int:
     """Fly, judge, count, and say how it went; return the exit status."""
-    plan = load_plan(arguments.rig, arguments.case)
+    rig = arguments.rig or _shipped_rig()
+    plan = load_plan(rig, arguments.case)
     if plan.rig.live:
         raise FileError(f"rig {plan.rig.name} is live: a scorecard flies unattended")
     from hil.search.scorecard import Scorer, scorecard
@@ -86,7 +46,7 @@ def scorecard_command(arguments: argparse.Namespace) -> int:
         return _INTERRUPTED
     card = scorecard(scored, plan, arguments.seed, judged=scorer.judge is not None)
     _keep(scorer, card, folder)
-    text = "\n".join(card_lines(card, str(folder), _rig_word(arguments.rig)))
+    text = "\n".join(card_lines(card, str(folder), str(rig)))
     if arguments.json:
         tell(json.dumps({**card, "run_dir": str(folder)}, allow_nan=False))
         print(text, file=sys.stderr)
@@ -95,14 +55,16 @@ def scorecard_command(arguments: argparse.Namespace) -> int:
     return 0 if card["verdict"] == "PASS" else 1
 
 
+def _shipped_rig() -> Path:
+    """Return the lowest rung, by the short path where there is one."""
+    here = Path("rigs/kernel.toml")
+    return here if here.is_file() else SHIPPED / "kernel.toml"
+
+
 def _oracle() -> Judge | None:
     from hil.search.rulings import ask_oracle
 
     return ask_oracle
-
-
-def _rig_word(path: Path) -> str:
-    return "rigs/kernel.toml" if path == SHIPPED / "kernel.toml" else str(path)
 
 
 def _all(scorer: Scorer, arguments: argparse.Namespace) -> list[Scored]:

@@ -21,7 +21,7 @@ from hil.campaign import success_bounds
 from hil.executive import Stop
 from hil.faults.case import Case
 from hil.faults.dispersion import case_toml
-from hil.kernel.places import source_root
+from hil.kernel.places import reference_sha256
 from hil.rig.model import Rig
 from hil.rig.plan import Plan
 from hil.search.flying import Flown, Flyer
@@ -31,9 +31,17 @@ from hil.verdict.flight import FlightRecord
 from hil.verdict.requirements import DETECTED_WITHIN_S
 
 __all__ = [
-    "CLEARED_LEAST", "LANDED_LEAST", "UNDECIDED_MOST", "Judge", "Ruling", "Scored", "Scorer", "kernel_sha256",
-    "reference_sha256", "scorecard", "write_case",
-]  # fmt: skip
+    "CLEARED_LEAST",
+    "LANDED_LEAST",
+    "UNDECIDED_MOST",
+    "Judge",
+    "Ruling",
+    "Scored",
+    "Scorer",
+    "kernel_sha256",
+    "scorecard",
+    "write_case",
+]
 
 LANDED_LEAST: Final = 0.95
 """Share of the landable cases that the kernel has to land."""
@@ -165,14 +173,6 @@ def kernel_sha256(rig: Rig) -> str:
     names = [rig.kernel.library] if rig.kernel.library is not None else list(rig.kernel.sources)
     for name in names:
         digest.update((folder / str(name)).read_bytes())
-    return digest.hexdigest()
-
-
-def reference_sha256() -> str:
-    """Return the digest of the reference kernel: its C sources and headers."""
-    digest = hashlib.sha256()
-    for path in sorted((source_root() / "csrc").glob("*.[ch]")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
