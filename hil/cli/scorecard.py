@@ -36,7 +36,8 @@ def scorecard_command(arguments: argparse.Namespace) -> int:
         raise FileError(f"rig {plan.rig.name} is live: a scorecard flies unattended")
     from hil.search.scorecard import Scorer, scorecard
 
-    scorer = Scorer(plan, arguments.seed, None if arguments.no_oracle else _oracle())
+    quick = arguments.no_oracle or arguments.write is not None
+    scorer = Scorer(plan, arguments.seed, None if quick else _oracle())
     if arguments.write is not None:
         return _write_one(scorer, arguments)
     folder = _folder(arguments)
@@ -61,9 +62,10 @@ def _shipped_rig() -> Path:
     return here if here.is_file() else SHIPPED / "kernel.toml"
 
 
-def _oracle() -> Judge | None:
-    from hil.search.rulings import ask_oracle
+def _oracle() -> Judge:
+    from hil.search.rulings import ask_oracle, check_oracle
 
+    check_oracle()
     return ask_oracle
 
 

@@ -27,6 +27,7 @@ from hil.rig.plan import Plan
 from hil.search.flying import Flown, Flyer
 from hil.search.priors import draw_case, log_likelihood
 from hil.search.wording import fault_words
+from hil.signals import RigError
 from hil.verdict.flight import FlightRecord
 from hil.verdict.requirements import DETECTED_WITHIN_S
 
@@ -34,10 +35,12 @@ __all__ = [
     "CLEARED_LEAST",
     "LANDED_LEAST",
     "UNDECIDED_MOST",
+    "Clearing",
     "Judge",
     "Ruling",
     "Scored",
     "Scorer",
+    "Standing",
     "kernel_sha256",
     "scorecard",
     "write_case",
@@ -56,12 +59,16 @@ _LANDING: Final = ("TD-VERTICAL", "TD-LATERAL", "TD-TILT", "TD-RATE", "TD-MISS",
 """What makes a landing; a flight may land and break another requirement."""
 
 
+Standing = Literal["landable", "unlandable", "undecided"]
+Clearing = Literal["possible", "not", "undecided"]
+
+
 @dataclass(frozen=True)
 class Ruling:
     """What is known of a case without asking the kernel."""
 
-    verdict: Literal["landable", "unlandable", "undecided"]
-    clearing: Literal["possible", "not", "undecided"]
+    verdict: Standing
+    clearing: Clearing
     """Whether clearing the keep-out was still possible at the fault; of no matter where it is landable."""
 
 
@@ -93,7 +100,7 @@ class Scored:
     """None for a case that was landed, and where nobody judges."""
 
     @property
-    def standing(self) -> Literal["landable", "unlandable", "undecided"]:
+    def standing(self) -> Standing:
         """What the case counts as."""
         if self.landed:
             return "landable"
@@ -116,7 +123,10 @@ class Scorer:
     def __call__(self, index: int, _given: Any, _stop: Stop) -> Scored:
         """Return how case number `index` fares; raise RigError when the rig breaks."""
         case = self.draw(index)
-        flown = Flyer(self.plan).fly(case)
+        try:
+            flown = Flyer(self.plan).fly(case)
+        except RigError as error:
+            raise RigError(f"case {index} of seed {self.seed}: {error}") from None
         landed = not set(flown.broken) & set(_LANDING)
         ruling = None if landed or self.judge is None else self.judge(case, self.plan)
         return _scored(index, flown, ruling)

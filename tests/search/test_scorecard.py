@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import scorecard_doc
 
 from hil.cli import main
 from hil.executive import Stop
@@ -148,3 +149,28 @@ def test_a_scorecard_is_never_overwritten(tmp_path: Path, capsys: pytest.Capture
     assert "holds a scorecard already" in capsys.readouterr().err
     assert run("--cases", 0) == 2
     assert "is not a whole number from 1 to" in capsys.readouterr().err
+
+
+def test_the_page_keeps_a_row_for_each_kernel_and_draws() -> None:
+    first = card(one(0), lost(1, LANDABLE))
+    text = scorecard_doc.page(first, "")
+    assert first["kernel_sha256"] in text
+    again = scorecard_doc.page(first, text)
+    assert again == text
+    later = scorecard_doc.page({**first, "kernel_sha256": "f" * 64}, text)
+    rows = [line for line in later.split(scorecard_doc._HISTORY)[1].splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == [first["kernel_sha256"][:12], "f" * 12]
+
+
+def test_a_page_of_another_kernel_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scorecard_doc, "PAGE", tmp_path / "SCORECARD.md")
+    monkeypatch.setattr("sys.argv", ["scorecard_doc.py", "--check"])
+    assert scorecard_doc.main() == 1
+    mine = card(one(0))
+    scorecard_doc.PAGE.write_text(scorecard_doc.page(mine, ""))
+    assert scorecard_doc.main() == 0
+    scorecard_doc.PAGE.write_text(scorecard_doc.page({**mine, "kernel_sha256": "f" * 64}, ""))
+    assert scorecard_doc.main() == 1
+    assert "is not of the kernel in csrc/" in capsys.readouterr().out
