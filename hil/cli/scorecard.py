@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -36,16 +36,17 @@ def scorecard_command(arguments: argparse.Namespace) -> int:
         raise FileError(f"rig {plan.rig.name} is live: a scorecard flies unattended")
     from hil.search.scorecard import Scorer, scorecard
 
+    seed, numbers = _which(arguments)
     quick = arguments.no_oracle or arguments.write is not None
-    scorer = Scorer(plan, arguments.seed, None if quick else _oracle())
+    scorer = Scorer(plan, seed, None if quick else _oracle())
     if arguments.write is not None:
         return _write_one(scorer, arguments)
-    folder = _folder(arguments)
-    scored = _all(scorer, arguments)
-    if len(scored) < arguments.cases:
+    folder = _folder(arguments.out, seed)
+    scored = _all(scorer, numbers, arguments.jobs)
+    if len(scored) < len(numbers):
         print("hil: interrupted: not every case was flown", file=sys.stderr)
         return _INTERRUPTED
-    card = scorecard(scored, plan, arguments.seed, judged=scorer.judge is not None)
+    card = scorecard(scored, plan, seed, judged=scorer.judge is not None)
     _keep(scorer, card, folder)
     text = "\n".join(card_lines(card, str(folder), str(rig)))
     if arguments.json:
@@ -69,13 +70,28 @@ def _oracle() -> Judge:
     return ask_oracle
 
 
-def _all(scorer: Scorer, arguments: argparse.Namespace) -> list[Scored]:
+def _which(arguments: argparse.Namespace) -> tuple[int, Sequence[int]]:
+    """Return the seed and the numbers of the cases that are flown."""
+    if arguments.again is None:
+        return arguments.seed, range(arguments.cases)
+    try:
+        card = json.loads(arguments.again.read_text(encoding="utf-8"))
+        seed, numbers = int(card["seed"]), sorted({*card["lost"], *card["unlandable_inside"]})
+    except OSError as error:
+        raise FileError(f"--again {arguments.again}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise FileError(f"--again {arguments.again}: not a scorecard.json") from None
+    if not numbers:
+        raise FileError(f"--again {arguments.again}: nothing was lost there")
+    return seed, numbers
+
+
+def _all(scorer: Scorer, numbers: Sequence[int], jobs: int) -> list[Scored]:
     """Return every case that was flown, in order; fewer than asked for when interrupted."""
     stop, scored = Stop(), list[Any]()
-    numbers = range(arguments.cases)
     results = (
-        work_in_jobs(scorer, numbers, arguments.jobs, stop, noun="case")
-        if arguments.jobs > 1
+        work_in_jobs(scorer, numbers, jobs, stop, noun="case")
+        if jobs > 1
         else _in_a_row(scorer, numbers, stop)
     )
     told = time.monotonic()
@@ -89,25 +105,24 @@ def _all(scorer: Scorer, arguments: argparse.Namespace) -> list[Scored]:
     return scored
 
 
-def _in_a_row(scorer: Scorer, numbers: range, stop: Stop) -> Generator[Any]:
+def _in_a_row(scorer: Scorer, numbers: Sequence[int], stop: Stop) -> Generator[Any]:
     for number in numbers:
         if stop.by is not None:
             return
         yield scorer(number, None, stop)
 
 
-def _folder(arguments: argparse.Namespace) -> Path:
+def _folder(out: Path | None, seed: int) -> Path:
     """Make and return the folder; an earlier scorecard is never overwritten."""
     try:
-        if arguments.out is not None:
-            out = Path(arguments.out)
+        if out is not None:
             if (out / "scorecard.json").exists():
                 raise FileError(f"--out {out}: holds a scorecard already; name another folder")
             out.mkdir(parents=True, exist_ok=True)
             return out
         count = 1
         while True:
-            name = f"scorecard-{arguments.seed}"
+            name = f"scorecard-{seed}"
             folder = Path("runs") / (name if count == 1 else f"{name}.{count}")
             try:
                 folder.mkdir(parents=True)

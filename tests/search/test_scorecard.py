@@ -59,6 +59,10 @@ def test_jobs_change_nothing_and_every_loss_flies_again(
     assert cards[0] == cards[1]
     assert cards[0]["cases"] == FEW
     assert cards[0]["lost"], "this seed has losses among its first cases"
+    again = tmp_path / "again"
+    assert run("--again", tmp_path / "by-1" / "scorecard.json", "--no-oracle", "--json", "--out", again) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["seed"], found["cases"], found["lost"]) == (3, len(cards[0]["lost"]), cards[0]["lost"])
     index = cards[0]["lost"][0]
     case = tmp_path / "by-1" / f"drawn-3-{index}.toml"
     assert main(["run", str(RIGS / "kernel.toml"), "--case", str(case), "--out", str(tmp_path / "run")]) == 1
@@ -147,6 +151,8 @@ def test_a_scorecard_is_never_overwritten(tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "scorecard.json").write_text("{}")
     assert run("--cases", 1, "--no-oracle", "--out", tmp_path) == 2
     assert "holds a scorecard already" in capsys.readouterr().err
+    assert run("--again", tmp_path / "scorecard.json", "--no-oracle") == 2
+    assert "not a scorecard.json" in capsys.readouterr().err
     assert run("--cases", 0) == 2
     assert "is not a whole number from 1 to" in capsys.readouterr().err
 
