@@ -122,6 +122,12 @@ def _add_scorecard(commands: Any) -> None:
         help="folder of scorecard.json and the losses as case files (default: runs/scorecard-<seed>)",
     )
     card.add_argument(
+        "--again",
+        type=Path,
+        metavar="CARD",
+        help="fly only what was lost in this scorecard.json, of its seed",
+    )
+    card.add_argument(
         "--rig", type=Path, help="rig file, say with your own kernel (default: the shipped kernel)"
     )
     card.add_argument("--case", default="dispersed", help="case that is drawn about (default: dispersed)")
