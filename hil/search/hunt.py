@@ -12,8 +12,8 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 
 from hil.faults.case import Case
-from hil.faults.catalogue import ABILITIES, CATALOGUE
-from hil.faults.effects import PLANT_FAULTS
+from hil.faults.catalogue import CATALOGUE
+from hil.rig.abilities import refusals
 from hil.rig.model import Rig
 from hil.rig.plan import Plan
 from hil.search.flying import Flyer
@@ -61,14 +61,8 @@ class Hunt:
 
 
 def flyable_kinds(rig: Rig) -> list[str]:
-    """Return the kinds of faults that every board of a rig can fly."""
-    rungs = set(rig.rungs.values())
-    return [
-        kind.name
-        for kind in CATALOGUE.values()
-        if rungs <= set(ABILITIES[kind.needs].rungs)
-        and (kind.name in PLANT_FAULTS or kind.name in ("bay.fire", "board.silent"))
-    ]
+    """Return the kinds of faults that a rig can fly in lockstep, wherever they strike."""
+    return [kind.name for kind in CATALOGUE.values() if not refusals(rig, kind, "lockstep")]
 
 
 def hunt(
