@@ -17,7 +17,7 @@ BENCH ?= rungs plant_peers descent
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test emulated socketcan nightly check format cov kernel-cov mutation bench clean
+.PHONY: help run test emulated socketcan nightly scorecard check format cov kernel-cov mutation bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ socketcan: $(DEV_STAMP) ## Run the tests on a real vcan: of this kernel, else of
 
 nightly: $(DEV_STAMP) ## Run all tests, those that take long included; those on a vcan are `make socketcan`'s
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not socketcan" $(ARGS)
+
+scorecard: $(DEV_STAMP) ## Fly 2,000 drawn off-nominal cases and write docs/SCORECARD.md; fails where a target is missed (ARGS=)
+	@mkdir -p runs; $(VENV)/bin/hil scorecard --jobs $(JOBS) --json $(ARGS) > runs/scorecard.json; status=$$?; \
+	if [ $$status -le 1 ]; then $(PY) tools/scorecard_doc.py runs/scorecard.json || exit; fi; exit $$status
 
 check: $(DEV_STAMP) ## Lint, types, walls, C rules, format and function sizes (ARGS= names single checks)
 	$(PY) tools/check.py $(ARGS)

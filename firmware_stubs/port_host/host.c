@@ -36,6 +36,9 @@ typedef struct {
     uint32_t serial_left;
     uint32_t line_left[PORT_LINES];
     const char *said; /* state that was logged last */
+    unsigned char *configuration;
+    size_t configured; /* its bytes */
+    int restart;       /* 1: a tick that has been taken asks for it */
 } host_t;
 
 static int64_t monotonic_ns(void)
@@ -178,8 +181,20 @@ static void say(host_t *host, const char *what, const char *text)
     }
 }
 
+/* What init took once it takes again. */
+static void start_anew(host_t *host)
+{
+    (void)host->firmware->init(host->state, host->configuration, host->configured);
+    memset(host->tock.actuator, 0, sizeof host->tock.actuator);
+    host->restart = 0;
+    say(host, "bench", "restarts the board");
+}
+
 static void run_frame(host_t *host)
 {
+    if (host->restart) {
+        start_anew(host);
+    }
     host->tock.can_frames = 0;
     host->firmware->step(host->state, &host->port);
     const char *now = host->firmware->describe(host->state);
@@ -229,6 +244,7 @@ static int take_tick(host_t *host, int flags)
         return -2;
     }
     host->tick = tick;
+    host->restart |= (tick.flags & HOST_FLAG_RESTART) != 0; /* also of ticks that a newer one replaces */
     return 1;
 }
 
@@ -361,20 +377,19 @@ static int open_bus(host_t *host)
 
 static int start(host_t *host)
 {
-    unsigned char *config = calloc(1, CONFIG_ROOM);
-    size_t used = 0;
+    size_t *used = &host->configured;
     ssize_t got = 1;
-    while (config != NULL && got > 0 && used < CONFIG_ROOM) {
-        got = read(host->config, config + used, CONFIG_ROOM - used);
-        used += (got > 0) ? (size_t)got : 0;
+    host->configuration = calloc(1, CONFIG_ROOM);
+    while (host->configuration != NULL && got > 0 && *used < CONFIG_ROOM) {
+        got = read(host->config, host->configuration + *used, CONFIG_ROOM - *used);
+        *used += (got > 0) ? (size_t)got : 0;
     }
     const size_t size = host->firmware->state_size();
     host->state = (size > 0) ? aligned_alloc(16, (size + 15u) & ~(size_t)15u) : NULL;
     int result = FIRMWARE_BAD_KERNEL;
-    if (config != NULL && host->state != NULL) {
-        result = host->firmware->init(host->state, config, used);
+    if (host->configuration != NULL && host->state != NULL) {
+        result = host->firmware->init(host->state, host->configuration, *used);
     }
-    free(config);
     return result;
 }
 
@@ -415,5 +430,6 @@ int host_main(const firmware_t *firmware, int argc, char **argv)
     const int ended = host.wall ? fly_wall(&host) : fly_lockstep(&host);
     const int unsafe = fly_orphaned(&host);
     free(host.state);
+    free(host.configuration);
     return (ended == -2) ? 20 : unsafe;
 }

@@ -27,7 +27,8 @@
 
 #define HOST_TICK_MAGIC 0x4B434954u /* "TICK" */
 #define HOST_TOCK_MAGIC 0x4B434F54u /* "TOCK" */
-#define HOST_FLAG_DEAD 1u           /* the board is without power in this frame */
+#define HOST_FLAG_DEAD 1u           /* the board is without power, or hangs, in this frame */
+#define HOST_FLAG_RESTART 2u        /* before it runs again it forgets everything and starts anew */
 #define HOST_READY_T_NS (-1)        /* time of the first tock of a board on a bus of its own */
 #define HOST_ORPHAN_MS 1900
 #define HOST_CAN_WAIT_MS 1000    /* for frames that the tick announced */

@@ -20,7 +20,7 @@ class DirectWires:
         """`nodes` are the numbers of the engines in the burn, by slot."""
         self.view: Any = frame_view(frame)
         self.memory: Any = ffi.new("direct_wires_t *")
-        self._frame = frame
+        self.fins = frame["actuator"]["fin_cmd_rad"]
         lib.direct_wires_init(self.memory, len(nodes), ffi.new("int32_t[]", list(nodes)))
 
     def exchange(self, t_ns: int) -> None:  # noqa: ARG002 - the hand-over does not look at the time
@@ -59,17 +59,31 @@ class DirectFlightComputer:
         self.name = name
         self.faults = BoardFaults()
         self._wires = wires
+        self._fins = wires.fins
         self._kernel = kernel
         self._memory, state = aligned(lib.fc_state_size(kernel_table(kernel)))
         self._state = ffi.cast("fc_t *", state)
-        blob = ffi.new("fc_config_t *")
-        ffi.memmove(blob, config, len(config))
-        refuse(name, lib.fc_init(self._state, kernel_table(kernel), blob))
+        self._config = ffi.new("fc_config_t *")
+        ffi.memmove(self._config, config, len(config))
+        self._restart()
+
+    def _restart(self) -> None:
+        refuse(self.name, lib.fc_init(self._state, kernel_table(self._kernel), self._config))
+        self.faults.restart = False
 
     def start_frame(self, t_ns: int) -> None:
         """Run the frame: navigation and statuses in, commands and fins out."""
-        if not self.faults.silent:
-            lib.direct_flight_computer(self._state, self._wires.memory, self._wires.view, t_ns)
+        if self.faults.stopped:
+            return
+        if self.faults.restart:
+            self._restart()
+        held = self._fins.copy() if self.faults.undriven else None
+        lib.direct_flight_computer(self._state, self._wires.memory, self._wires.view, t_ns)
+        if held is not None:
+            self._fins[:] = held
+
+    def skip_frame(self) -> None:
+        """Let the frame pass without the board, whose clock is slow; it reads the newest when it runs."""
 
     def finish_frame(self) -> None:
         """Nothing to wait for."""
@@ -91,16 +105,28 @@ class DirectValveBoard:
         self._wires = wires
         self._slot = -1 if slot is None else slot
         self._state = ffi.new("ev_t *")
-        blob = ffi.new("ev_config_t *")
-        ffi.memmove(blob, config, len(config))
-        refuse(name, lib.ev_init(self._state, blob))
+        self._config = ffi.new("ev_config_t *")
+        ffi.memmove(self._config, config, len(config))
+        self._restart()
+
+    def _restart(self) -> None:
+        refuse(self.name, lib.ev_init(self._state, self._config))
+        self.faults.restart = False
+
+    def skip_frame(self) -> None:
+        """Let the frame pass without the board, whose clock is slow; it reads the newest when it runs."""
 
     def start_frame(self, t_ns: int) -> None:
         """Run the frame: command and sensors in, status and drives out."""
-        wires = self._wires
-        if not self.faults.silent:
-            lib.direct_valve_board(self._state, wires.memory, wires.view, self._slot, t_ns)
-        elif self._slot >= 0:
+        wires, faults = self._wires, self.faults
+        if faults.silent and self._slot >= 0:
+            lib.direct_no_drive(wires.view, self._slot)
+        if faults.stopped:
+            return
+        if faults.restart:
+            self._restart()
+        lib.direct_valve_board(self._state, wires.memory, wires.view, self._slot, t_ns)
+        if faults.undriven and self._slot >= 0:
             lib.direct_no_drive(wires.view, self._slot)
 
     def finish_frame(self) -> None:

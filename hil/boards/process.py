@@ -16,8 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from hil.boards.child import ANSWER_S, LINES, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard, obituary
-from hil.boards.common import Role
+from hil.boards.child import (
+    ANSWER_S,
+    FLAG_DEAD,
+    FLAG_RESTART,
+    LINES,
+    TICK,
+    TICK_MAGIC,
+    TOCK,
+    TOCK_MAGIC,
+    ChildBoard,
+    obituary,
+)
+from hil.boards.common import Backlog, Role
 from hil.boards.outputs import ALL_VALID, Seam
 from hil.signals import BoardLost, RigError
 from hil.signals.clocks import ClockMatch
@@ -29,7 +40,6 @@ from hil.wire.wire_set import CanBus
 
 __all__ = ["ANSWER_S", "WALL_ANSWER_S", "Launch", "ProcessBoard", "launch"]
 
-_FLAG_DEAD: Final = 1
 READY_S: Final = 10.0
 """Wall time that a board on a bus of its own has to open its interface."""
 WALL_ANSWER_S: Final = 0.2
@@ -196,22 +206,38 @@ class ProcessBoard(ChildBoard):
         announced = [0] * LINES
         node = self._node
         node.deaf = self.faults.silent or self.lost is not None
-        if node.deaf:
-            self._seam.no_drive()
-            if self.lost is not None or not (self._live or self._direct):
-                return
+        stopped = node.deaf or self.faults.frozen
+        if stopped and not self._stays_stopped():
+            return
+        if not stopped:
+            node.inbox, serial = self._backlog.with_new(node.inbox, serial)
         try:
-            if not node.deaf and not self._behind(BEHIND_S):
+            if not stopped and not self._behind(BEHIND_S):
                 if self._link is not None:
                     self._link.write(serial)
                 self._speak(spoken, announced)
             frames = 0 if self._live else node.hand_over()
-            self._send_tick(t_ns, frames, 0 if node.deaf else len(serial), announced)
+            self._send_tick(t_ns, frames, 0 if stopped else len(serial), announced)
             self._waiting = True
         except BlockingIOError:
             self._waiting = True  # the board is behind: it will take a later tick
         except (OSError, LinkLost):
             self._lose(self._obituary())
+
+    def _stays_stopped(self) -> bool:
+        """Pass over a frame that the board does not run; tell whether its process is to be told of it."""
+        self._backlog = Backlog()
+        if self._node.deaf:
+            self._seam.no_drive()
+        return self.lost is None and (self._live or self._direct)
+
+    def skip_frame(self) -> None:
+        """Let the frame pass without the board, whose clock is slow; what the bus brings waits for it."""
+        self._waiting = False
+        self._node.deaf = self.lost is not None
+        for line, _ in self._lines:
+            line.missed(len(line.take()))
+        self._backlog.keep(self._node.inbox, b"" if self._nav is None else self._nav())
 
     def _speak(self, spoken: list[bytes], announced: list[int]) -> None:
         """Put the bytes of the sensors' lines on their way; a board that does not read misses them."""
@@ -226,9 +252,11 @@ class ProcessBoard(ChildBoard):
             self._epoch_ns = time.monotonic_ns() - t_ns
             self._answered_s = time.monotonic()
         valid = self._seam.read_sensors(self._sensors)
-        flags = _FLAG_DEAD if self.faults.silent else 0
+        restart = self.faults.restart and not self.faults.stopped
+        flags = (FLAG_DEAD if self.faults.stopped else 0) | (FLAG_RESTART if restart else 0)
         inputs = (valid & ALL_VALID, frames, serial, *announced, *self._sensors)
         self._control.send(TICK.pack(TICK_MAGIC, flags, t_ns, self._epoch_ns, *inputs))
+        self.faults.restart = self.faults.restart and not restart
 
     def finish_frame(self) -> None:
         """Take the board's outputs; raise BoardLost when it has died or does not answer.
@@ -248,7 +276,7 @@ class ProcessBoard(ChildBoard):
         if fields[2] != self._t_ns:
             self._lose(f"is out of step: answered frame {fields[2]} ns, asked for {self._t_ns} ns")
         self._node.collect(fields[1])
-        if not self.faults.silent:
+        if not self.faults.stopped:
             self._take(fields)
 
     def _receive(self) -> bytes:
@@ -273,7 +301,7 @@ class ProcessBoard(ChildBoard):
             self._answered_s = time.monotonic()
             self._answered_t_ns = self._t_ns
             self.clock.note(self._answered_s - 1e-9 * self._epoch_ns, 1e-9 * TOCK.unpack(newest)[2])
-            if not self.faults.silent:
+            if not self.faults.stopped:
                 self._take(TOCK.unpack(newest))
         if not tock:
             self._lose(self._obituary())
@@ -285,7 +313,7 @@ class ProcessBoard(ChildBoard):
 
         Both clocks have to say so: a bench that catches up after a stall has asked often in no time.
         """
-        dead = self.faults.silent or not self._live
+        dead = self.faults.stopped or not self._live
         unanswered_s = 1e-9 * (self._t_ns - self._answered_t_ns)
         return not dead and min(time.monotonic() - self._answered_s, unanswered_s) > allowed_s
 

@@ -36,7 +36,9 @@ _REFUSALS: Final = {
 
 
 class _Silenced(Protocol):
-    silent: bool
+    @property
+    def stopped(self) -> bool:
+        """True while a fault of the case keeps the board from running."""
 
 
 @dataclass
@@ -95,11 +97,11 @@ class Interlock:
     def _look_at_boards(self) -> None:
         status = self.frame["status"]
         for board in self.boards:
-            fresh = bool(status["fresh"][board.slot]) or board.faults.silent
+            fresh = bool(status["fresh"][board.slot]) or board.faults.stopped
             board.quiet_frames = 0 if fresh else board.quiet_frames + 1
             if self.live and board.quiet_frames * self._frame_s > SILENT_S and self._started:
                 raise RigError(f"board {board.name}: silent on the bus for {1e3 * SILENT_S:.0f} ms, unasked")
-            if not board.faults.silent:
+            if not board.faults.stopped:
                 self._look_at_leave(board, int(status["fault"][board.slot]))
         self._look_at_computer()
 
@@ -121,7 +123,7 @@ class Interlock:
             raise RigError(f"board {board.name}: {refused or 'has lost the leave of this run'}")
 
     def _look_at_computer(self) -> None:
-        if self.computer is None or not self.live or self.computer.silent:
+        if self.computer is None or not self.live or self.computer.stopped:
             return
         fresh = bool(self.frame["telemetry"]["fresh"][()])
         self._computer_quiet = 0 if fresh else self._computer_quiet + 1

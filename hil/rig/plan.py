@@ -9,6 +9,7 @@ from hil.faults.case import Case, find_case, load_case, vehicle_path
 from hil.faults.wrappers import check_faults
 from hil.files import FileError
 from hil.plant.vehicle import Vehicle, load_vehicle
+from hil.rig.abilities import check_supported
 from hil.rig.model import Rig, load_rig
 
 __all__ = ["Plan", "load_plan"]
@@ -27,6 +28,11 @@ class Plan:
         """The case as it is called: its file's name."""
         return self.case.path.stem
 
+    @property
+    def run_id(self) -> str:
+        """What the random streams are named by."""
+        return self.case.run_id or self.case_name
+
 
 def load_plan(rig_path: Path, case: str) -> Plan:
     """Load a rig and a case (a name or a path); raise FileError with one line for what does not fit."""
@@ -39,4 +45,5 @@ def load_plan(rig_path: Path, case: str) -> Plan:
             f"the frame of {rig.timing.frame_ms} ms is not a whole number of such steps"
         )
     check_faults(loaded, list(rig.board), vehicle.landing_engines)
+    check_supported(rig, loaded, "lockstep")
     return Plan(rig, loaded, vehicle)

@@ -21,7 +21,7 @@ from hil.verdict.requirements import (
     WATCHDOG_S,
 )
 
-__all__ = ["CHECKS", "Result"]
+__all__ = ["CHECKS", "COMMANDS", "TOLERANCE", "Result", "commands"]
 
 Status = Literal["pass", "fail", "not exercised"]
 
@@ -53,9 +53,14 @@ _SHUTTING: Final = tuple(ENGINE_STATES.index(name) for name in ("SAFE", "SHUTDOW
 _VALVE_LSB: Final = 0.00025
 _ANGLE_LSB_RAD: Final = 0.0001
 """Resolution of commands on the wire: a value may be off by half of it, a difference by all of it."""
-_TOLERANCE: Final = 1e-9
+TOLERANCE: Final = 1e-9
 _MOST_COUNTED: Final = 255
 """Where the flight computer's counters of bad kernel output stop."""
+
+_VALVE_OFF: Final = 0.06
+_GIMBAL_OFF_RAD: Final = 0.008
+_HIGH_PRESSURE: Final = 1.2
+"""Off what it was told, or above what its valves should give, by so much, an engine is not healthy."""
 
 
 # ---- touchdown
@@ -102,15 +107,15 @@ def _stands(flight: FlightRecord) -> Result:
 # ---- commands
 
 
-_COMMANDS: Final = ("ox_valve_cmd", "fuel_valve_cmd", "gimbal_x_cmd_rad", "gimbal_y_cmd_rad")
+COMMANDS: Final = ("ox_valve_cmd", "fuel_valve_cmd", "gimbal_x_cmd_rad", "gimbal_y_cmd_rad")
 
 
-def _commands(flight: FlightRecord) -> Iterator[tuple[str, npt.NDArray[Any], float, float, float, float]]:
+def commands(flight: FlightRecord) -> Iterator[tuple[str, npt.NDArray[Any], float, float, float, float]]:
     """Yield name, values (frame, channel), low, high, rate a second and resolution of each command."""
     engine, fins = flight.vehicle.engine, flight.vehicle.fins
     gimbal, gimbal_rate = math.radians(engine.gimbal_limit_deg), math.radians(engine.gimbal_rate_degps)
     fin, fin_rate = math.radians(fins.limit_deg), math.radians(fins.rate_degps)
-    for name in _COMMANDS:
+    for name in COMMANDS:
         values = flight.part("command", name)
         if "valve" in name:
             yield name, values, 0.0, 1.0, engine.valve_slew_per_s, _VALVE_LSB
@@ -140,7 +145,7 @@ def _kernel_fault(flight: FlightRecord, counter: str, what: str) -> Result | Non
 
 
 def _finite(flight: FlightRecord) -> Result:
-    for name, values, *_ in _commands(flight):
+    for name, values, *_ in commands(flight):
         wild: Flags = ~np.isfinite(values)
         bad = first_true(wild.any(axis=1))
         if bad is not None:
@@ -150,8 +155,8 @@ def _finite(flight: FlightRecord) -> Result:
 
 
 def _in_range(flight: FlightRecord) -> Result:
-    for name, values, low, high, _, lsb in _commands(flight):
-        margin = 0.5 * lsb + _TOLERANCE
+    for name, values, low, high, _, lsb in commands(flight):
+        margin = 0.5 * lsb + TOLERANCE
         outside: Flags = ~((values >= low - margin) & (values <= high + margin))
         bad = first_true(outside.any(axis=1))
         if bad is not None:
@@ -179,11 +184,11 @@ def _in_rate(flight: FlightRecord) -> Result:
     frame_s = flight.frame_s * (2.0 if flight.own_clocks else 1.0)
     running = flight.asked_to_run[:heard]
     both = running[1:] & running[:-1]
-    for name, values, _, _, rate, lsb in _commands(flight):
-        limit = rate * frame_s + lsb + _TOLERANCE
+    for name, values, _, _, rate, lsb in commands(flight):
+        limit = rate * frame_s + lsb + TOLERANCE
         steps = np.abs(np.diff(values[:heard], axis=0))
         over: Flags = steps > limit
-        if name in _COMMANDS:
+        if name in COMMANDS:
             over &= both
         bad = first_true(over.any(axis=1))
         if bad is not None:
@@ -234,12 +239,25 @@ def _something_wrong(flight: FlightRecord, slot: int, held: int) -> bool:
     )
     not_lit = (flight.part("truth", "lit")[held, slot] == 0) and bool(flight.asked_to_run[before, slot].any())
     low = flight.too_low[before, slot]
-    off = np.zeros(len(low), bool)
-    for valve in ("ox", "fuel"):
-        command = flight.part("command", f"{valve}_valve_cmd")[before, slot]
-        off |= np.abs(flight.part("truth", f"{valve}_valve_pos")[before, slot] - command) > 0.1
-    stuck = len(off) >= 10 and bool(off[-10:].all())
-    return bool(silent.any() or faulty.any() or low.any() or not_lit or stuck)
+    disobeys = _disobeys(flight, slot, before)
+    lasting = len(disobeys) >= 10 and bool(disobeys[-10:].all())
+    return bool(silent.any() or faulty.any() or low.any() or not_lit or lasting)
+
+
+def _disobeys(flight: FlightRecord, slot: int, window: slice) -> npt.NDArray[np.bool_]:
+    """For each frame: a valve or gimbal is not where it was told to be, or the pressure above the valves'."""
+    off = flight.part("truth", "chamber_pa")[window, slot] > _HIGH_PRESSURE * np.maximum(
+        flight.part("truth", "chamber_expected_pa")[window, slot],
+        flight.vehicle.engine.throttle_floor * flight.vehicle.engine.chamber_pa,
+    )
+    for part, allowed in (
+        ("ox_valve", _VALVE_OFF), ("fuel_valve", _VALVE_OFF), ("gimbal_x", _GIMBAL_OFF_RAD), ("gimbal_y", _GIMBAL_OFF_RAD),
+    ):  # fmt: skip
+        unit = "" if "valve" in part else "_rad"
+        command = flight.part("command", f"{part}_cmd{unit}")[window, slot]
+        at = flight.part("truth", f"{part}_pos" if "valve" in part else f"{part}{unit}")[window, slot]
+        off |= np.abs(at - command) > allowed
+    return np.asarray(off, bool)
 
 
 def _reallocated(flight: FlightRecord) -> Result:
