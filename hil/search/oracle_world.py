@@ -159,7 +159,9 @@ class World:
         self._boards = [_Station(name) for name in names]
         slots = {number: slot for slot, number in enumerate(vehicle.landing_engines)}
         struck = case.model_copy(update={"fault": faults})
-        self._world, self._turned = add_faults(struck, self.book, self._plant, cast("Any", self._boards), slots)
+        self._world, self._turned = add_faults(
+            struck, self.book, self._plant, cast("Any", self._boards), slots
+        )
         self.t_ns = 0
         self._actuator = self.frame.floats("actuator")
         self._request = self.frame["command"]["request"]

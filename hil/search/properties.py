@@ -273,8 +273,8 @@ _OWN: Final = (
     Property(
         "tracks-plan",
         (),
-        f"A landing stage comes down when its plans say, within {TRACKED_S:g} s and {_TRACKED} of the time to "
-        f"go, from {SETTLED_S:g} s after ignition and after the last fault on",
+        f"A landing stage comes down when its plans say, within {TRACKED_S:g} s and {_TRACKED} of the time "
+        f"to go, from {SETTLED_S:g} s after ignition and after the last fault on",
         _tracks,
     ),
     Property(
