@@ -20,6 +20,8 @@
 #define NEWTON_STEP 0.05
 #define END_HEIGHT_M 0.15 /* the finish aims at the touchdown speed this high */
 #define END_HEIGHT_STRONG_M 0.08
+#define LEG_REACH                                                                                            \
+    2.0 /* of the legs, about, over the root of the body's cross-section: one is first when tilted */
 #define FREEZE_BELOW_M 12.0 /* the finish's deceleration is no longer solved for, unless ... */
 #define NOT_ENOUGH 1.15     /* ... so much more is needed, ... */
 #define FROZEN_BELOW_M 1.0  /* ... and then down to here */
@@ -150,6 +152,8 @@ static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_
     plan->end_height_m =
         thrust_at(land, land->floor, 1.0) < mass * FK_G0 ? END_HEIGHT_M : END_HEIGHT_STRONG_M;
     plan->finish_decel_mps2 = plan->land_throttle * full / mass - FK_G0;
+    plan->least_decel_mps2 = land->floor * full / mass - FK_G0;
+    plan->most_decel_mps2 = FINISH_THROTTLE_MAX * full / mass - FK_G0;
     plan->speed_in_mps =
         sqrt(v0 * v0 + 2.0 * fk_max(plan->finish_decel_mps2, LEAST_DECEL_MPS2) * c->soft_finish_height_m);
 }
@@ -257,8 +261,10 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
     const double slowing = fk_clamp(force_pad[2] - FK_G0, -15.0, 60.0);
     const double v0 = c->touchdown_speed_mps;
     const double v = -nav->vel_pad_mps[2] - slowing * lag;
+    const double tilt = sqrt(nav->axis_pad[0] * nav->axis_pad[0] + nav->axis_pad[1] * nav->axis_pad[1]);
+    const double leg = plan->least_decel_mps2 > 0.0 ? LEG_REACH * sqrt(c->ref_area_m2) * tilt : 0.0;
     const double h =
-        nav->height_m - plan->end_height_m + nav->vel_pad_mps[2] * lag + 0.5 * slowing * lag * lag;
+        nav->height_m - plan->end_height_m - leg + nav->vel_pad_mps[2] * lag + 0.5 * slowing * lag * lag;
     const double needed = fk_clamp((v * v - v0 * v0) / (2.0 * fk_max(h, 0.1)), 0.0, FINISH_ACCEL_MAX);
     if (h > FREEZE_BELOW_M || (h > FROZEN_BELOW_M && needed > NOT_ENOUGH * plan->land_accel_mps2)) {
         plan->land_accel_mps2 = needed;
@@ -505,6 +511,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
         plan_braking(plan, c, stage, &brake, &land, v, nav->height_m);
         plan->asked_mps2 = braking_force(plan, stage, &brake) * nav->axis_pad[2];
     } else {
+        plan_finish(plan, c, &land);
         plan->asked_mps2 = finish_accel(plan, c, nav, &land);
     }
     closed_form_force(nav, plan, divert, force);

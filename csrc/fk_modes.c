@@ -11,7 +11,12 @@
 #define DONE_AFTER_FRAMES 200
 #define RELIGHT_S 1.3       /* of fall, and ... */
 #define RELIGHT_BASE_M 10.0 /* ... height below which engines are not lit again in place of one that burns */
-#define LIGHT_PART 0.65     /* of the start time: as if the thrust came at once then */
+#define PAUSE_S 1.2         /* at the least, between two burns */
+#define PAUSE_ABOVE_MPS 10.0
+#define TOO_STRONG 0.7 /* needed over least deceleration */
+#define PAUSE_PART 0.8 /* of the most deceleration, needed after the shortest pause */
+#define SETTLED_FRAMES 20
+#define LIGHT_PART 0.65 /* of the start time: as if the thrust came at once then */
 
 void fk_modes_init(fk_modes_t *modes)
 {
@@ -141,6 +146,26 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
     }
 }
 
+/* Engines so strong that they would stop the stage far above the ground are stopped at once, while each has a
+ * start left, and lit again in time. */
+static void pause_strong(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                         const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    const double v = -nav->vel_pad_mps[2];
+    const double height = fk_max(nav->height_m, 0.1);
+    const double fast = v + FK_G0 * PAUSE_S;
+    const double low = height - (v + 0.5 * FK_G0 * PAUSE_S) * PAUSE_S;
+    int32_t can = v > PAUSE_ABOVE_MPS && v * v < TOO_STRONG * 2.0 * height * plan->least_decel_mps2
+                  && low > 0.0 && fast * fast < PAUSE_PART * 2.0 * low * plan->most_decel_mps2;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        can &= !engine[i].running || engine[i].starts < FK_STARTS_MOST;
+    }
+    for (int32_t i = 0; can && i < c->engine_count; i++) {
+        engine[i].stopped |= engine[i].running && modes->frames_in_mode > SETTLED_FRAMES;
+        engine[i].running &= !engine[i].stopped;
+    }
+}
+
 static void share_engines(fk_modes_t *modes, const fk_engine_t engine[FK_ENGINES], int32_t count)
 {
     for (int32_t i = 0; i < count; i++) {
@@ -177,6 +202,7 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
         if (touched_down(nav)) {
             enter(modes, FK_IF_TOUCHDOWN);
         } else {
+            pause_strong(modes, engine, c, nav, plan);
             light_again(modes, engine, c, nav, plan);
         }
         break;
