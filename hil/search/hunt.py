@@ -25,8 +25,6 @@ __all__ = ["KEPT_MARGIN", "Finding", "Hunt", "flyable_kinds", "hunt"]
 KEPT_MARGIN: Final = -0.05
 """A failure, and every case on the way of shrinking it, is broken by at least this much of its limit, so
 that rounding and latency of another rung do not turn it."""
-SHRINK_FLIGHTS: Final = 200
-"""Flights that shrinking may take."""
 _STEEPEST: Final = 10.0
 """Margins beyond this are all the same to the climb."""
 
@@ -121,7 +119,7 @@ def hunt(
             return
         result.least = min(result.least, outcome.margin)
         if outcome.margin <= KEPT_MARGIN:
-            most_flights[0] = most_flights[0] or flyer.flights + SHRINK_FLIGHTS
+            most_flights[0] = most_flights[0] or flyer.flights + prop.shrink_flights
             result.finding = broken[key] = Finding(case, outcome)
             _stop()
         hypothesis.target(-max(-_STEEPEST, min(outcome.margin, _STEEPEST)), label=name)

@@ -88,6 +88,8 @@ class Property:
     look: Callable[[Trial], Outcome]
     without: tuple[str, ...] = ()
     """Kinds of faults, in full or by their beginnings, that break it whatever the flight computer does."""
+    shrink_flights: int = 150
+    """Flights that shrinking may take; few where the oracle is asked, which takes seconds."""
 
     def is_about(self, case: Case) -> bool:
         """Tell whether the property can be asked of a case: none of its faults breaks it by itself."""
@@ -245,6 +247,7 @@ _OWN: Final = (
         TOUCHDOWN,
         "The stage lands wherever the clairvoyant oracle does not show that nobody could have landed it",
         _lands_where_possible,
+        shrink_flights=15,
     ),
     Property(
         "holds",
@@ -283,6 +286,7 @@ _OWN: Final = (
         "What lands with something to spare lands with its faults half as bad or one fault fewer, unless "
         "the oracle shows that this cannot be landed",
         _not_punished,
+        shrink_flights=30,
     ),
     Property(
         "mirrored",
