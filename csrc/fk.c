@@ -48,7 +48,20 @@ static void report(const fk_t *fk, fk_if_telemetry_t *t, int32_t followed, doubl
     t->work = fk->plan.profile_steps + fk->ignition.steps + fk->divert.steps
               + fk->optimiser.iterations * fk->optimiser.problem.nodes;
     t->mode = mode;
-    t->plan_source = fk->divert.given_up ? 3 : followed ? 2 : mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
+    t->plan_source = fk->divert.given_up                               ? FK_IF_ASIDE_OF_KEEP_OUT
+                     : followed                                        ? FK_IF_BY_OPTIMISER
+                     : mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL ? FK_IF_BY_CLOSED_FORM
+                                                                       : FK_IF_BY_NOTHING;
+}
+
+static void remember_asked(fk_t *fk, const fk_if_output_t *out)
+{
+    for (int32_t i = 0; i < fk->config.engine_count; i++) {
+        const fk_if_engine_command_t *command = &out->engine[i];
+        const double asked[FK_PARTS] = {command->ox_valve_cmd, command->fuel_valve_cmd,
+                                        command->gimbal_x_cmd_rad, command->gimbal_y_cmd_rad};
+        memcpy(fk->engine[i].asked, asked, sizeof asked);
+    }
 }
 
 void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out)
@@ -78,5 +91,6 @@ void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out)
                        followed, force);
     fk_control_update(&fk->control, c, &fk->nav, &fk->stage, &fk->demand, fk->modes.mode);
     fk_alloc_update(out, c, &fk->stage, fk->engine, &fk->demand, &fk->control, &fk->modes);
+    remember_asked(fk, out);
     report(fk, &out->telemetry, followed, now_s);
 }

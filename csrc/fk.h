@@ -27,6 +27,8 @@
 #define FK_ENGINE_OUT_S 3.0 /* after ignition, the loss of any one engine is to be landable */
 #define FK_IGNITION_SPARE_S                                                                                  \
     2.1 /* ignition comes so much before the latest one: two seconds and what a probe may be off */
+#define FK_STARTS_MOST 2     /* of an engine */
+#define FK_PARTS 4           /* of an engine that move */
 #define FK_PLAN_ITERATIONS 4 /* interior-point iterations a frame */
 /* Most work of one step: steps of predicted phases, and nodes of the plan in each iteration. */
 #define FK_WORK_BOUND (6 * FK_PROFILE_STEPS + FK_PLAN_ITERATIONS * FK_PLAN_NODES)
@@ -35,9 +37,12 @@
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
     int64_t valid_t_ns;
-    double age_s;  /* now minus the time of the last accepted solution */
-    int32_t known; /* 1 once a solution was accepted */
-    int32_t lost;  /* 1 while the solution is too old to fly on */
+    double age_s;          /* now minus the time of the last accepted solution */
+    int32_t known;         /* 1 once a solution was accepted */
+    int32_t lost;          /* 1 while the solution is too old to fly on */
+    double unvouched_s;    /* since the unit last vouched for its solution, if it speaks */
+    double doubt_pos_s[3]; /* since a component was last believed */
+    double doubt_vel_s[3];
     /* at the time of the solution */
     double held_pos_pad_m[3], held_vel_pad_mps[3], held_q[4], held_omega[3], held_force_body[3];
     /* now */
@@ -66,6 +71,7 @@ typedef struct {
     double axial_n;              /* aerodynamic force along the body axis */
     double normal_n_per_rad;     /* aerodynamic force across it, each radian of incidence */
     double thrust_n[FK_ENGINES]; /* from chamber pressure */
+    double open[FK_ENGINES];     /* the less open of its two valves, filtered */
     double thrust_total_n;
     double trim_pad_mps2[3];   /* side force of the gimbals that hold the torque of off-centre thrust */
     double wind_pad_mps[2];    /* as felt across: what the model misses at speed */
@@ -75,14 +81,25 @@ typedef struct {
 
 /* Health of one engine. */
 typedef struct {
-    double expected;    /* chamber pressure due to the measured valves, fraction of full */
-    double efficiency;  /* measured over expected, filtered, 0.5 to 1.1 */
-    double running_s;   /* since MAINSTAGE */
-    double starting_s;  /* since START was asked for */
-    int32_t low_frames; /* consecutive frames with too little pressure */
+    double expected;        /* chamber pressure due to the measured valves, fraction of full */
+    double efficiency;      /* measured over expected, filtered, 0.5 to 1.1 */
+    double running_s;       /* since MAINSTAGE */
+    double lit_s;           /* since its board said so, healthy or not */
+    double starting_s;      /* since START was asked for */
+    double pressure;        /* of the chamber over its full one, filtered */
+    double asked[FK_PARTS]; /* positions last commanded: valves (oxidiser, fuel), gimbals (x, y, rad) */
+    double due[FK_PARTS];   /* where they should be by now */
+    double seen[FK_PARTS];  /* where they were at the last look */
+    int32_t looked;         /* frames since then */
+    int32_t wild_looks;     /* in a row in which it did not do what it was asked */
+    int32_t wild;           /* 1: it burns, but not as it is asked */
+    int32_t low_frames;     /* consecutive frames with too little pressure */
     int32_t silent_frames;
+    int32_t state;   /* of its board, as last heard */
     int32_t running; /* MAINSTAGE, healthy, not stopped */
-    int32_t stopped; /* shut down on purpose: never commanded again */
+    int32_t stopped; /* shut down on purpose: commanded again only where those that should land are lost */
+    int32_t starts;  /* asked for so far */
+    int32_t spare;   /* stopped, healthy, with a start left: may be lit again */
     int32_t failed;  /* latched */
 } fk_engine_t;
 
@@ -92,6 +109,8 @@ typedef struct {
     double flown_throttle;    /* more, while the loss of an engine could not be borne */
     double land_throttle;     /* planned for the finish */
     double finish_decel_mps2; /* net deceleration that this gives */
+    double least_decel_mps2;  /* of the engines that finish, at their floor, ... */
+    double most_decel_mps2;   /* ... and at most */
     double land_accel_mps2;   /* net deceleration flown in the finish */
     double slope_m;           /* height of the planned descent by throttle */
     int32_t slope_frames;     /* for which it still holds */
@@ -140,8 +159,6 @@ typedef struct {
     int32_t relaxed;    /* limits that the running solve does without, the last one having had no answer */
     int32_t engines;    /* that ran when the solve began */
     int32_t iterations; /* in this frame */
-    int32_t accepted;
-    int32_t dropped;
 } fk_optimiser_t;
 
 /* The search for the latest ignition from which the loss of an engine can be borne. */
@@ -186,7 +203,7 @@ typedef struct {
 
 typedef struct {
     int32_t mode;
-    int32_t stepped_down; /* 1 once only the landing engines burn */
+    int32_t relighting; /* 1 while no engine burns, and some that were stopped are to be lit again */
     int32_t frames_in_mode;
     int32_t share[FK_ENGINES]; /* 1: takes part in the plan */
 } fk_modes_t;

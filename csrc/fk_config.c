@@ -108,3 +108,8 @@ int32_t fk_config_usable(const fk_if_config_t *c)
     return all_in_range(c, CONFIG_RANGES, sizeof CONFIG_RANGES / sizeof CONFIG_RANGES[0])
            && c->mass_kg >= c->dry_mass_kg && engines_usable(c) && tables_usable(c);
 }
+
+double fk_least_thrust_sl_n(const fk_if_engine_config_t *e)
+{
+    return e->throttle_floor * e->thrust_vac_n - (e->thrust_vac_n - e->thrust_sl_n);
+}

@@ -2,12 +2,12 @@
 #include "fk_math.h"
 #include "fk_parts.h"
 
-#define ANGLE_GAIN 0.7      /* 1/s: angle error to turn rate */
-#define RATE_GAIN 4.2       /* 1/s: rate error to angular acceleration */
-#define ROLL_GAIN 1.0       /* 1/s */
-#define INTEGRAL_GAIN 0.1   /* 1/s^2 */
-#define INTEGRAL_LIMIT 0.05 /* rad/s^2 */
-#define ACTUATION_S 0.08    /* command to torque: what was asked for this long ago acts now */
+#define ANGLE_GAIN 0.7     /* 1/s: angle error to turn rate */
+#define RATE_GAIN 4.2      /* 1/s: rate error to angular acceleration */
+#define ROLL_GAIN 1.0      /* 1/s */
+#define INTEGRAL_S 6.0     /* in which a turning moment that nobody modelled is held */
+#define INTEGRAL_LIMIT 0.2 /* rad/s^2 */
+#define ACTUATION_S 0.08   /* command to torque: what was asked for this long ago acts now */
 
 void fk_control_init(fk_control_t *control)
 {
@@ -41,9 +41,9 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
     for (int32_t i = 0; i < 2; i++) {
         const double turn =
             fk_clamp(ANGLE_GAIN * error[i], -demand->turn_limit_radps, demand->turn_limit_radps);
-        const double grown = control->integral[i] + INTEGRAL_GAIN * error[i] * c->frame_s;
-        control->integral[i] = powered ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
         const double rate = nav->omega_body_radps[i] + control->turning[i] * fk_min(nav->age_s, 0.2);
+        const double grown = control->integral[i] + RATE_GAIN / INTEGRAL_S * (turn - rate) * c->frame_s;
+        control->integral[i] = powered ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
         const double accel = RATE_GAIN * (turn - rate) + control->integral[i];
         control->turning[i] += c->frame_s / ACTUATION_S * (accel - control->turning[i]);
         control->torque_body_nm[i] = stage->inertia_kgm2 * accel - moment[i];

@@ -38,7 +38,8 @@ static forces_t forces_on(const fk_if_config_t *c, const fk_stage_t *stage,
     const double pressure = fk_max(stage->dynamic_pressure_pa, 1.0);
     forces_t a = {0.0, 0.0, stage->axial_n / pressure, stage->normal_n_per_rad / pressure};
     for (int32_t i = 0; i < c->engine_count && modes->mode < FK_IF_TOUCHDOWN; i++) {
-        if (engine[i].running || (modes->mode == FK_IF_IGNITION && !engine[i].failed)) {
+        const int32_t coming = modes->share[i] && !engine[i].failed;
+        if (engine[i].running || coming || (modes->relighting && engine[i].spare)) {
             a.full_n += c->engine[i].thrust_sl_n * engine[i].efficiency;
             a.loss_n += c->engine[i].thrust_vac_n - c->engine[i].thrust_sl_n;
         }
@@ -111,6 +112,7 @@ static void stop_all(const fk_if_config_t *c, fk_engine_t engine[FK_ENGINES])
 {
     for (int32_t i = 0; i < c->engine_count; i++) {
         engine[i].stopped = 1;
+        engine[i].starts = FK_STARTS_MOST; /* not to be lit again */
         engine[i].running = 0;
     }
 }

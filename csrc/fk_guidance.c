@@ -20,9 +20,15 @@
 #define NEWTON_STEP 0.05
 #define END_HEIGHT_M 0.15 /* the finish aims at the touchdown speed this high */
 #define END_HEIGHT_STRONG_M 0.08
-#define FREEZE_BELOW_M 12.0 /* the finish's deceleration is no longer solved for */
+#define LEG_REACH                                                                                            \
+    2.0 /* of the legs, about, over the root of the body's cross-section: one is first when tilted */
+#define FREEZE_BELOW_M 12.0 /* the finish's deceleration is no longer solved for, unless ... */
+#define NOT_ENOUGH 1.15     /* ... so much more is needed, ... */
+#define FROZEN_BELOW_M 1.0  /* ... and then down to here */
 #define SPEED_GAIN 1.6      /* 1/s, speed error to acceleration in the finish */
 #define FINISH_DECEL_LEAST 3.5
+#define FINISH_DECEL_GENTLE 9.0  /* engines that can do much more leave it unused */
+#define FLOOR_ROOM 0.08          /* of throttle, to brake less with */
 #define FINISH_THROTTLE_MAX 0.92 /* leaves something to correct with */
 #define FINISH_ACCEL_MAX 30.0
 #define TILT_AT_GROUND_RAD 0.035
@@ -62,9 +68,7 @@ static engines_t sum_engines(const fk_if_config_t *c, const fk_engine_t engine[F
             s.loss_n += e->thrust_vac_n - e->thrust_sl_n;
             s.flow_per_n = 1.0 / (e->isp_vac_s * FK_G0);
             s.lag_s = e->thrust_lag_s;
-            s.floor =
-                fk_max(s.floor, (e->throttle_floor * e->thrust_vac_n - (e->thrust_vac_n - e->thrust_sl_n))
-                                    / e->thrust_sl_n);
+            s.floor = fk_max(s.floor, fk_least_thrust_sl_n(e) / e->thrust_sl_n);
             s.count++;
         }
     }
@@ -100,12 +104,6 @@ static double thrust_at(const engines_t *e, double throttle, double pressure_rat
     return throttle * full_sl + e->loss_n * (1.0 - pressure_ratio);
 }
 
-/* Aerodynamic deceleration at speed v. */
-static double drag_at(double drag_area_m2, double v, double density, double mass)
-{
-    return 0.5 * density * drag_area_m2 * v * v / mass;
-}
-
 /* Backwards from `end` (reached at speed v_low): height, time and mass where the speed was v_high. */
 static profile_t climb_back(profile_t end, const engines_t *e, double throttle, double drag_area,
                             double v_low, double v_high)
@@ -120,7 +118,7 @@ static profile_t climb_back(profile_t end, const engines_t *e, double throttle, 
         const fk_air_t air = fk_air_at(p.height_m);
         const double thrust = thrust_at(e, throttle, air.pressure_ratio);
         const double accel =
-            (thrust / p.mass_kg) + drag_at(drag_area, v, air.density_kgpm3, p.mass_kg) - FK_G0;
+            (thrust / p.mass_kg) + fk_drag_mps2(drag_area, air.density_kgpm3, v, p.mass_kg) - FK_G0;
         const double dt = dv / fk_max(accel, LEAST_DECEL_MPS2);
         p.height_m += v * dt;
         p.time_s += dt;
@@ -146,12 +144,16 @@ static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_
     const double mass = plan->final_mass_kg;
     const double full = fk_max(thrust_at(land, 1.0, 1.0), 1.0);
     const double least = mass * (FK_G0 + FINISH_DECEL_LEAST) / full;
+    const double gentle = fk_max(mass * (FK_G0 + FINISH_DECEL_GENTLE) / full, land->floor + FLOOR_ROOM);
     const double v0 = c->touchdown_speed_mps;
-    plan->land_throttle = fk_clamp(fk_max(c->land_throttle, least), land->floor, FINISH_THROTTLE_MAX);
+    plan->land_throttle =
+        fk_clamp(fk_max(fk_min(c->land_throttle, gentle), least), land->floor, FINISH_THROTTLE_MAX);
     /* engines that cannot hover would lift the stage off again from there: they aim closer to the ground */
     plan->end_height_m =
         thrust_at(land, land->floor, 1.0) < mass * FK_G0 ? END_HEIGHT_M : END_HEIGHT_STRONG_M;
     plan->finish_decel_mps2 = plan->land_throttle * full / mass - FK_G0;
+    plan->least_decel_mps2 = land->floor * full / mass - FK_G0;
+    plan->most_decel_mps2 = FINISH_THROTTLE_MAX * full / mass - FK_G0;
     plan->speed_in_mps =
         sqrt(v0 * v0 + 2.0 * fk_max(plan->finish_decel_mps2, LEAST_DECEL_MPS2) * c->soft_finish_height_m);
 }
@@ -259,15 +261,19 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
     const double slowing = fk_clamp(force_pad[2] - FK_G0, -15.0, 60.0);
     const double v0 = c->touchdown_speed_mps;
     const double v = -nav->vel_pad_mps[2] - slowing * lag;
+    const double tilt = sqrt(nav->axis_pad[0] * nav->axis_pad[0] + nav->axis_pad[1] * nav->axis_pad[1]);
+    const double leg = plan->least_decel_mps2 > 0.0 ? LEG_REACH * sqrt(c->ref_area_m2) * tilt : 0.0;
     const double h =
-        nav->height_m - plan->end_height_m + nav->vel_pad_mps[2] * lag + 0.5 * slowing * lag * lag;
-    if (h > FREEZE_BELOW_M) {
-        plan->land_accel_mps2 = fk_clamp((v * v - v0 * v0) / (2.0 * h), 0.0, FINISH_ACCEL_MAX);
+        nav->height_m - plan->end_height_m - leg + nav->vel_pad_mps[2] * lag + 0.5 * slowing * lag * lag;
+    const double needed = fk_clamp((v * v - v0 * v0) / (2.0 * fk_max(h, 0.1)), 0.0, FINISH_ACCEL_MAX);
+    if (h > FREEZE_BELOW_M || (h > FROZEN_BELOW_M && needed > NOT_ENOUGH * plan->land_accel_mps2)) {
+        plan->land_accel_mps2 = needed;
     }
     const double wanted = sqrt(v0 * v0 + 2.0 * plan->land_accel_mps2 * fk_max(h, 0.0));
     const double feed = h > 0.0 && wanted > v0 ? plan->land_accel_mps2 : 0.0;
     plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(0.5 * (v + v0), 0.5 * v0);
     plan->margin_m = 0.0;
+    plan->to_light_s = 0.0;
     return fk_clamp(feed + SPEED_GAIN * (v - wanted), -FK_G0, FINISH_ACCEL_MAX) + FK_G0;
 }
 
@@ -322,7 +328,7 @@ static void lateral_accel(const fk_nav_t *nav, const fk_across_t *across, double
         double pos = nav->pos_cm_pad_m[i];
         double vel = nav->vel_cm_pad_mps[i];
         fk_swing_ahead(across, i, lead, nav->axis_pad[i], nav->swing_pad[i], &pos, &vel);
-        accel[i] = -12.0 * pos / (t * t) - 6.0 * vel / t;
+        accel[i] = fk_lateral_law_mps2(pos, vel, t);
     }
     const double size = sqrt(accel[0] * accel[0] + accel[1] * accel[1]);
     const double s = size > limit ? limit / size : 1.0;
@@ -450,6 +456,20 @@ static void demand_coast(fk_demand_t *demand, const fk_if_config_t *c, const fk_
     fk_scale(0.0, up, demand->accel_pad_mps2);
 }
 
+/* The finish as it will be flown by engines that were stopped and are to be lit again. */
+static void await_relight(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav_t *nav,
+                          const fk_engine_t engine[FK_ENGINES], const fk_modes_t *modes)
+{
+    int32_t member[FK_ENGINES] = {0};
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        member[i] = engine[i].spare || (modes->share[i] && !engine[i].failed);
+    }
+    const engines_t spare = sum_engines(c, engine, member);
+    plan_finish(plan, c, &spare);
+    plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(-0.7 * nav->vel_pad_mps[2], 1.0);
+    plan->to_light_s = c->engine[0].start_s;
+}
+
 void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
                         const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES],
                         const fk_modes_t *modes, const fk_divert_t *divert, int32_t followed,
@@ -468,6 +488,9 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
     plan->drag_area_m2 = burning_drag_area(c, stage);
     plan->lift_area_m2 =
         stage->axial_n > 1.0 ? plan->drag_area_m2 * stage->normal_n_per_rad / stage->axial_n : 0.0;
+    if (modes->relighting) {
+        await_relight(plan, c, nav, engine, modes);
+    }
     if (!nav->known || brake.count == 0 || modes->mode >= FK_IF_TOUCHDOWN) {
         demand_coast(demand, c, nav, stage, plan, divert);
         return;
@@ -488,6 +511,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
         plan_braking(plan, c, stage, &brake, &land, v, nav->height_m);
         plan->asked_mps2 = braking_force(plan, stage, &brake) * nav->axis_pad[2];
     } else {
+        plan_finish(plan, c, &land);
         plan->asked_mps2 = finish_accel(plan, c, nav, &land);
     }
     closed_form_force(nav, plan, divert, force);

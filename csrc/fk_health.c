@@ -7,8 +7,21 @@
 #define JUDGED_ABOVE 0.25 /* expected pressure below which nothing is concluded */
 #define SETTLE_S 0.06     /* after MAINSTAGE, before the pressure is judged */
 #define SILENT_FRAMES 6   /* without a valid status */
+#define JUST_LIT 0.3      /* expected pressure then: the turbopump still has to spool up, ... */
+#define SPOOL_LAG_S 0.3   /* ... with this lag, for ... */
+#define SPOOL_UP_S 0.6
 #define START_GRACE_S 2.5 /* on top of the engine's start time */
 #define EFFICIENCY_FILTER_S 0.5
+
+#define PART_FOLLOWS_S 0.1
+#define VALVE_OFF 0.08 /* a part that rests so far from where it should be obeys nobody */
+#define VALVE_RESTS 0.01
+#define GIMBAL_OFF_RAD 0.010
+#define GIMBAL_RESTS_RAD 0.001
+#define LOOK_FRAMES 10
+#define HIGH_PRESSURE 1.25 /* of the expected pressure */
+#define WILD_LOOKS 2
+#define WILD_AFTER_S 0.5 /* after MAINSTAGE */
 
 void fk_health_init(fk_engine_t engine[FK_ENGINES])
 {
@@ -21,7 +34,14 @@ static void track_expected(fk_engine_t *e, const fk_if_engine_config_t *c, const
                            double dt)
 {
     const double valve = fk_clamp(fk_min(s->ox_valve_pos, s->fuel_valve_pos), 0.0, 1.0);
-    e->expected += dt / (c->thrust_lag_s + dt) * (valve - e->expected);
+    if (s->state != FK_IF_ENGINE_MAINSTAGE) {
+        e->lit_s = 0.0;
+    } else if (!(e->lit_s > 0.0)) {
+        e->expected = fk_min(e->expected, JUST_LIT);
+    }
+    e->lit_s += s->state == FK_IF_ENGINE_MAINSTAGE ? dt : 0.0;
+    const double lag_s = e->lit_s > 0.0 && e->lit_s < SPOOL_UP_S ? SPOOL_LAG_S : c->thrust_lag_s;
+    e->expected += dt / (lag_s + dt) * (valve - e->expected);
 }
 
 static void judge_pressure(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_if_engine_status_t *s,
@@ -40,20 +60,48 @@ static void judge_pressure(fk_engine_t *e, const fk_if_engine_config_t *c, const
     }
 }
 
+/* Does an engine do what it is asked?  A slow part moves on; one that rests elsewhere does not. */
+static void judge_obedience(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_if_engine_status_t *s,
+                            double dt)
+{
+    const double at[FK_PARTS] = {s->ox_valve_pos, s->fuel_valve_pos, s->gimbal_x_rad, s->gimbal_y_rad};
+    const int32_t look = ++e->looked >= LOOK_FRAMES;
+    e->pressure += dt / PART_FOLLOWS_S * (fk_clamp(s->chamber_pa / c->chamber_pa, 0.0, 5.0) - e->pressure);
+    int32_t off = e->pressure > HIGH_PRESSURE * fk_max(e->expected, c->throttle_floor);
+    for (int32_t i = 0; i < FK_PARTS; i++) {
+        const double far = i < 2 ? VALVE_OFF : GIMBAL_OFF_RAD;
+        const double rest = i < 2 ? VALVE_RESTS : GIMBAL_RESTS_RAD;
+        const double wrong = at[i] - e->due[i];
+        const double moved = at[i] - e->seen[i];
+        off |= wrong * wrong > far * far && moved * moved < rest * rest;
+        e->due[i] += dt / PART_FOLLOWS_S * (e->asked[i] - e->due[i]);
+        e->seen[i] = look ? at[i] : e->seen[i];
+    }
+    if (look) {
+        e->wild_looks = off && e->running_s > WILD_AFTER_S ? e->wild_looks + 1 : 0;
+        e->wild = e->wild_looks >= WILD_LOOKS;
+        e->looked = 0;
+    }
+}
+
 static void update_one(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_if_engine_status_t *s,
                        int32_t asked_start, double dt)
 {
     e->silent_frames = s->fresh ? 0 : e->silent_frames + 1;
     if (s->fresh) {
+        e->state = s->state;
         track_expected(e, c, s, dt);
         judge_pressure(e, c, s, dt);
+        judge_obedience(e, c, s, dt);
     }
+    e->spare = e->stopped && !e->failed && e->starts < FK_STARTS_MOST && e->silent_frames < SILENT_FRAMES;
     if (!asked_start || e->stopped) {
         e->running = 0;
         return;
     }
     const int32_t in_mainstage = s->state == FK_IF_ENGINE_MAINSTAGE;
     const int32_t was_running = e->running;
+    e->starts += !(e->starting_s > 0.0);
     e->starting_s += dt;
     e->running = in_mainstage && !e->failed;
     e->running_s = e->running ? e->running_s + dt : 0.0;
@@ -69,8 +117,9 @@ void fk_health_update(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c, c
 {
     for (int32_t i = 0; i < c->engine_count; i++) {
         fk_if_engine_status_t status = in->engine[i];
-        const double values[3] = {status.ox_valve_pos, status.fuel_valve_pos, status.chamber_pa};
-        if (!fk_all_finite(values, 3)) {
+        const double values[5] = {status.ox_valve_pos, status.fuel_valve_pos, status.chamber_pa,
+                                  status.gimbal_x_rad, status.gimbal_y_rad};
+        if (!fk_all_finite(values, 5)) {
             status.fresh = 0;
         }
         update_one(&engine[i], &c->engine[i], &status, asked_start[i], c->frame_s);

@@ -38,8 +38,6 @@ typedef struct {
 static cluster_t cluster_of(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES])
 {
     cluster_t s = {{0.0, 0.0}, {0.0, 0.0}, {0.0, 0.0}, 0.0, 0.0};
-    const double floor_sl = c->engine[0].throttle_floor * c->engine[0].thrust_vac_n
-                            - (c->engine[0].thrust_vac_n - c->engine[0].thrust_sl_n);
     int32_t count = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
         count += !engine[i].failed;
@@ -47,7 +45,7 @@ static cluster_t cluster_of(const fk_if_config_t *c, const fk_engine_t engine[FK
     for (int32_t after = 0; after < 2; after++) {
         const double burning = (double)(after && count > 1 ? count - 1 : count);
         s.full_n[after] = burning * c->engine[0].thrust_sl_n;
-        s.floor_n[after] = burning * floor_sl;
+        s.floor_n[after] = burning * fk_least_thrust_sl_n(&c->engine[0]);
         s.loss_n[after] = burning * (c->engine[0].thrust_vac_n - c->engine[0].thrust_sl_n);
     }
     s.flow_per_n = 1.0 / (c->engine[0].isp_vac_s * FK_G0);
@@ -58,7 +56,7 @@ static cluster_t cluster_of(const fk_if_config_t *c, const fk_engine_t engine[FK
 static double drag_of(double area_m2, const fall_t *f)
 {
     const double density = fk_air_at(fk_max(f->height_m, 0.0)).density_kgpm3;
-    return 0.5 * density * area_m2 * f->sink_mps * f->sink_mps / f->mass_kg;
+    return fk_drag_mps2(area_m2, density, f->sink_mps, f->mass_kg);
 }
 
 static void sink(fall_t *f, double decel_mps2, double dt)

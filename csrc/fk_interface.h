@@ -31,6 +31,13 @@ enum { /* fk_if_telemetry_t.mode */
        FK_IF_ABORT = 6
 };
 
+enum { /* fk_if_telemetry_t.plan_source */
+       FK_IF_BY_NOTHING = 0,
+       FK_IF_BY_CLOSED_FORM = 1,
+       FK_IF_BY_OPTIMISER = 2,
+       FK_IF_ASIDE_OF_KEEP_OUT = 3
+};
+
 enum { /* fk_if_engine_command_t.request */
        FK_IF_REQUEST_SAFE = 0,
        FK_IF_REQUEST_ARM = 1,
@@ -168,7 +175,7 @@ typedef struct {
     int32_t ignition_margin_known; /* 1: it is known; the last one before the burn counts */
     int32_t work;                  /* done in this step, in the unit of fk_if_info_t.work_bound */
     int32_t mode;
-    int32_t plan_source; /* 0 none, 1 closed-form law, 2 optimiser, 3 aside of the keep-out */
+    int32_t plan_source; /* FK_IF_BY_... */
 } fk_if_telemetry_t;
 
 typedef struct {

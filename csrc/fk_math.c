@@ -212,6 +212,16 @@ static void normalise(double q[4])
     }
 }
 
+double fk_drag_mps2(double area_m2, double density_kgpm3, double speed_mps, double mass_kg)
+{
+    return 0.5 * density_kgpm3 * area_m2 * speed_mps * speed_mps / mass_kg;
+}
+
+double fk_lateral_law_mps2(double pos_m, double vel_mps, double time_s)
+{
+    return -12.0 * pos_m / (time_s * time_s) - 6.0 * vel_mps / time_s;
+}
+
 void fk_swing_ahead(const fk_across_t *across, int32_t axis, double dt, double tilt, double swing,
                     double *pos, double *vel)
 {

@@ -39,6 +39,12 @@ void fk_add_scaled(double s, const double a[3], double out[3]); /* out += s a */
 void fk_rotate(const double q[4], const double v_body[3], double v_pad[3]);
 void fk_rotate_back(const double q[4], const double v_pad[3], double v_body[3]);
 
+/* Drag over mass at a speed through air of that density. */
+double fk_drag_mps2(double area_m2, double density_kgpm3, double speed_mps, double mass_kg);
+
+/* Klumpp's quadratic law (1974, eq. 10) along one axis: to rest, without acceleration, at zero in time_s. */
+double fk_lateral_law_mps2(double pos_m, double vel_mps, double time_s);
+
 /* Specific forces across the stage: `push` follows its tilt, `side` acts besides; [0] until change_s from
  * now, when other engines burn, [1] after it. */
 typedef struct {

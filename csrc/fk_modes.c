@@ -9,6 +9,14 @@
 #define STEP_DOWN_SPEED_MAX_MPS 120.0
 #define UPSET_COSINE 0.5 /* tilted further than this, thrust no longer helps */
 #define DONE_AFTER_FRAMES 200
+#define RELIGHT_S 1.3       /* of fall, and ... */
+#define RELIGHT_BASE_M 10.0 /* ... height below which engines are not lit again in place of one that burns */
+#define PAUSE_S 1.2         /* at the least, between two burns */
+#define PAUSE_ABOVE_MPS 10.0
+#define TOO_STRONG 0.7 /* needed over least deceleration */
+#define PAUSE_PART 0.8 /* of the most deceleration, needed after the shortest pause */
+#define SETTLED_FRAMES 20
+#define LIGHT_PART 0.65 /* of the start time: as if the thrust came at once then */
 
 void fk_modes_init(fk_modes_t *modes)
 {
@@ -49,11 +57,10 @@ static int32_t finish_due(const fk_if_config_t *c, const fk_nav_t *nav, const fk
     return v < STEP_DOWN_SPEED_MAX_MPS && needed <= plan->finish_decel_mps2;
 }
 
-/* Engines that the finish does not use are shut down, for good. */
-static void step_down(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
+/* Engines that the finish does not use are shut down. */
+static void step_down(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
 {
     const int32_t centre = centre_runs(engine, c);
-    modes->stepped_down = centre;
     for (int32_t i = 0; i < c->engine_count; i++) {
         if (centre && !c->engine[i].centre) {
             engine[i].stopped = 1;
@@ -88,6 +95,77 @@ static int32_t armed(const fk_if_config_t *c, const fk_if_input_t *in)
     return all;
 }
 
+/* Where the finish lost its engines, those that were stopped are lit again, as late as their planned deceleration
+ * allows: they are strong, and lit too early they would stop the stage above the ground. */
+static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                        const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    const double t = LIGHT_PART * c->engine[0].start_s;
+    const double v = FK_G0 * t - nav->vel_pad_mps[2];
+    const double height = fk_max(nav->height_m + nav->vel_pad_mps[2] * t - 0.5 * FK_G0 * t * t, 0.1);
+    const int32_t planned = modes->relighting; /* for these engines, in the frame before */
+    int32_t spare = 0;
+    int32_t starting = 0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        starting |= modes->share[i] && !engine[i].failed;
+        spare |= engine[i].spare;
+    }
+    modes->relighting = (starting || spare) && !any_running(engine, c->engine_count);
+    if (!planned || starting || v * v < 2.0 * height * plan->finish_decel_mps2) {
+        return;
+    }
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        if (engine[i].spare && engine[i].state == FK_IF_ENGINE_ARMED) {
+            engine[i].stopped = 0;
+            engine[i].starting_s = engine[i].running_s = 0.0;
+        }
+    }
+}
+
+/* An engine that does not do what it is asked is given up where the others can do without it: braking, once the
+ * loss of any one can be borne; in the finish, while there is height to light the others again. */
+static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                         const fk_nav_t *nav)
+{
+    const double v = -nav->vel_pad_mps[2];
+    const double burnt_s = modes->frames_in_mode * c->frame_s;
+    int32_t running = 0;
+    int32_t spare = 0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        running += engine[i].running && !engine[i].wild;
+        spare += engine[i].spare;
+    }
+    const int32_t bearable =
+        (modes->mode == FK_IF_BRAKING && burnt_s > FK_ENGINE_OUT_S && running > 1)
+        || (modes->mode == FK_IF_TERMINAL && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M);
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        if (bearable && engine[i].wild && engine[i].running) {
+            engine[i].failed = 1;
+            engine[i].running = 0;
+        }
+    }
+}
+
+/* Engines so strong that they would stop the stage far above the ground are stopped at once, while each has a
+ * start left, and lit again in time. */
+static void pause_strong(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                         const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    const double v = -nav->vel_pad_mps[2];
+    const double height = fk_max(nav->height_m, 0.1);
+    const double fast = v + FK_G0 * PAUSE_S;
+    const double low = height - (v + 0.5 * FK_G0 * PAUSE_S) * PAUSE_S;
+    int32_t can = v > PAUSE_ABOVE_MPS && v * v < TOO_STRONG * 2.0 * height * plan->least_decel_mps2
+                  && low > 0.0 && fast * fast < PAUSE_PART * 2.0 * low * plan->most_decel_mps2;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        can &= !engine[i].running || engine[i].starts < FK_STARTS_MOST;
+    }
+    for (int32_t i = 0; can && i < c->engine_count; i++) {
+        engine[i].stopped |= engine[i].running && modes->frames_in_mode > SETTLED_FRAMES;
+        engine[i].running &= !engine[i].stopped;
+    }
+}
+
 static void share_engines(fk_modes_t *modes, const fk_engine_t engine[FK_ENGINES], int32_t count)
 {
     for (int32_t i = 0; i < count; i++) {
@@ -117,12 +195,15 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
             enter(modes, FK_IF_TOUCHDOWN);
         } else if (finish_due(c, nav, plan)) {
             enter(modes, FK_IF_TERMINAL);
-            step_down(modes, engine, c);
+            step_down(engine, c);
         }
         break;
     case FK_IF_TERMINAL:
         if (touched_down(nav)) {
             enter(modes, FK_IF_TOUCHDOWN);
+        } else {
+            pause_strong(modes, engine, c, nav, plan);
+            light_again(modes, engine, c, nav, plan);
         }
         break;
     case FK_IF_TOUCHDOWN:
@@ -145,6 +226,7 @@ void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk
     if (modes->mode != FK_IF_ABORT && (in->abort || nav->lost || upset)) {
         enter(modes, FK_IF_ABORT);
     }
+    give_up_wild(modes, engine, c, nav);
     next_mode(modes, engine, c, nav, plan, in);
     share_engines(modes, engine, c->engine_count);
 }

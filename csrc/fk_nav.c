@@ -7,6 +7,14 @@
 #define VELOCITY_GAIN 0.05
 #define ATTITUDE_GAIN 0.05
 #define RADAR_HEIGHT_M 100.0
+/* A component that is further than this from what the others lead to is not believed; the room grows with the
+ * time for which it was not. */
+#define POSITION_ROOM_M 3.0
+#define POSITION_ROOM_MPS 0.1
+#define VELOCITY_ROOM_MPS 1.5
+#define VELOCITY_ROOM_MPS2 0.05
+#define ATTITUDE_ROOM 0.9996 /* cosine of half an angle: 3.2 deg */
+#define INERTIAL_MOST_S 30.0 /* without a solution that the unit vouches for */
 #define LOST_AFTER_S 2.0
 #define PREDICT_MAX_S 2.5
 #define STALE_NS 1000000000u
@@ -39,7 +47,7 @@ static int32_t acceptable(const fk_nav_t *nav, const fk_if_input_t *in)
 {
     const fk_if_nav_t *s = &in->nav;
     const double *q = s->q_pad_from_body;
-    if (!s->fresh || !s->valid || s->valid_t_ns > in->t_ns
+    if (!s->fresh || (!s->valid && !nav->known) || elapsed_ns(in->t_ns, s->valid_t_ns) > STALE_NS
         || elapsed_ns(s->valid_t_ns, in->t_ns) > STALE_NS) {
         return 0;
     }
@@ -79,21 +87,42 @@ static void take(fk_nav_t *nav, const fk_if_nav_t *s)
     nav->known = 1;
 }
 
+/* Draws a component towards its measurement, where that is believable. */
+static void follow(double *held, double measured, double gain, double room, double room_per_s, double dt,
+                   double *doubt_s)
+{
+    const double wrong = measured - *held;
+    const double most = room + room_per_s * *doubt_s;
+    if (wrong * wrong > most * most) {
+        *doubt_s += dt;
+        return;
+    }
+    *doubt_s = 0.0;
+    *held += gain * wrong;
+}
+
 static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
 {
     const int32_t radar = s->height_m < RADAR_HEIGHT_M;
     const double up_m = radar ? s->height_m : s->pos_pad_m[2];
     const double up_gain = radar ? HEIGHT_GAIN : POSITION_GAIN;
-    advance(nav, nav->held_pos_pad_m, nav->held_vel_pad_mps, nav->held_q,
-            (double)elapsed_ns(nav->valid_t_ns, s->valid_t_ns) * NS);
-    for (int32_t i = 0; i < 2; i++) {
-        nav->held_pos_pad_m[i] += POSITION_GAIN * (s->pos_pad_m[i] - nav->held_pos_pad_m[i]);
-    }
-    nav->held_pos_pad_m[2] += up_gain * (up_m - nav->held_pos_pad_m[2]);
+    const double dt = (double)elapsed_ns(nav->valid_t_ns, s->valid_t_ns) * NS;
+    advance(nav, nav->held_pos_pad_m, nav->held_vel_pad_mps, nav->held_q, dt);
+    nav->unvouched_s = s->valid ? 0.0 : nav->unvouched_s + dt;
     for (int32_t i = 0; i < 3; i++) {
-        nav->held_vel_pad_mps[i] += VELOCITY_GAIN * (s->vel_pad_mps[i] - nav->held_vel_pad_mps[i]);
+        const double pos_gain = i < 2 ? POSITION_GAIN : up_gain;
+        const double pos = i < 2 ? s->pos_pad_m[i] : up_m;
+        follow(&nav->held_pos_pad_m[i], pos, pos_gain, POSITION_ROOM_M, POSITION_ROOM_MPS, dt,
+               &nav->doubt_pos_s[i]);
+        follow(&nav->held_vel_pad_mps[i], s->vel_pad_mps[i], VELOCITY_GAIN, VELOCITY_ROOM_MPS,
+               VELOCITY_ROOM_MPS2, dt, &nav->doubt_vel_s[i]);
     }
-    fk_nudge(nav->held_q, s->q_pad_from_body, ATTITUDE_GAIN);
+    const double *q = nav->held_q;
+    const double *m = s->q_pad_from_body;
+    const double same = q[0] * m[0] + q[1] * m[1] + q[2] * m[2] + q[3] * m[3];
+    if (same * same > ATTITUDE_ROOM * ATTITUDE_ROOM) {
+        fk_nudge(nav->held_q, m, ATTITUDE_GAIN);
+    }
 }
 
 static void accept(fk_nav_t *nav, const fk_if_nav_t *s)
@@ -131,7 +160,7 @@ void fk_nav_update(fk_nav_t *nav, double cm_z_m, const fk_if_input_t *in)
     }
     nav->age_s = nav->known ? (double)elapsed_ns(nav->valid_t_ns, in->t_ns) * NS : 0.0;
     nav->age_s = fk_clamp(nav->age_s, 0.0, 1e3);
-    nav->lost = nav->known && nav->age_s > LOST_AFTER_S;
+    nav->lost = nav->known && (nav->age_s > LOST_AFTER_S || nav->unvouched_s > INERTIAL_MOST_S);
     fk_copy(nav->held_pos_pad_m, nav->pos_pad_m);
     fk_copy(nav->held_vel_pad_mps, nav->vel_pad_mps);
     for (int32_t i = 0; i < 4; i++) {

@@ -16,6 +16,9 @@
 /* fk_config.c: 1 when every number of the configuration is finite and in its range. */
 int32_t fk_config_usable(const fk_if_config_t *c);
 
+/* fk_config.c: thrust of an engine at its throttle floor, at sea level. */
+double fk_least_thrust_sl_n(const fk_if_engine_config_t *e);
+
 /* fk_nav.c: accepts or rejects the navigation solution, smooths it, brings it to now. */
 void fk_nav_init(fk_nav_t *nav);
 void fk_nav_update(fk_nav_t *nav, double cm_z_m, const fk_if_input_t *in);

@@ -39,11 +39,17 @@ static double lag_of(const fk_if_config_t *c)
     return c->engine[0].thrust_lag_s + FK_EXTRA_LAG_S;
 }
 
+/* The node that time t lies behind, the first and the last but one at the ends. */
+static int32_t node_at(const fk_trajectory_t *r, double t)
+{
+    const double place = (t - r->start_s) / r->step_s;
+    return (int32_t)fk_clamp(place, 0.0, (double)(r->nodes - 2));
+}
+
 /* State and force of a trajectory at time t; before its first node, as if that force had acted. */
 static void at_time(const fk_trajectory_t *r, double t, double pos[3], double vel[3], double force[3])
 {
-    const double place = (t - r->start_s) / r->step_s;
-    const int32_t k = (int32_t)fk_clamp(place, 0.0, (double)(r->nodes - 2));
+    const int32_t k = node_at(r, t);
     const double dt = t - r->start_s - (double)k * r->step_s;
     for (int32_t i = 0; i < 3; i++) {
         const double accel = r->force_mps2[k][i] - (i == 2 ? FK_G0 : 0.0);
@@ -56,8 +62,7 @@ static void at_time(const fk_trajectory_t *r, double t, double pos[3], double ve
 /* Tilt of a plan's thrust about the direction against the velocity, as a vector across it. */
 static void tilt_of(const fk_trajectory_t *r, double t, const double vel[3], double tilt[3])
 {
-    const double place = (t - r->start_s) / r->step_s;
-    const int32_t k = (int32_t)fk_clamp(place, 0.0, (double)(r->nodes - 2));
+    const int32_t k = node_at(r, t);
     const double speed = fk_norm(vel);
     const double thrust = fk_norm(r->thrust_mps2[k]);
     if (speed < 20.0 || thrust < 1.0) {
@@ -160,7 +165,7 @@ static double full_thrust(const fk_if_config_t *c, const fk_engine_t engine[FK_E
 /* Least thrust of an engine at sea level, fraction of the full one. */
 static double floor_of(const fk_if_engine_config_t *e)
 {
-    return (e->throttle_floor * e->thrust_vac_n - (e->thrust_vac_n - e->thrust_sl_n)) / e->thrust_sl_n;
+    return fk_least_thrust_sl_n(e) / e->thrust_sl_n;
 }
 
 /* Bounds about the closed form's throttle: at a given final time the propellant hardly depends on how thrust
@@ -225,7 +230,7 @@ static void aim(fk_optimiser_t *o, const fk_if_config_t *c, double end_height_m)
             planned(o, o->start_s + (double)(k + 1) * dt, at, unused, unused);
         }
         for (int32_t i = 0; i < 2; i++) {
-            accel[i] = -12.0 * pos[i] / (left * left) - 6.0 * vel[i] / left;
+            accel[i] = fk_lateral_law_mps2(pos[i], vel[i], left);
             vel[i] += dt * accel[i];
             pos[i] += dt * vel[i];
         }
@@ -352,7 +357,6 @@ static void begin(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *na
     }
     pose(o, c, nav, stage, engine, modes, plan, now_s);
     if (fk_problem_scale(&o->program, &o->problem, 0) != 0) {
-        o->dropped++;
         return;
     }
     fk_socp_init(&o->socp, &o->program);
@@ -379,7 +383,6 @@ static void accept(fk_optimiser_t *o)
     r->valid = 1;
     o->relaxed = 0;
     o->known_s = o->began_s;
-    o->accepted++;
 }
 
 static int32_t sound(const fk_answer_t *a, int32_t nodes)
@@ -405,7 +408,6 @@ static void advance(fk_optimiser_t *o, double now_s)
         }
     }
     o->relaxed = status == FK_SOCP_INFEASIBLE ? (o->relaxed + 1) % RELAXED_LEVELS : 0;
-    o->dropped++;
 }
 
 static int32_t powered(const fk_modes_t *modes)
@@ -426,7 +428,8 @@ void fk_plan_update(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *
 {
     const int32_t before_landing = modes->mode == FK_IF_IGNITION || modes->mode == FK_IF_BRAKING;
     o->iterations = 0;
-    if (!c->optimise || !nav->known || !(before_landing || modes->mode == FK_IF_TERMINAL)) {
+    if (!c->optimise || !nav->known || !(before_landing || modes->mode == FK_IF_TERMINAL)
+        || modes->relighting) {
         o->solving = o->flown.valid = o->before.valid = 0;
         return;
     }

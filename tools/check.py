@@ -128,6 +128,13 @@ CHECKS = (
         lambda: _own("requirements_doc.py", "--check"),
     ),
     Check(
+        "fault-doc",
+        "docs/FAULTS.md in step with the catalogue",
+        "python3",
+        "",
+        lambda: _own("faults_doc.py", "--check"),
+    ),
+    Check(
         "plant-doc",
         "the README's check cases in step",
         "python3",

@@ -39,8 +39,9 @@ marked *published* is assumed.
 - **How likely.** The logarithm of the product of all that: shares of number, kinds, causes and start-up, and
   of each size its density over that of a uniform draw over its range. Which of like units is struck
   does not count.
-- **What is not drawn.** Faults that the rung `kernel` cannot fly, and the loss of the flight computer for
-  good, which is no question to guidance.
+- **What is not drawn.** Faults that the rung `kernel` cannot fly. What takes the flight computer or its
+  navigation for good is no question to guidance: a flight computer always comes back, and
+  {", ".join(f"`{kind}` of {', '.join(what)}" for kind, what in priors.BLINDING.items())} always heal.
 
 """
 

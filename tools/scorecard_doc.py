@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil.cli.scorecard_text import kind_rows, loss_lines, rate_rows, row_of
-from hil.search.scorecard import reference_sha256
+from hil.kernel.places import reference_sha256
 
 __all__ = ["main", "page"]
 

@@ -8,7 +8,6 @@
 
 #define KERNEL_OFFSET ((sizeof(fc_t) + 15u) & ~(size_t)15u)
 #define MOST_KERNEL_STATE (64u * 1024u * 1024u)
-#define MOST_PLAN_SOURCE 3
 #define MOST_COUNTED 255            /* as the telemetry frame */
 #define RANGE_ALLOWANCE 1e-9        /* a limit that the kernel converts itself may differ in the last bits */
 #define RATE_ALLOWANCE (1.0 + 1e-9) /* a step of exactly the rate limit passes */
@@ -121,7 +120,7 @@ static int32_t outside(double x, double low, double high)
 static int32_t output_is_in_range(const fk_if_output_t *out, const fk_if_config_t *config)
 {
     int32_t bad = out->telemetry.mode < FK_IF_COAST || out->telemetry.mode > FK_IF_ABORT
-                  || out->telemetry.plan_source < 0 || out->telemetry.plan_source > MOST_PLAN_SOURCE
+                  || out->telemetry.plan_source < 0 || out->telemetry.plan_source > FK_IF_ASIDE_OF_KEEP_OUT
                   || out->telemetry.work < 0;
     for (int32_t i = 0; i < config->engine_count; ++i) {
         const fk_if_engine_command_t *e = &out->engine[i];

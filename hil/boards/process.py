@@ -207,13 +207,9 @@ class ProcessBoard(ChildBoard):
         node = self._node
         node.deaf = self.faults.silent or self.lost is not None
         stopped = node.deaf or self.faults.frozen
-        if stopped:
-            self._backlog = Backlog()
-            if node.deaf:
-                self._seam.no_drive()
-            if self.lost is not None or not (self._live or self._direct):
-                return
-        else:
+        if stopped and not self._stays_stopped():
+            return
+        if not stopped:
             node.inbox, serial = self._backlog.with_new(node.inbox, serial)
         try:
             if not stopped and not self._behind(BEHIND_S):
@@ -227,6 +223,13 @@ class ProcessBoard(ChildBoard):
             self._waiting = True  # the board is behind: it will take a later tick
         except (OSError, LinkLost):
             self._lose(self._obituary())
+
+    def _stays_stopped(self) -> bool:
+        """Pass over a frame that the board does not run; tell whether its process is to be told of it."""
+        self._backlog = Backlog()
+        if self._node.deaf:
+            self._seam.no_drive()
+        return self.lost is None and (self._live or self._direct)
 
     def skip_frame(self) -> None:
         """Let the frame pass without the board, whose clock is slow; what the bus brings waits for it."""

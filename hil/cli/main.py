@@ -12,7 +12,6 @@ from typing import Any, Final
 from hil import __version__
 from hil.cli.output import open_streams
 from hil.cli.plant import add_plant, plant_command
-from hil.cli.scorecard import add_scorecard, scorecard_command
 from hil.cli.search import add_search, search_command
 from hil.files import FileError
 from hil.signals import RigError
@@ -22,6 +21,10 @@ __all__ = ["main"]
 _STATUSES: Final = """\
 exit status: 0 PASS, 1 FAIL (a requirement broken), 2 bad usage or bad file, 3 ERROR (the rig broke),
 4 INVALID (timing degraded, so nothing is proven), 130 interrupted after the rig was made safe"""
+
+_SCORECARD_STATUSES: Final = """\
+exit status: 0 the targets hold, 1 they do not, 2 bad usage or bad file, 3 ERROR (the rig broke),
+130 interrupted"""
 
 _SEEDS: Final = 2**63
 """Number of seeds: they are 0 to this, excluded."""
@@ -101,6 +104,46 @@ def _add_climb(commands: Any) -> None:
     _add_arming(climb)
 
 
+def _add_scorecard(commands: Any) -> None:
+    card = commands.add_parser(
+        "scorecard",
+        help="fly drawn off-nominal cases: of those that can be landed, how many are",
+        epilog=_SCORECARD_STATUSES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    card.add_argument("--cases", type=_count, default=2000, metavar="N", help="(default: 2000)")
+    card.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the draws (default: 0)")
+    card.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="at once (default: 1)")
+    card.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    card.add_argument(
+        "--out",
+        type=_folder,
+        metavar="DIR",
+        help="folder of scorecard.json and the losses as case files (default: runs/scorecard-<seed>)",
+    )
+    card.add_argument(
+        "--again",
+        type=Path,
+        metavar="CARD",
+        help="fly only what was lost in this scorecard.json, of its seed",
+    )
+    card.add_argument(
+        "--rig", type=Path, help="rig file, say with your own kernel (default: the shipped kernel)"
+    )
+    card.add_argument("--case", default="dispersed", help="case that is drawn about (default: dispersed)")
+    card.add_argument(
+        "--no-oracle",
+        action="store_true",
+        help="quick look: what is not landed counts as undecided",
+    )
+    card.add_argument(
+        "--write",
+        type=_seed,
+        metavar="INDEX",
+        help="only write case INDEX into --out (default: .)",
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hil",
@@ -150,7 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_climb(commands)
     add_plant(commands)
     add_search(commands)
-    add_scorecard(commands, count=_count, seed=_seed, jobs=_jobs, folder=_folder)
+    _add_scorecard(commands)
     return parser
 
 
@@ -165,6 +208,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
         return check_command(arguments.rig, arguments.case)
     if arguments.command == "scorecard":
+        from hil.cli.scorecard import scorecard_command
+
         return scorecard_command(arguments)
     if arguments.command == "faults":
         from hil.cli.faults import faults_command

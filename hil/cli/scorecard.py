@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,71 +22,33 @@ from hil.rig.plan import load_plan
 if TYPE_CHECKING:
     from hil.search.scorecard import Judge, Scored, Scorer
 
-__all__ = ["add_scorecard", "scorecard_command"]
+__all__ = ["scorecard_command"]
 
 _INTERRUPTED: Final = 130
 _PROGRESS_EVERY_S: Final = 10.0
-_EPILOG: Final = """\
-exit status: 0 the targets hold, 1 they do not, 2 bad usage or bad file, 3 ERROR (the rig broke),
-130 interrupted"""
-
-
-def add_scorecard(commands: Any, **reads: Callable[[str], Any]) -> None:
-    """Add the command's arguments; `reads` turn words into values."""
-    card = commands.add_parser(
-        "scorecard",
-        help="fly drawn off-nominal cases: of those that can be landed, how many are",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    card.add_argument("--cases", type=reads["count"], default=2000, metavar="N", help="(default: 2000)")
-    card.add_argument("--seed", type=reads["seed"], default=0, metavar="N", help="of the draws (default: 0)")
-    card.add_argument("--jobs", type=reads["jobs"], default=1, metavar="N", help="at once (default: 1)")
-    card.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    card.add_argument(
-        "--out",
-        type=reads["folder"],
-        metavar="DIR",
-        help="folder of scorecard.json and the losses as case files (default: runs/scorecard-<seed>)",
-    )
-    card.add_argument(
-        "--rig",
-        type=Path,
-        default=SHIPPED / "kernel.toml",
-        help="rig file, say with your own kernel (default: kernel)",
-    )
-    card.add_argument("--case", default="dispersed", help="case that is drawn about (default: dispersed)")
-    card.add_argument(
-        "--no-oracle",
-        action="store_true",
-        help="quick look: what is not landed counts as undecided",
-    )
-    card.add_argument(
-        "--write",
-        type=int,
-        metavar="INDEX",
-        help="only write case INDEX into --out (default: .)",
-    )
 
 
 def scorecard_command(arguments: argparse.Namespace) -> int:
     """Fly, judge, count, and say how it went; return the exit status."""
-    plan = load_plan(arguments.rig, arguments.case)
+    rig = arguments.rig or _shipped_rig()
+    plan = load_plan(rig, arguments.case)
     if plan.rig.live:
         raise FileError(f"rig {plan.rig.name} is live: a scorecard flies unattended")
     from hil.search.scorecard import Scorer, scorecard
 
-    scorer = Scorer(plan, arguments.seed, None if arguments.no_oracle else _oracle())
+    seed, numbers = _which(arguments)
+    quick = arguments.no_oracle or arguments.write is not None
+    scorer = Scorer(plan, seed, None if quick else _oracle())
     if arguments.write is not None:
         return _write_one(scorer, arguments)
-    folder = _folder(arguments)
-    scored = _all(scorer, arguments)
-    if len(scored) < arguments.cases:
+    folder = _folder(arguments.out, seed)
+    scored = _all(scorer, numbers, arguments.jobs)
+    if len(scored) < len(numbers):
         print("hil: interrupted: not every case was flown", file=sys.stderr)
         return _INTERRUPTED
-    card = scorecard(scored, plan, arguments.seed, judged=scorer.judge is not None)
+    card = scorecard(scored, plan, seed, judged=scorer.judge is not None)
     _keep(scorer, card, folder)
-    text = "\n".join(card_lines(card, str(folder), _rig_word(arguments.rig)))
+    text = "\n".join(card_lines(card, str(folder), str(rig)))
     if arguments.json:
         tell(json.dumps({**card, "run_dir": str(folder)}, allow_nan=False))
         print(text, file=sys.stderr)
@@ -95,23 +57,41 @@ def scorecard_command(arguments: argparse.Namespace) -> int:
     return 0 if card["verdict"] == "PASS" else 1
 
 
-def _oracle() -> Judge | None:
-    from hil.search.rulings import ask_oracle
+def _shipped_rig() -> Path:
+    """Return the lowest rung, by the short path where there is one."""
+    here = Path("rigs/kernel.toml")
+    return here if here.is_file() else SHIPPED / "kernel.toml"
 
+
+def _oracle() -> Judge:
+    from hil.search.rulings import ask_oracle, check_oracle
+
+    check_oracle()
     return ask_oracle
 
 
-def _rig_word(path: Path) -> str:
-    return "rigs/kernel.toml" if path == SHIPPED / "kernel.toml" else str(path)
+def _which(arguments: argparse.Namespace) -> tuple[int, Sequence[int]]:
+    """Return the seed and the numbers of the cases that are flown."""
+    if arguments.again is None:
+        return arguments.seed, range(arguments.cases)
+    try:
+        card = json.loads(arguments.again.read_text(encoding="utf-8"))
+        seed, numbers = int(card["seed"]), sorted({*card["lost"], *card["unlandable_inside"]})
+    except OSError as error:
+        raise FileError(f"--again {arguments.again}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise FileError(f"--again {arguments.again}: not a scorecard.json") from None
+    if not numbers:
+        raise FileError(f"--again {arguments.again}: nothing was lost there")
+    return seed, numbers
 
 
-def _all(scorer: Scorer, arguments: argparse.Namespace) -> list[Scored]:
+def _all(scorer: Scorer, numbers: Sequence[int], jobs: int) -> list[Scored]:
     """Return every case that was flown, in order; fewer than asked for when interrupted."""
     stop, scored = Stop(), list[Any]()
-    numbers = range(arguments.cases)
     results = (
-        work_in_jobs(scorer, numbers, arguments.jobs, stop, noun="case")
-        if arguments.jobs > 1
+        work_in_jobs(scorer, numbers, jobs, stop, noun="case")
+        if jobs > 1
         else _in_a_row(scorer, numbers, stop)
     )
     told = time.monotonic()
@@ -125,25 +105,24 @@ def _all(scorer: Scorer, arguments: argparse.Namespace) -> list[Scored]:
     return scored
 
 
-def _in_a_row(scorer: Scorer, numbers: range, stop: Stop) -> Generator[Any]:
+def _in_a_row(scorer: Scorer, numbers: Sequence[int], stop: Stop) -> Generator[Any]:
     for number in numbers:
         if stop.by is not None:
             return
         yield scorer(number, None, stop)
 
 
-def _folder(arguments: argparse.Namespace) -> Path:
+def _folder(out: Path | None, seed: int) -> Path:
     """Make and return the folder; an earlier scorecard is never overwritten."""
     try:
-        if arguments.out is not None:
-            out = Path(arguments.out)
+        if out is not None:
             if (out / "scorecard.json").exists():
                 raise FileError(f"--out {out}: holds a scorecard already; name another folder")
             out.mkdir(parents=True, exist_ok=True)
             return out
         count = 1
         while True:
-            name = f"scorecard-{arguments.seed}"
+            name = f"scorecard-{seed}"
             folder = Path("runs") / (name if count == 1 else f"{name}.{count}")
             try:
                 folder.mkdir(parents=True)

@@ -85,8 +85,6 @@ def build_flight(
     case, _ = disperse(plan.case, seed, plan.run_id)
     rates = _rates(rig)
     frame = Frame(len(vehicle.landing_engines))
-    initial = case.initial
-    propellant = vehicle.body.propellant_kg if initial.propellant_kg is None else initial.propellant_kg
     _warm_up(plan)
     with ExitStack() as stack:
         plant = _plant(frame, plan, case, seed)
@@ -97,7 +95,7 @@ def build_flight(
             rig,
             vehicle,
             ignition_forced_at_s=case.ignition.forced_at_s,
-            initial_propellant_kg=propellant,
+            initial_propellant_kg=_propellant_kg(plan, case),
             pace=pace,
             run_dir=run_dir,
             leave=leave,
@@ -108,18 +106,9 @@ def build_flight(
         for board in bare:
             stack.callback(board.close)
         book = TriggerBook(frame, case.fault, rates.frame_ns)
-        acted_on, boards = add_faults(
-            case, book, plant, cast("list[BoardWithFaults]", bare), _slots(plan), _engines(rig)
-        )
-        heard = add_sensor_faults(
-            case,
-            book,
-            sensors,
-            frame,
-            slots=_slots(plan),
-            chamber_pa=vehicle.engine.chamber_pa,
-            streams=partial(stream, seed, plan.case_name),
-        )
+        mortal = cast("list[BoardWithFaults]", bare)
+        acted_on, boards = add_faults(case, book, plant, mortal, _slots(plan), _engines(rig))
+        sensors = _faulty_sensors(sensors, frame, plan, case, book, seed)
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
         note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)
@@ -129,7 +118,7 @@ def build_flight(
             frame=frame,
             rates=rates,
             pace=clock,
-            sensors=heard,
+            sensors=sensors,
             crew=Crew(boards),
             wires=wires,
             tape=tape,
@@ -147,6 +136,12 @@ def _tape(
     if in_memory:
         return MemoryTape(frame, clock.timing, info, bus=wires.bus_sheet())
     return TapeWriter(run_dir / "tape.mcap", frame, clock.timing, info, bus=wires.bus_sheet())
+
+
+def _propellant_kg(plan: Plan, case: Case) -> float:
+    """Return the landing propellant that the flight computer is told of, kg."""
+    told = case.initial.propellant_kg
+    return plan.vehicle.body.propellant_kg if told is None else told
 
 
 def _slots(plan: Plan) -> dict[int, int]:
@@ -190,6 +185,16 @@ def _sensors(frame: Frame, plan: Plan, case: Case, seed: int, run_dir: Path) -> 
     speaking = LineSensors(frame, rates_hz, case.navigation, case.pad, seed, plan.run_id)
     lines = open_lines(plan.rig, speaking.samples, run_dir)
     return (SpeakingSensors(sensors, speaking, lines) if rates_hz else sensors), lines
+
+
+def _faulty_sensors(
+    sensors: Sensors, frame: Frame, plan: Plan, case: Case, book: TriggerBook, seed: int
+) -> Sensors:
+    """Return the sensors with what the case has go wrong with them."""
+    streams = partial(stream, seed, plan.case_name)
+    full_pa = plan.vehicle.engine.chamber_pa
+    slots = _slots(plan)
+    return add_sensor_faults(case, book, sensors, frame, slots=slots, chamber_pa=full_pa, streams=streams)
 
 
 def _warm_up(plan: Plan) -> None:

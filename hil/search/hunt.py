@@ -12,8 +12,8 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 
 from hil.faults.case import Case
-from hil.faults.catalogue import ABILITIES, CATALOGUE
-from hil.faults.effects import PLANT_FAULTS
+from hil.faults.catalogue import CATALOGUE
+from hil.rig.abilities import refusals
 from hil.rig.model import Rig
 from hil.rig.plan import Plan
 from hil.search.flying import Flyer
@@ -25,8 +25,6 @@ __all__ = ["KEPT_MARGIN", "Finding", "Hunt", "flyable_kinds", "hunt"]
 KEPT_MARGIN: Final = -0.05
 """A failure, and every case on the way of shrinking it, is broken by at least this much of its limit, so
 that rounding and latency of another rung do not turn it."""
-SHRINK_FLIGHTS: Final = 200
-"""Flights that shrinking may take."""
 _STEEPEST: Final = 10.0
 """Margins beyond this are all the same to the climb."""
 
@@ -61,14 +59,8 @@ class Hunt:
 
 
 def flyable_kinds(rig: Rig) -> list[str]:
-    """Return the kinds of faults that every board of a rig can fly."""
-    rungs = set(rig.rungs.values())
-    return [
-        kind.name
-        for kind in CATALOGUE.values()
-        if rungs <= set(ABILITIES[kind.needs].rungs)
-        and (kind.name in PLANT_FAULTS or kind.name in ("bay.fire", "board.silent"))
-    ]
+    """Return the kinds of faults that a rig can fly in lockstep, wherever they strike."""
+    return [kind.name for kind in CATALOGUE.values() if not refusals(rig, kind, "lockstep")]
 
 
 def hunt(
@@ -92,7 +84,9 @@ def hunt(
     most_flights = [0]
     boards = [name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"]
     can = flyable_kinds(plan.rig)
-    drawn = can if kinds is None else [kind for kind in kinds if kind in can]
+    if kinds is None:
+        kinds = [kind for kind in CATALOGUE if not kind.startswith(prop.without)]
+    drawn = [kind for kind in kinds if kind in can]
     if prop.cases is not None:
         cases = prop.cases(plan, boards, drawn)
     else:
@@ -128,7 +122,7 @@ def hunt(
             return
         result.least = min(result.least, outcome.margin)
         if outcome.margin <= KEPT_MARGIN:
-            most_flights[0] = most_flights[0] or flyer.flights + SHRINK_FLIGHTS
+            most_flights[0] = most_flights[0] or flyer.flights + prop.shrink_flights
             result.finding = broken[key] = Finding(case, outcome)
             _stop()
         hypothesis.target(-max(-_STEEPEST, min(outcome.margin, _STEEPEST)), label=name)

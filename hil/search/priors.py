@@ -227,6 +227,14 @@ DEFAULT: Final = Prior(1.0, "flight")
 
 HEAL: Final = 0.3
 """Of faults that may heal: those that do (assumed)."""
+_NEVER: Final = 1e-6
+"""Likelihood of what is never drawn, so that it can still be compared."""
+BLINDING: Final[Mapping[str, tuple[str, ...]]] = {
+    "nav.off": ("solution",),
+    "nav.stuck": ("position", "velocity", "attitude", "rate"),
+    "nav.wrong": ("position", "velocity", "rate"),
+}
+"""Faults that leave nothing to guide by: they always heal, as the flight computer always comes back."""
 
 
 @cache
@@ -367,9 +375,14 @@ def _draw_fault(rng: Rng, kind: Kind, vehicle: Vehicle) -> FaultSpec:
     variants = list(kind.variants())
     plain = variants[int(rng.integers(len(variants)))]
     sizes = {size.name: _draw_size(rng, kind.name, size) for size in plain.sizes}
-    if kind.heals and rng.uniform() < HEAL:
+    if kind.heals and rng.uniform() < _heals(kind.name, sizes.get("what")):
         sizes[HEALS.name] = _draw_size(rng, kind.name, HEALS)
     return FaultSpec.model_validate({"kind": kind.name, **struck, **trigger[onset], **sizes})
+
+
+def _heals(kind: str, what: object) -> float:
+    """Return in which share of its cases a fault of a kind that may heal does."""
+    return 1.0 if what in BLINDING.get(kind, ()) else HEAL
 
 
 def _draw_struck(rng: Rng, kind: Kind, vehicle: Vehicle, *, even: bool) -> tuple[dict[str, Any], float]:
@@ -411,7 +424,7 @@ def _alike(rng: Rng, first: FaultSpec, vehicle: Vehicle) -> FaultSpec:
     later = round(float(rng.uniform(0.0, COMMON_S)), 2)
     latent = PRIORS.get(first.kind, DEFAULT).onset == "latent"
     moments = {
-        name: None if (at := getattr(first, name)) is None else at + (0.0 if latent else later)
+        name: None if (at := getattr(first, name)) is None else round(at + (0.0 if latent else later), 2)
         for name in ("at_s", "after_ignition_s")
     }
     return fault.model_copy(update=moments)
@@ -464,7 +477,9 @@ def _log_sizes(fault: FaultSpec) -> float:
             ranges = spans(kind.name, size)
             total += min(ranges, key=lambda span: span.off(value)).log_density(value) - math.log(len(ranges))
     if kind.heals:
-        total += math.log(1.0 - HEAL if fault.heals_after_s is None else HEAL)
+        share = _heals(kind.name, fault.what)
+        healing = share if fault.heals_after_s is not None else 1.0 - share
+        total += math.log(max(healing, _NEVER))
     return total
 
 

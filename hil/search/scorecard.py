@@ -21,19 +21,30 @@ from hil.campaign import success_bounds
 from hil.executive import Stop
 from hil.faults.case import Case
 from hil.faults.dispersion import case_toml
-from hil.kernel.places import source_root
+from hil.kernel.places import reference_sha256
 from hil.rig.model import Rig
 from hil.rig.plan import Plan
 from hil.search.flying import Flown, Flyer
 from hil.search.priors import draw_case, log_likelihood
 from hil.search.wording import fault_words
+from hil.signals import RigError
 from hil.verdict.flight import FlightRecord
 from hil.verdict.requirements import DETECTED_WITHIN_S
 
 __all__ = [
-    "CLEARED_LEAST", "LANDED_LEAST", "UNDECIDED_MOST", "Judge", "Ruling", "Scored", "Scorer", "kernel_sha256",
-    "reference_sha256", "scorecard", "write_case",
-]  # fmt: skip
+    "CLEARED_LEAST",
+    "LANDED_LEAST",
+    "UNDECIDED_MOST",
+    "Clearing",
+    "Judge",
+    "Ruling",
+    "Scored",
+    "Scorer",
+    "Standing",
+    "kernel_sha256",
+    "scorecard",
+    "write_case",
+]
 
 LANDED_LEAST: Final = 0.95
 """Share of the landable cases that the kernel has to land."""
@@ -48,12 +59,16 @@ _LANDING: Final = ("TD-VERTICAL", "TD-LATERAL", "TD-TILT", "TD-RATE", "TD-MISS",
 """What makes a landing; a flight may land and break another requirement."""
 
 
+Standing = Literal["landable", "unlandable", "undecided"]
+Clearing = Literal["possible", "not", "undecided"]
+
+
 @dataclass(frozen=True)
 class Ruling:
     """What is known of a case without asking the kernel."""
 
-    verdict: Literal["landable", "unlandable", "undecided"]
-    clearing: Literal["possible", "not", "undecided"]
+    verdict: Standing
+    clearing: Clearing
     """Whether clearing the keep-out was still possible at the fault; of no matter where it is landable."""
 
 
@@ -85,7 +100,7 @@ class Scored:
     """None for a case that was landed, and where nobody judges."""
 
     @property
-    def standing(self) -> Literal["landable", "unlandable", "undecided"]:
+    def standing(self) -> Standing:
         """What the case counts as."""
         if self.landed:
             return "landable"
@@ -108,7 +123,10 @@ class Scorer:
     def __call__(self, index: int, _given: Any, _stop: Stop) -> Scored:
         """Return how case number `index` fares; raise RigError when the rig breaks."""
         case = self.draw(index)
-        flown = Flyer(self.plan).fly(case)
+        try:
+            flown = Flyer(self.plan).fly(case)
+        except RigError as error:
+            raise RigError(f"case {index} of seed {self.seed}: {error}") from None
         landed = not set(flown.broken) & set(_LANDING)
         ruling = None if landed or self.judge is None else self.judge(case, self.plan)
         return _scored(index, flown, ruling)
@@ -165,14 +183,6 @@ def kernel_sha256(rig: Rig) -> str:
     names = [rig.kernel.library] if rig.kernel.library is not None else list(rig.kernel.sources)
     for name in names:
         digest.update((folder / str(name)).read_bytes())
-    return digest.hexdigest()
-
-
-def reference_sha256() -> str:
-    """Return the digest of the reference kernel: its C sources and headers."""
-    digest = hashlib.sha256()
-    for path in sorted((source_root() / "csrc").glob("*.[ch]")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

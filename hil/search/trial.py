@@ -48,6 +48,14 @@ class Trial:
         """Fly a relative of the case."""
         return self._flyer.fly(case)
 
+    def unlandable(self, case: Case) -> bool:
+        """Tell whether the clairvoyant oracle shows that nobody could land a case (False without one)."""
+        try:
+            from hil.search.oracle import judge
+        except ImportError:
+            return False
+        return bool(judge(case, self.plan.vehicle).verdict == "unlandable")
+
 
 @dataclass(frozen=True, slots=True)
 class Property:
@@ -57,6 +65,14 @@ class Property:
     requirements: tuple[str, ...]
     text: str
     look: Callable[[Trial], Outcome]
+    without: tuple[str, ...] = ()
+    """Kinds of faults, in full or by their beginnings, that break it whatever the flight computer does."""
+    shrink_flights: int = 150
+    """Flights that shrinking may take; few where the oracle is asked, which takes seconds."""
     cases: Callable[[Plan, Sequence[str], Sequence[str]], Any] | None = None
     """Makes the strategy of the cases that are drawn for it, of a plan, the boards that may be struck and the
     kinds of faults; None: hil.search.strategies.off_nominal_cases."""
+
+    def is_about(self, case: Case) -> bool:
+        """Tell whether the property can be asked of a case: none of its faults breaks it by itself."""
+        return not any(fault.kind.startswith(self.without) for fault in case.fault)

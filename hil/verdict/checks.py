@@ -21,7 +21,7 @@ from hil.verdict.requirements import (
     WATCHDOG_S,
 )
 
-__all__ = ["CHECKS", "COMMANDS", "TOLERANCE", "Result", "commands"]
+__all__ = ["CHECKS", "COMMANDS", "TOLERANCE", "Result", "closing_moments", "commands"]
 
 Status = Literal["pass", "fail", "not exercised"]
 
@@ -56,6 +56,11 @@ _ANGLE_LSB_RAD: Final = 0.0001
 TOLERANCE: Final = 1e-9
 _MOST_COUNTED: Final = 255
 """Where the flight computer's counters of bad kernel output stop."""
+
+_VALVE_OFF: Final = 0.06
+_GIMBAL_OFF_RAD: Final = 0.008
+_HIGH_PRESSURE: Final = 1.2
+"""Off what it was told, or above what its valves should give, by so much, an engine is not healthy."""
 
 
 # ---- touchdown
@@ -234,12 +239,25 @@ def _something_wrong(flight: FlightRecord, slot: int, held: int) -> bool:
     )
     not_lit = (flight.part("truth", "lit")[held, slot] == 0) and bool(flight.asked_to_run[before, slot].any())
     low = flight.too_low[before, slot]
-    off = np.zeros(len(low), bool)
-    for valve in ("ox", "fuel"):
-        command = flight.part("command", f"{valve}_valve_cmd")[before, slot]
-        off |= np.abs(flight.part("truth", f"{valve}_valve_pos")[before, slot] - command) > 0.1
-    stuck = len(off) >= 10 and bool(off[-10:].all())
-    return bool(silent.any() or faulty.any() or low.any() or not_lit or stuck)
+    disobeys = _disobeys(flight, slot, before)
+    lasting = len(disobeys) >= 10 and bool(disobeys[-10:].all())
+    return bool(silent.any() or faulty.any() or low.any() or not_lit or lasting)
+
+
+def _disobeys(flight: FlightRecord, slot: int, window: slice) -> npt.NDArray[np.bool_]:
+    """For each frame: a valve or gimbal is not where it was told to be, or the pressure above the valves'."""
+    off = flight.part("truth", "chamber_pa")[window, slot] > _HIGH_PRESSURE * np.maximum(
+        flight.part("truth", "chamber_expected_pa")[window, slot],
+        flight.vehicle.engine.throttle_floor * flight.vehicle.engine.chamber_pa,
+    )
+    for part, allowed in (
+        ("ox_valve", _VALVE_OFF), ("fuel_valve", _VALVE_OFF), ("gimbal_x", _GIMBAL_OFF_RAD), ("gimbal_y", _GIMBAL_OFF_RAD),
+    ):  # fmt: skip
+        unit = "" if "valve" in part else "_rad"
+        command = flight.part("command", f"{part}_cmd{unit}")[window, slot]
+        at = flight.part("truth", f"{part}_pos" if "valve" in part else f"{part}{unit}")[window, slot]
+        off |= np.abs(at - command) > allowed
+    return np.asarray(off, bool)
 
 
 def _reallocated(flight: FlightRecord) -> Result:
@@ -322,14 +340,18 @@ def _open_valves(flight: FlightRecord, index: int) -> list[str]:
     ]
 
 
-def _closed_at_end(flight: FlightRecord) -> Result:
-    """Judge the last frame; after a landing also the last one with commands: nobody had to help."""
-    if len(flight.frames) == 0:
-        return _not_exercised("nothing was recorded")
+def closing_moments(flight: FlightRecord) -> list[int]:
+    """Return the last frame; after a landing also the last one with commands: nobody had to help."""
     moments = [len(flight.frames) - 1]
     if flight.rest is not None and flight.computer_frames > flight.rest:
         moments.insert(0, flight.computer_frames - 1)
-    for index in moments:
+    return moments
+
+
+def _closed_at_end(flight: FlightRecord) -> Result:
+    if len(flight.frames) == 0:
+        return _not_exercised("nothing was recorded")
+    for index in closing_moments(flight):
         still_open = _open_valves(flight, index)
         if still_open:
             return _fail(f"at t = {flight.t_s(index):.2f} s: {', '.join(still_open)}")

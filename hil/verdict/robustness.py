@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from hil.verdict.checks import COMMANDS, TOLERANCE, Result, commands
+from hil.verdict.checks import COMMANDS, TOLERANCE, Result, closing_moments, commands
 from hil.verdict.flight import FlightRecord
 from hil.verdict.metrics import first_true
 from hil.verdict.requirements import DETECTED_WITHIN_S, REALLOCATED_WITHIN_S, REQUIREMENTS
@@ -145,10 +145,10 @@ def _clear_of_the_pad(flight: FlightRecord) -> float | None:
 
 
 def _closed(flight: FlightRecord) -> float | None:
-    """At the end: every valve within its closed position."""
+    """At the end, and after a landing when the commands end: every valve within its closed position."""
     limit = flight.vehicle.valve_board.closed_pos
-    last = flight.frames["truth"][-1:]
-    most = max(float(np.max(last[f"{valve}_valve_pos"], initial=0.0)) for valve in ("ox", "fuel"))
+    ends = flight.frames["truth"][closing_moments(flight)]
+    most = max(float(np.max(ends[f"{valve}_valve_pos"], initial=0.0)) for valve in ("ox", "fuel"))
     return (limit - most) / limit
 
 

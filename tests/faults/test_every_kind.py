@@ -20,6 +20,7 @@ from hil.faults.catalogue import CATALOGUE, Choice, Kind, Size
 from hil.rig.plan import load_plan
 from hil.rig.run import run_flight
 from hil.tape import read_tape
+from tests.emulation import emulated
 
 BURN = """
 vehicle = "zq3_class"
@@ -38,10 +39,11 @@ time_limit_s = 1.5
 [initial]
 pos_pad_m = [0.0, 0.0, 0.5]
 vel_pad_mps = [2.0, 0.0, -1.0]
+q_pad_from_body = [1.0, 0.0, 0.0, 0.0]
 """
 ONSETS_S = {
     "engine.late_ignition": 0.0, "engine.no_ignition": 0.0, "engine.hard_start": 0.0, "valve.leak": 0.0,
-    "pad.slippery": 0.1, "nav.off.height": 2.3,
+    "pad.slippery": 0.0, "nav.off.height": 2.3,
 }  # fmt: skip
 ONSET_S = 1.2
 SHOWS: dict[str, tuple[str, ...]] = {
@@ -125,3 +127,39 @@ def test_every_kind_shows_on_the_kernel_rung(plain: Kind) -> None:
     for board in BOARDS if plain.strikes == "board" else BOARDS[:1]:
         fault = fault_of(plain, board)
         check_shows(plain, fault, flown("kernel", SLIDE if plain.strikes == "pad" else BURN, (fault,))[0])
+
+
+# ---- the rungs
+
+WITH_BOARDS = [plain for plain in PLAIN if plain.strikes == "board"]
+
+
+@pytest.mark.parametrize("rig", ["in_process", "virtual", emulated("emulated")])
+def test_the_same_bits_on_every_rung_with_faults_of_plant_and_sensors(rig: str) -> None:
+    """One flight with one fault of each such kind, one after the other, each over before long."""
+    assert flown(rig, BURN, everything())[1] == flown("kernel", BURN, everything())[1]
+
+
+def everything() -> tuple[FaultSpec, ...]:
+    """Return a fault of each kind but those of boards and pad, 10 ms apart; those that may heal do."""
+    kinds = [
+        kind for kind in CATALOGUE.values() if kind.needs in SHOWS and kind.strikes not in ("board", "pad")
+    ]
+    faults = []
+    for number, kind in enumerate(kinds):
+        late = 0.0 if kind.name in ONSETS_S else ONSET_S + 0.01 * number
+        ends = {"heals_after_s": 0.05} if kind.heals else {}
+        mild = fault_of(next(kind.variants())).model_dump(exclude_none=True)
+        faults.append(FaultSpec.model_validate({**mild, "at_s": late, **ends}))
+    return tuple(faults)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("plain", WITH_BOARDS, ids=label)
+@pytest.mark.parametrize("rig", ["in_process", "virtual", emulated("emulated")])
+def test_boards_go_wrong_alike_on_every_rung(rig: str, plain: Kind, board: str) -> None:
+    fault = fault_of(plain, board)
+    frames, digest = flown(rig, BURN, (fault,))
+    check_shows(plain, fault, frames)
+    if rig != "in_process":
+        assert digest == flown("in_process", BURN, (fault,))[1]

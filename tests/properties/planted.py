@@ -37,7 +37,8 @@ DEFECTS: Final = {
     "failure forgotten": Defect(
         "fk_health.c",
         "    e->silent_frames = s->fresh ? 0 : e->silent_frames + 1;\n",
-        "    e->silent_frames = s->fresh ? 0 : e->silent_frames + 1;\n    e->failed = e->failed && e->low_frames > 0;\n",
+        "    e->silent_frames = s->fresh ? 0 : e->silent_frames + 1;\n"
+        "    e->failed = e->failed && e->low_frames > 0;\n",
     ),
     "silent board noticed late": Defect(
         "fk_health.c", "#define SILENT_FRAMES 6 ", "#define SILENT_FRAMES 60 "
@@ -51,7 +52,7 @@ DEFECTS: Final = {
     "gimbal sign of one axis after a loss": Defect(
         "fk_alloc.c",
         "const double y = (torque[0] - s.moment_x) / lever;",
-        "const double y = (engine[1].failed || engine[2].failed ? -1.0 : 1.0) * (torque[0] - s.moment_x) / lever;",
+        "const double y = (modes->share[1] && modes->share[2] ? 1.0 : -1.0) * (torque[0] - s.moment_x) / lever;",
     ),
     "steered to the wrong side": Defect(
         "fk_divert.c",

@@ -72,6 +72,14 @@ def test_the_flight_computer_is_never_lost_for_good() -> None:
     assert struck <= set(priors._COMES_BACK)
 
 
+def test_what_blinds_guidance_heals_and_of_the_rest_some() -> None:
+    blind = [f for f in FAULTS if f.what in priors.BLINDING.get(f.kind, ())]
+    assert blind
+    assert all(fault.heals_after_s is not None for fault in blind)
+    others = [f for f in FAULTS if CATALOGUE[f.kind].heals and f.what not in priors.BLINDING.get(f.kind, ())]
+    assert np.mean([f.heals_after_s is not None for f in others]) == pytest.approx(priors.HEAL, abs=0.05)
+
+
 def test_sizes_are_drawn_from_the_ranges_of_the_catalogue() -> None:
     for fault in FAULTS:
         for size in CATALOGUE[fault.kind].sizes_for(fault.what):

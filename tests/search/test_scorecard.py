@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import scorecard_doc
 
 from hil.cli import main
 from hil.executive import Stop
@@ -17,7 +18,7 @@ from hil.search.scorecard import Ruling, Scored, Scorer, scorecard
 
 RIGS = Path(__file__).parents[2] / "rigs"
 PLAN = load_plan(RIGS / "kernel.toml", "dispersed")
-FEW = 6
+FEW = 4
 
 
 def run(*words: object) -> int:
@@ -43,13 +44,23 @@ LANDABLE = Ruling("landable", "undecided")
 CLEARABLE = Ruling("unlandable", "possible")
 
 
+@pytest.fixture
+def minimal(tmp_path: Path) -> Path:
+    """A rig with a kernel that survives little, however good the reference one becomes."""
+    path, source = tmp_path / "minimal.toml", RIGS / "kernels" / "minimal" / "minimal.c"
+    kernel = f'[kernel]\nname = "minimal"\nsources = ["{source}"]\n'
+    path.write_text(f"{(RIGS / 'kernel.toml').read_text()}\n{kernel}")
+    return path
+
+
 def test_jobs_change_nothing_and_every_loss_flies_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    minimal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cards = []
+    some = ("--seed", 3, "--no-oracle", "--json", "--rig", minimal)
     for jobs in (1, 2):
         out = tmp_path / f"by-{jobs}"
-        status = run("--cases", FEW, "--seed", 3, "--no-oracle", "--jobs", jobs, "--json", "--out", out)
+        status = run("--cases", FEW, *some, "--jobs", jobs, "--out", out)
         found = json.loads(capsys.readouterr().out)
         assert status == (found["verdict"] != "PASS")
         assert found.pop("run_dir") == str(out)
@@ -57,10 +68,14 @@ def test_jobs_change_nothing_and_every_loss_flies_again(
         cards.append(found)
     assert cards[0] == cards[1]
     assert cards[0]["cases"] == FEW
-    assert cards[0]["lost"], "this seed has losses among its first cases"
+    assert cards[0]["lost"]
+    again = tmp_path / "again"
+    assert run("--again", tmp_path / "by-1" / "scorecard.json", *some, "--out", again) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["seed"], found["cases"], found["lost"]) == (3, len(cards[0]["lost"]), cards[0]["lost"])
     index = cards[0]["lost"][0]
     case = tmp_path / "by-1" / f"drawn-3-{index}.toml"
-    assert main(["run", str(RIGS / "kernel.toml"), "--case", str(case), "--out", str(tmp_path / "run")]) == 1
+    assert main(["run", str(minimal), "--case", str(case), "--out", str(tmp_path / "run")]) == 1
     flown = json.loads((tmp_path / "run" / "run.json").read_text())
     failed = sorted(name for name, status in flown["requirements"].items() if status == "fail")
     told = next(loss for loss in cards[0]["likeliest_losses"] if loss["index"] == index)
@@ -75,15 +90,16 @@ def test_a_case_is_written_as_it_is_flown(tmp_path: Path, capsys: pytest.Capture
     assert plan.case == Scorer(PLAN, 5, None).draw(17).model_copy(update={"path": path})
 
 
-def test_the_judge_is_asked_about_what_is_not_landed_and_about_nothing_else() -> None:
+def test_the_judge_is_asked_about_what_is_not_landed_and_about_nothing_else(minimal: Path) -> None:
     asked: list[str] = []
 
     def judge(case: Any, _: Any) -> Ruling:
         asked.append(case.run_id)
         return CLEARABLE
 
-    scorer = Scorer(PLAN, 3, judge)
+    scorer = Scorer(load_plan(minimal, "dispersed"), 3, judge)
     scored = [scorer(index, None, Stop()) for index in range(FEW)]
+    assert asked
     assert asked == [f"drawn-3-{s.index}" for s in scored if not s.landed]
     assert all(s.standing == ("landable" if s.landed else "unlandable") for s in scored)
 
@@ -146,5 +162,32 @@ def test_a_scorecard_is_never_overwritten(tmp_path: Path, capsys: pytest.Capture
     (tmp_path / "scorecard.json").write_text("{}")
     assert run("--cases", 1, "--no-oracle", "--out", tmp_path) == 2
     assert "holds a scorecard already" in capsys.readouterr().err
+    assert run("--again", tmp_path / "scorecard.json", "--no-oracle") == 2
+    assert "not a scorecard.json" in capsys.readouterr().err
     assert run("--cases", 0) == 2
     assert "is not a whole number from 1 to" in capsys.readouterr().err
+
+
+def test_the_page_keeps_a_row_for_each_kernel_and_draws() -> None:
+    first = card(one(0), lost(1, LANDABLE))
+    text = scorecard_doc.page(first, "")
+    assert first["kernel_sha256"] in text
+    again = scorecard_doc.page(first, text)
+    assert again == text
+    later = scorecard_doc.page({**first, "kernel_sha256": "f" * 64}, text)
+    rows = [line for line in later.split(scorecard_doc._HISTORY)[1].splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == [first["kernel_sha256"][:12], "f" * 12]
+
+
+def test_a_page_of_another_kernel_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scorecard_doc, "PAGE", tmp_path / "SCORECARD.md")
+    monkeypatch.setattr("sys.argv", ["scorecard_doc.py", "--check"])
+    assert scorecard_doc.main() == 1
+    mine = card(one(0))
+    scorecard_doc.PAGE.write_text(scorecard_doc.page(mine, ""))
+    assert scorecard_doc.main() == 0
+    scorecard_doc.PAGE.write_text(scorecard_doc.page({**mine, "kernel_sha256": "f" * 64}, ""))
+    assert scorecard_doc.main() == 1
+    assert "is not of the kernel in csrc/" in capsys.readouterr().out
