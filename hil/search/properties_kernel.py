@@ -80,8 +80,8 @@ BORNE: Final = (
     "engine.hard_start",
     "valve.stiction",
 )
-"""Faults of one engine that a stage of three engines bears, whenever they strike and whichever engine; the loss
-of the centre engine left out."""
+"""Faults of one engine that a stage of three bears, whenever they strike and whichever engine; the loss of the
+centre engine left out."""
 
 DECEIVING: Final = (
     "sensor.",

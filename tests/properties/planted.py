@@ -11,7 +11,7 @@ from hil.kernel import Kernel
 from hil.kernel.binding import load_sources
 from hil.rig.model import KernelSpec
 
-__all__ = ["DEFECTS", "Defect", "planted_kernel", "planted_sources"]
+__all__ = ["BY_MODES", "DEFECTS", "Defect", "planted_kernel", "planted_sources", "planted_spec"]
 
 CSRC: Final = Path(__file__).parents[2] / "csrc"
 
@@ -52,7 +52,7 @@ DEFECTS: Final = {
     "gimbal sign of one axis after a loss": Defect(
         "fk_alloc.c",
         "const double y = (torque[0] - s.moment_x) / lever;",
-        "const double y = (modes->share[1] && modes->share[2] ? 1.0 : -1.0) * (torque[0] - s.moment_x) / lever;",
+        "const double y = (modes->share[1] && modes->share[2] ? 1 : -1) * (torque[0] - s.moment_x) / lever;",
     ),
     "steered to the wrong side": Defect(
         "fk_divert.c",
@@ -87,6 +87,9 @@ DEFECTS: Final = {
     ),
 }
 """By what went wrong, in words."""
+
+BY_MODES: Final = ("NaN let through", "navigation is never lost", "an old plan is followed")
+"""Defects that need what no fault of a case brings about: tests/properties/test_kernel_modes.py finds them."""
 
 
 def planted_sources(name: str, folder: Path) -> tuple[Path, ...]:

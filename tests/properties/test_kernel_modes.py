@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hil.kernel import KernelRun, reference_kernel
+from hil.kernel import Kernel, KernelRun, reference_kernel
 from tests.kernel.flight import (
     ABORT,
     ARM,
@@ -92,6 +92,8 @@ class Engine:
 class Modes(RuleBasedStateMachine):
     """Rules are what happens, `_frame` what the kernel does of it, `_check` what has to hold."""
 
+    kernel: Kernel = reference_kernel()
+
     @initialize(
         forced=st.one_of(st.none(), st.sampled_from([0, 25, 250])),
         optimise=st.sampled_from([1, 1, 0]),
@@ -103,7 +105,7 @@ class Modes(RuleBasedStateMachine):
         if forced is not None:
             changes |= {"ignition_forced": 1, "ignition_forced_t_s": forced * DT}
         self.config = make_config(**changes)
-        self.run = KernelRun(reference_kernel(), self.config)
+        self.run = KernelRun(self.kernel, self.config)
         self.out, self.telemetry = self.run.output, self.run.output.telemetry
         self.engines = [Engine() for _ in range(3)]
         self.frame, self.height, self.sink = 0, 2600.0, 250.0
@@ -265,7 +267,7 @@ class Modes(RuleBasedStateMachine):
         if self.aborted:
             assert self.mode == ABORT
         assert abs(self.telemetry.mass_est_kg - self.mass) < 1.0, "propellant that burns is not counted"
-        assert self.telemetry.work <= reference_kernel().work_bound
+        assert self.telemetry.work <= self.kernel.work_bound
 
     def _check_command(self, slot: int) -> None:
         command, limits = self.out.engine[slot], self.config.engine[slot]
