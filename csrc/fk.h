@@ -55,6 +55,7 @@ typedef struct {
     double axis_pad[3];  /* body z */
     double swing_pad[3]; /* its rate, 1/s */
     double height_m;     /* body origin above the ground */
+    double axial_mps2;   /* specific force along the body, filtered */
 } fk_nav_t;
 
 /* What it believes about the stage: mass, thrust, aerodynamic forces, and what the model misses. */
@@ -85,6 +86,7 @@ typedef struct {
     double efficiency;      /* measured over expected, filtered, 0.5 to 1.1 */
     double running_s;       /* since MAINSTAGE */
     double lit_s;           /* since its board said so, healthy or not */
+    int32_t late;           /* 1: it lit late, and at once in full by what had pooled */
     double starting_s;      /* since START was asked for */
     double pressure;        /* of the chamber over its full one, filtered */
     double asked[FK_PARTS]; /* positions last commanded: valves (oxidiser, fuel), gimbals (x, y, rad) */
@@ -111,6 +113,7 @@ typedef struct {
     double finish_decel_mps2; /* net deceleration that this gives */
     double least_decel_mps2;  /* of the engines that finish, at their floor, ... */
     double most_decel_mps2;   /* ... and at most */
+    double needed_decel_mps2; /* of the finish, now */
     double land_accel_mps2;   /* net deceleration flown in the finish */
     double slope_m;           /* height of the planned descent by throttle */
     int32_t slope_frames;     /* for which it still holds */
@@ -204,6 +207,7 @@ typedef struct {
 typedef struct {
     int32_t mode;
     int32_t relighting; /* 1 while no engine burns, and some that were stopped are to be lit again */
+    int32_t relit;      /* 1 once that was done: closed forms alone fly what is left */
     int32_t frames_in_mode;
     int32_t share[FK_ENGINES]; /* 1: takes part in the plan */
 } fk_modes_t;
