@@ -80,7 +80,7 @@ BORNE: Final = (
     "engine.hard_start",
     "valve.stiction",
 )
-"""Faults of one engine that a stage of three bears, whenever they strike and whichever engine; the loss of the
+"""Faults of one engine that a stage of three bears, whenever they strike, whichever engine; the loss of the
 centre engine left out."""
 
 DECEIVING: Final = (
@@ -237,21 +237,16 @@ def _modes(trial: Trial) -> Outcome:
 
 
 def _latched(trial: Trial) -> Outcome:
-    """An engine that was given up stays so, and one that was shut down is never asked for again."""
+    """An engine that was given up stays so."""
     flight = trial.flown.flight
     if _computer_struck(trial.case):
         return Outcome(None, "the flight computer is struck")
     heard = flight.computer_frames
-    held, asked = flight.held_failed[:heard], flight.asked_to_run[:heard]
-    shut = np.logical_or.accumulate(flight.part("command", "request")[:heard] == _ASKED_TO_SHUT)
+    held = flight.held_failed[:heard]
     for slot in flight.slots:
         forgotten = _first(flight, held[:-1, slot] & ~held[1:, slot], start=1)
         if forgotten is not None:
             return _broken(f"the failure of {flight.engine(slot)} is forgotten at t = {forgotten[1]:.2f} s")
-        again = _first(flight, asked[:, slot] & shut[:, slot], start=0)
-        if again is not None:
-            text = f"{flight.engine(slot)}, shut down before, is asked to run at t = {again[1]:.2f} s"
-            return _broken(text, "ENG-DEAD")
     return _GOOD
 
 

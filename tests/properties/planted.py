@@ -61,8 +61,8 @@ DEFECTS: Final = {
     ),
     "dead engine asked for again": Defect(
         "fk_alloc.c",
-        "if (e->failed || e->stopped ||",
-        "if ((e->failed && modes->mode != FK_IF_TERMINAL) || e->stopped ||",
+        "if (e->failed || (e->stopped && !spare) ||",
+        "if ((e->failed && modes->mode != FK_IF_TERMINAL) || (e->stopped && !spare) ||",
     ),
     "mass not updated": Defect(
         "fk_stage.c", "stage->mass_kg - flow * c->frame_s);", "stage->mass_kg - 0.0 * flow * c->frame_s);"
@@ -83,13 +83,13 @@ DEFECTS: Final = {
         "fk_plan.c", "now_s - o->known_s > FRESH_S ||", "now_s - o->known_s > 30.0 * FRESH_S ||"
     ),
     "navigation is never lost": Defect(
-        "fk_nav.c", "nav->age_s > LOST_AFTER_S;", "nav->age_s > 50.0 * LOST_AFTER_S;"
+        "fk_nav.c", "(nav->age_s > LOST_AFTER_S || ", "(nav->age_s > 50.0 * LOST_AFTER_S || "
     ),
 }
 """By what went wrong, in words."""
 
 BY_MODES: Final = ("NaN let through", "navigation is never lost", "an old plan is followed")
-"""Defects that need what no fault of a case brings about: tests/properties/test_kernel_modes.py finds them."""
+"""Defects that need what hardly a case brings about; tests/properties/test_kernel_modes.py finds them."""
 
 
 def planted_sources(name: str, folder: Path) -> tuple[Path, ...]:

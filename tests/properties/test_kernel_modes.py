@@ -79,6 +79,8 @@ class Engine:
             self.state = STARTING
         elif request == SHUTDOWN and self.state in (STARTING, MAINSTAGE):
             self.state = STOPPING
+        elif self.state == STOPPING and self.valve == 0.0 and self.chamber < LIT:
+            self.state = OFF
         self.started = self.started + 1 if self.state == STARTING else 0
         if self.started * DT >= start_s and self.strength > 0.5:
             self.state = MAINSTAGE
@@ -113,7 +115,7 @@ class Modes(RuleBasedStateMachine):
         self.tilt = (1.0, 0.0)
         self.heard_ns: int | None = None
         self.mode, self.aborted = COAST, False
-        self.failed, self.over = [False] * 3, [False] * 3
+        self.failed, self.asked, self.starts = [False] * 3, [False] * 3, [0] * 3
         self.gone_s = -math.inf
         self.mass = self.config.mass_kg
         self.flies(before)
@@ -282,13 +284,14 @@ class Modes(RuleBasedStateMachine):
         running = command.request in (START, RUN)
         if running:
             assert self.mode in POWERED, f"mode {self.mode} runs engines"
-            assert not self.over[slot], "an engine that was shut down is asked for again"
+            assert not self.failed[slot], "an engine that was given up is asked for again"
+            self.starts[slot] += not self.asked[slot]
+            assert self.starts[slot] <= limits.starts, "more starts than the igniter has"
             assert limits.throttle_floor <= min(values[:2]) <= max(values[:2]) <= 1.0
         else:
             assert values[:2] == (0.0, 0.0), "a valve is opened of an engine that is not to burn"
         assert command.request == ARM or self.mode != COAST
-        self.over[slot] |= command.request == SHUTDOWN
-        assert self.over[slot] or not self.failed[slot]
+        self.asked[slot] = running
         assert command.failed or not self.failed[slot], "a failure is forgotten"
         if command.failed:
             assert not command.share
@@ -298,7 +301,7 @@ class Modes(RuleBasedStateMachine):
         self.failed[slot] = bool(command.failed)
 
     def _check_health(self, slot: int, engine: Engine) -> None:
-        asked = not self.over[slot] and self.mode in POWERED
+        asked = self.asked[slot]
         good = not engine.silent and not engine.garbled
         weak = good and engine.main_frames > SETTLED_FRAMES and engine.chamber < 0.69 * engine.expected
         engine.low_frames = engine.low_frames + 1 if asked and weak and engine.expected > 0.3 else 0
