@@ -131,8 +131,7 @@ def _first(flight: FlightRecord, bad: npt.NDArray[np.bool_], start: int = 2) -> 
 def _navigation_age(trial: Trial) -> Outcome:
     """Navigation is never told younger than the newest solution that was sent, nor flown when it is lost."""
     flight, span = trial.flown.flight, _frames(trial.flown.flight)
-    sent, valid = flight.part("nav", "valid_t_ns"), flight.part("nav", "valid") != 0
-    newest = np.maximum.accumulate(np.where(valid, sent, np.iinfo(np.int64).min // 2))[span]
+    newest = np.maximum.accumulate(flight.part("nav", "valid_t_ns"))[span]
     t_ns, told_s = flight.frames["t_ns"][span], flight.part("telemetry", "nav_age_s")[span]
     fresh = flight.part("telemetry", "fresh")[span] != 0
     age_s = np.where(newest >= 0, (t_ns - newest) * 1e-9, 0.0)

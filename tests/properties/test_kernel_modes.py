@@ -66,10 +66,17 @@ class Engine:
 
     def __init__(self) -> None:
         self.state, self.valve, self.chamber = OFF, 0.0, 0.0
+        self.gimbal = (0.0, 0.0)
         self.expected = 0.0
         """Chamber pressure that the valve should give."""
         self.started = self.main_frames = self.low_frames = self.silent_frames = 0
         self.strength, self.silent, self.garbled, self.touched = 1.0, False, False, False
+
+    def point(self, asked: tuple[float, float]) -> None:
+        """Turn the gimbal towards what is asked, at its rate."""
+        most = 0.26 * DT
+        x, y = (g + min(max(a - g, -most), most) for g, a in zip(self.gimbal, asked, strict=True))
+        self.gimbal = x, y
 
     def obey(self, request: int, valve: float, start_s: float) -> None:
         """Take the next state, move the valve, build up pressure."""
@@ -112,7 +119,7 @@ class Modes(RuleBasedStateMachine):
         self.engines = [Engine() for _ in range(3)]
         self.frame, self.height, self.sink = 0, 2600.0, 250.0
         self.wander = [0.0, 0.0]
-        self.tilt = (1.0, 0.0)
+        self.tilt, self.turn_radps = (1.0, 0.0), 0.0
         self.heard_ns: int | None = None
         self.mode, self.aborted = COAST, False
         self.failed, self.asked, self.starts = [False] * 3, [False] * 3, [0] * 3
@@ -194,9 +201,11 @@ class Modes(RuleBasedStateMachine):
     def is_aborted(self, upset: bool) -> None:
         """The abort line, or the stage on its side."""
         if upset:
-            self.tilt = math.cos(0.7), math.sin(0.7)
-            for _ in range(60):
+            self.turn_radps = 1.0
+            for k in range(150):
+                self.tilt = math.cos(0.5 * k * DT), math.sin(0.5 * k * DT)
                 self._frame()
+            self.turn_radps = 0.0
             assert self.mode == ABORT, "a stage on its side burns on"
         self.aborted = not upset
         self._frame()
@@ -216,6 +225,7 @@ class Modes(RuleBasedStateMachine):
         nav = self.run.input.nav
         nav.pos_pad_m, nav.vel_pad_mps = (self.wander[0], 0.0, self.height), (self.wander[1], 0.0, -self.sink)
         nav.q_pad_from_body, nav.height_m = (self.tilt[0], 0.0, self.tilt[1], 0.0), self.height
+        nav.omega_body_radps = (0.0, self.turn_radps, 0.0)
         thrust = sum(e.chamber * 900e3 for e in self.engines)
         nav.force_body_mps2 = (0.0, 0.0, thrust / self.mass)
         nav.fresh, nav.valid = how != "none", how != "invalid"
@@ -226,12 +236,14 @@ class Modes(RuleBasedStateMachine):
         elif how == "old":
             nav.valid_t_ns = t_ns - round((STALE_S + 0.01) * 1e9)
         elif how == "future":
-            nav.valid_t_ns = t_ns + FRAME_NS
+            nav.valid_t_ns = t_ns + round((STALE_S + 0.01) * 1e9)
         elif how == "nan":
             nav.vel_pad_mps[1] = math.nan
         elif how == "absurd":
             nav.pos_pad_m[2] = 1e9
-        if how is None and (self.heard_ns is None or t_ns > self.heard_ns):
+        # one that nobody vouches for still tells how the stage moves, once there is a place to start from
+        used = how is None or (how == "invalid" and self.heard_ns is not None)
+        if used and (self.heard_ns is None or t_ns > self.heard_ns):
             self.heard_ns = t_ns
 
     def _frame(self, how: str | None = None) -> None:
@@ -243,6 +255,7 @@ class Modes(RuleBasedStateMachine):
             said = self.run.input.engine[slot]
             said.fresh, said.state = int(not engine.silent), engine.state
             said.ox_valve_pos = said.fuel_valve_pos = engine.valve
+            said.gimbal_x_rad, said.gimbal_y_rad = engine.gimbal
             said.chamber_pa = math.nan if engine.garbled else engine.chamber * CHAMBER_PA
             if not engine.silent and not engine.garbled and engine.chamber > LIT:
                 flow += engine.chamber * 900e3 / (310.0 * G0)
@@ -254,6 +267,7 @@ class Modes(RuleBasedStateMachine):
         self._check(was, t_ns)
         for slot, engine in enumerate(self.engines):
             command = self.out.engine[slot]
+            engine.point((command.gimbal_x_cmd_rad, command.gimbal_y_cmd_rad))
             engine.obey(command.request, command.ox_valve_cmd, self.config.engine[slot].start_s)
         self.frame += 1
 
