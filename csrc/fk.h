@@ -111,6 +111,7 @@ typedef struct {
     double finish_decel_mps2; /* net deceleration that this gives */
     double least_decel_mps2;  /* of the engines that finish, at their floor, ... */
     double most_decel_mps2;   /* ... and at most */
+    double needed_decel_mps2; /* of the finish, now */
     double land_accel_mps2;   /* net deceleration flown in the finish */
     double slope_m;           /* height of the planned descent by throttle */
     int32_t slope_frames;     /* for which it still holds */
@@ -204,6 +205,7 @@ typedef struct {
 typedef struct {
     int32_t mode;
     int32_t relighting; /* 1 while no engine burns, and some that were stopped are to be lit again */
+    int32_t relit;      /* 1 once that was done: closed forms alone fly what is left */
     int32_t frames_in_mode;
     int32_t share[FK_ENGINES]; /* 1: takes part in the plan */
 } fk_modes_t;

@@ -138,6 +138,14 @@ static double burning_drag_area(const fk_if_config_t *c, const fk_stage_t *stage
     return stage->axial_n / stage->dynamic_pressure_pa * fk_min(1.0, half_plume / stage->plume);
 }
 
+/* What the engines that finish can do at the least and at the most. */
+static void find_strength(fk_plan_t *plan, const engines_t *land)
+{
+    const double full = thrust_at(land, 1.0, 1.0) / plan->final_mass_kg;
+    plan->least_decel_mps2 = land->floor * full - FK_G0;
+    plan->most_decel_mps2 = FINISH_THROTTLE_MAX * full - FK_G0;
+}
+
 /* Plans the finish: its throttle, raised where weak engines need it, its deceleration and its first speed. */
 static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_t *land)
 {
@@ -152,8 +160,7 @@ static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_
     plan->end_height_m =
         thrust_at(land, land->floor, 1.0) < mass * FK_G0 ? END_HEIGHT_M : END_HEIGHT_STRONG_M;
     plan->finish_decel_mps2 = plan->land_throttle * full / mass - FK_G0;
-    plan->least_decel_mps2 = land->floor * full / mass - FK_G0;
-    plan->most_decel_mps2 = FINISH_THROTTLE_MAX * full / mass - FK_G0;
+    find_strength(plan, land);
     plan->speed_in_mps =
         sqrt(v0 * v0 + 2.0 * fk_max(plan->finish_decel_mps2, LEAST_DECEL_MPS2) * c->soft_finish_height_m);
 }
@@ -269,6 +276,7 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
     if (h > FREEZE_BELOW_M || (h > FROZEN_BELOW_M && needed > NOT_ENOUGH * plan->land_accel_mps2)) {
         plan->land_accel_mps2 = needed;
     }
+    plan->needed_decel_mps2 = h > FREEZE_BELOW_M ? needed : 0.0;
     const double wanted = sqrt(v0 * v0 + 2.0 * plan->land_accel_mps2 * fk_max(h, 0.0));
     const double feed = h > 0.0 && wanted > v0 ? plan->land_accel_mps2 : 0.0;
     plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(0.5 * (v + v0), 0.5 * v0);
@@ -511,7 +519,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
         plan_braking(plan, c, stage, &brake, &land, v, nav->height_m);
         plan->asked_mps2 = braking_force(plan, stage, &brake) * nav->axis_pad[2];
     } else {
-        plan_finish(plan, c, &land);
+        find_strength(plan, &land);
         plan->asked_mps2 = finish_accel(plan, c, nav, &land);
     }
     closed_form_force(nav, plan, divert, force);
