@@ -796,7 +796,9 @@ _SHARE: Final = Size("share", 0.01, 1.0, "1", "of the message's frames, drawn on
 
 
 def _turned(among: int, of: str) -> Size:
-    return Size("bits", 1, among, f"bits of {of}, drawn anew for each frame", "", likely=((1, 3),), whole=True)
+    return Size(
+        "bits", 1, among, f"bits of {of}, drawn anew for each frame", "", likely=((1, 3),), whole=True
+    )
 
 
 _WIRES: Final = (

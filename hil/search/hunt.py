@@ -15,7 +15,7 @@ from hil.faults.case import Case
 from hil.faults.catalogue import CATALOGUE
 from hil.rig.abilities import refusals
 from hil.rig.model import Rig
-from hil.rig.plan import Plan
+from hil.rig.plan import Plan, message_ids
 from hil.search.flying import Flyer
 from hil.search.properties import PROPERTIES, Outcome, Trial
 from hil.search.strategies import off_nominal_cases
@@ -87,7 +87,14 @@ def hunt(
     if kinds is None:
         kinds = [kind for kind in CATALOGUE if not kind.startswith(prop.without)]
     drawn = [kind for kind in kinds if kind in can]
-    cases = off_nominal_cases(plan.case, plan.vehicle.landing_engines, boards=boards, kinds=drawn)
+    cases = off_nominal_cases(
+        plan.case,
+        plan.vehicle.landing_engines,
+        boards=boards,
+        messages=list(message_ids(plan.rig)),
+        lines=list(plan.rig.serial),
+        kinds=drawn,
+    )
 
     @hypothesis.seed(seed)
     @settings(

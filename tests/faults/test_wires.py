@@ -92,10 +92,16 @@ def test_receivers_count_what_they_reject(tmp_path: Path) -> None:
     path = tmp_path / "damaged.toml"
     path.write_text(
         BURN
-        + fault_text('kind = "wire.checksum"\nmessage = "ENGINE_1_COMMAND"\nshare = 1.0\nheals_after_s = 0.04')
-        + fault_text('kind = "wire.counter"\nmessage = "ENGINE_2_STATUS"\ncount = "skipped"\nheals_after_s = 0.1')
+        + fault_text(
+            'kind = "wire.checksum"\nmessage = "ENGINE_1_COMMAND"\nshare = 1.0\nheals_after_s = 0.04'
+        )
+        + fault_text(
+            'kind = "wire.counter"\nmessage = "ENGINE_2_STATUS"\ncount = "skipped"\nheals_after_s = 0.1'
+        )
     )
-    run = run_flight(load_plan(SHIPPED / "in_process.toml", str(path)), seed=0, pace="lockstep", run_dir=tmp_path)
+    run = run_flight(
+        load_plan(SHIPPED / "in_process.toml", str(path)), seed=0, pace="lockstep", run_dir=tmp_path
+    )
     wires = run.details["wires"]
     assert (wires["engine_1"]["checksum"], wires["engine_1"]["jumped"]) == (4, 1)
     assert wires["bench"]["checksum"] == 4
@@ -122,9 +128,7 @@ def refused(rig: Path, fault: str, folder: Path, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_the_kernel_rung_has_no_wires(
-    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_kernel_rung_has_no_wires(kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fault = fault_of(kind).model_dump(exclude_none=True)
     del fault["at_s"]
     lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in fault.items())
@@ -160,7 +164,10 @@ def test_a_real_bus_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
             'kind = "wire.corrupt"\nmessage = "ENGINE_1_COMMAND"\nshare = 1.0\nbits = 1.5',
             "(allowed: 1 to 64 bits of a frame's data, drawn anew for each frame, whole)",
         ),
-        ('kind = "wire.counter"\nmessage = "ENGINE_1_COMMAND"\ncount = "up"', "repeated | skipped | backwards"),
+        (
+            'kind = "wire.counter"\nmessage = "ENGINE_1_COMMAND"\ncount = "up"',
+            "repeated | skipped | backwards",
+        ),
         ('kind = "serial.slow"\nline = "navigation"\nbaudrate = 5', "(allowed: 1200 to 4e+06 baud"),
     ],
 )

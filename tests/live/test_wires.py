@@ -98,7 +98,9 @@ def cut_off(world: World, name: str) -> None:
     ("fault", "cause", "state"),
     [(wrong_rate, "went bus-off", "bus off"), (cut_off, "silent on the bus for 100 ms", "error passive")],
 )
-def test_the_benchs_own_plug(fault: Callable[[World, str], None], cause: str, state: str, tmp_path: Path) -> None:
+def test_the_benchs_own_plug(
+    fault: Callable[[World, str], None], cause: str, state: str, tmp_path: Path
+) -> None:
     """At a wrong bit rate it goes bus-off; pulled out, it gets no acknowledgement and hears nothing."""
     with World(tmp_path / "lab") as world, bench(world, tmp_path, *ARMED, "--arm-igniter") as hil:
         world.light(hil)

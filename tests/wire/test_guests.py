@@ -151,6 +151,7 @@ def test_a_guest_that_is_set_passive_acknowledges_nothing_and_sends_nothing() ->
         with pytest.raises(ValueError, match="ACTIVE or PASSIVE"):
             b.state = can.BusState.ERROR
 
+
 BUS_OFF = 0x40
 """Of the classes of an error frame (linux/can/error.h)."""
 

@@ -185,5 +185,3 @@ def test_what_is_wrong_with_a_node_adds_up() -> None:
     controller = bus.nodes[0].controller
     assert controller is not None
     assert controller.disturbance == Disturbance(bitrate=500_000)
-
-
