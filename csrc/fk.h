@@ -55,6 +55,7 @@ typedef struct {
     double axis_pad[3];  /* body z */
     double swing_pad[3]; /* its rate, 1/s */
     double height_m;     /* body origin above the ground */
+    double axial_mps2;   /* specific force along the body, filtered */
 } fk_nav_t;
 
 /* What it believes about the stage: mass, thrust, aerodynamic forces, and what the model misses. */
@@ -85,6 +86,7 @@ typedef struct {
     double efficiency;      /* measured over expected, filtered, 0.5 to 1.1 */
     double running_s;       /* since MAINSTAGE */
     double lit_s;           /* since its board said so, healthy or not */
+    int32_t late;           /* 1: it lit late, and at once in full by what had pooled */
     double starting_s;      /* since START was asked for */
     double pressure;        /* of the chamber over its full one, filtered */
     double asked[FK_PARTS]; /* positions last commanded: valves (oxidiser, fuel), gimbals (x, y, rad) */

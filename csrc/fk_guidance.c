@@ -23,6 +23,7 @@
 #define LEG_REACH                                                                                            \
     2.0 /* of the legs, about, over the root of the body's cross-section: one is first when tilted */
 #define FREEZE_BELOW_M 12.0 /* the finish's deceleration is no longer solved for, unless ... */
+#define STRONG_MPS2 3.0     /* net, of engines at their floor that stop the stage in a blink */
 #define NOT_ENOUGH 1.15     /* ... so much more is needed, ... */
 #define FROZEN_BELOW_M 1.0  /* ... and then down to here */
 #define SPEED_GAIN 1.6      /* 1/s, speed error to acceleration in the finish */
@@ -269,11 +270,13 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
     const double v0 = c->touchdown_speed_mps;
     const double v = -nav->vel_pad_mps[2] - slowing * lag;
     const double tilt = sqrt(nav->axis_pad[0] * nav->axis_pad[0] + nav->axis_pad[1] * nav->axis_pad[1]);
-    const double leg = plan->least_decel_mps2 > 0.0 ? LEG_REACH * sqrt(c->ref_area_m2) * tilt : 0.0;
+    const double leg = plan->least_decel_mps2 > STRONG_MPS2 ? LEG_REACH * sqrt(c->ref_area_m2) * tilt : 0.0;
     const double h =
         nav->height_m - plan->end_height_m - leg + nav->vel_pad_mps[2] * lag + 0.5 * slowing * lag * lag;
     const double needed = fk_clamp((v * v - v0 * v0) / (2.0 * fk_max(h, 0.1)), 0.0, FINISH_ACCEL_MAX);
-    if (h > FREEZE_BELOW_M || (h > FROZEN_BELOW_M && needed > NOT_ENOUGH * plan->land_accel_mps2)) {
+    const int32_t strong = plan->least_decel_mps2 > STRONG_MPS2;
+    const int32_t short_of = needed > NOT_ENOUGH * plan->land_accel_mps2;
+    if (h > FREEZE_BELOW_M || (strong && h > FROZEN_BELOW_M && short_of)) {
         plan->land_accel_mps2 = needed;
     }
     plan->needed_decel_mps2 = h > FREEZE_BELOW_M ? needed : 0.0;

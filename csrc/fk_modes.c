@@ -72,7 +72,7 @@ static void step_down(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
 
 static int32_t touched_down(const fk_nav_t *nav)
 {
-    const double slowing = fk_max(nav->held_force_body[2] - FK_G0, 0.0);
+    const double slowing = fk_max(nav->axial_mps2 - FK_G0, 0.0);
     const double sinking = -nav->vel_pad_mps[2] - CUT_LAG_S * slowing;
     return nav->height_m < TOUCH_HEIGHT_M || (sinking < STOPPED_MPS && nav->height_m < STOPPED_HEIGHT_M);
 }

@@ -6,6 +6,7 @@
 #define HEIGHT_GAIN 0.1   /* white noise at 100 Hz */
 #define VELOCITY_GAIN 0.05
 #define ATTITUDE_GAIN 0.05
+#define AXIAL_GAIN 0.1 /* takes a chugging engine's 10 Hz and more out of it */
 #define RADAR_HEIGHT_M 100.0
 /* A component that is further than this from what the others lead to is not believed; the room grows with the
  * time for which it was not. */
@@ -135,6 +136,7 @@ static void accept(fk_nav_t *nav, const fk_if_nav_t *s)
     nav->valid_t_ns = s->valid_t_ns;
     fk_copy(s->omega_body_radps, nav->held_omega);
     fk_copy(s->force_body_mps2, nav->held_force_body);
+    nav->axial_mps2 += AXIAL_GAIN * (s->force_body_mps2[2] - nav->axial_mps2);
 }
 
 /* Centre of mass from the body origin and the lever between them. */
