@@ -19,7 +19,7 @@ def _lacks(rig: Rig, ability: Ability, board: str | None, pace: Pace) -> str | N
     """Say what keeps a rig from an ability with `board` (None: with none in particular); None when able."""
     if ability in ("plant", "navigation"):
         return None
-    if ability == "link":
+    if ability == "line":
         return None if rig.has_wires else "it has no wires"
     if ability == "bus":
         if not rig.has_wires:

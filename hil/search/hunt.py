@@ -10,14 +10,15 @@ from typing import Final, NoReturn
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.strategies import SearchStrategy
 
 from hil.faults.case import Case
 from hil.faults.catalogue import CATALOGUE
 from hil.rig.abilities import refusals
 from hil.rig.model import Rig
-from hil.rig.plan import Plan
+from hil.rig.plan import Plan, message_ids
 from hil.search.flying import Flyer
-from hil.search.properties import PROPERTIES, Outcome, Trial
+from hil.search.properties import PROPERTIES, Outcome, Property, Trial
 from hil.search.strategies import off_nominal_cases
 
 __all__ = ["KEPT_MARGIN", "Finding", "Hunt", "flyable_kinds", "hunt"]
@@ -63,6 +64,26 @@ def flyable_kinds(rig: Rig) -> list[str]:
     return [kind.name for kind in CATALOGUE.values() if not refusals(rig, kind, "lockstep")]
 
 
+def _cases(plan: Plan, prop: Property, kinds: Sequence[str] | None) -> SearchStrategy[Case]:
+    """Return what is drawn for a property: of `kinds` those that the rig can fly and it is about."""
+    boards = [name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"]
+    can = flyable_kinds(plan.rig)
+    if kinds is None:
+        kinds = [kind for kind in CATALOGUE if not kind.startswith(prop.without)]
+    drawn = [kind for kind in kinds if kind in can]
+    if prop.cases is not None:
+        own: SearchStrategy[Case] = prop.cases(plan, boards, drawn)
+        return own
+    return off_nominal_cases(
+        plan.case,
+        plan.vehicle.landing_engines,
+        boards=boards,
+        messages=list(message_ids(plan.rig)),
+        lines=list(plan.rig.serial),
+        kinds=drawn,
+    )
+
+
 def hunt(
     plan: Plan,
     name: str,
@@ -82,15 +103,7 @@ def hunt(
     prop, flyer, result = PROPERTIES[name], Flyer(plan), Hunt()
     broken: dict[str, Finding] = {}
     most_flights = [0]
-    boards = [name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"]
-    can = flyable_kinds(plan.rig)
-    if kinds is None:
-        kinds = [kind for kind in CATALOGUE if not kind.startswith(prop.without)]
-    drawn = [kind for kind in kinds if kind in can]
-    if prop.cases is not None:
-        cases = prop.cases(plan, boards, drawn)
-    else:
-        cases = off_nominal_cases(plan.case, plan.vehicle.landing_engines, boards=boards, kinds=drawn)
+    cases = _cases(plan, prop, kinds)
 
     @hypothesis.seed(seed)
     @settings(

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from hil.rig.plan import message_ids
 from hil.search.flying import Flown
 from hil.search.properties_kernel import KERNEL_PROPERTIES
-from hil.search.relatives import in_the_mirror, milder, quiet
+from hil.search.relatives import in_the_mirror, milder, quiet, spoiled
 from hil.search.trial import Outcome, Property, Trial
 from hil.search.wording import fault_words
 from hil.signals import FLIGHT_MODES, REQUESTS
@@ -169,6 +170,23 @@ def _alike(flown: Flown, other: Flown, axis: str) -> Outcome:
     return worst
 
 
+def _wires_within_budget(trial: Trial) -> Outcome:
+    """Spoil as many frames as the protocol has to bear: no requirement fares otherwise."""
+    messages = list(message_ids(trial.plan.rig))
+    if not messages:
+        return Outcome(None, "the rig has no bus")
+    flown = trial.flown
+    if _lands(flown) < CLEARLY:
+        return Outcome(None, "the stage does not land with something to spare")
+    other = trial.fly(spoiled(trial.case, messages, float(flown.tape.frames["t_ns"][-1]) * 1e-9))
+    changed = sorted(set(other.broken) - set(flown.broken))
+    if changed:
+        return Outcome(
+            -1.0, f"with frames lost within the budget: {other.results[changed[0]].reason}", changed[0]
+        )
+    return Outcome(1.0, "frames lost within the budget change no verdict")
+
+
 def _lands_where_possible(trial: Trial) -> Outcome:
     """The stage lands, or nobody could have landed it."""
     outcome = PROPERTIES["lands"].look(trial)
@@ -224,6 +242,15 @@ _OWN: Final = (
         "the oracle shows that this cannot be landed",
         _not_punished,
         shrink_flights=30,
+    ),
+    Property(
+        "wires-within-budget",
+        TOUCHDOWN,
+        "What lands with something to spare lands with frames spoiled of every message, within the budget of "
+        "docs/WIRE.md (needs a rig with a bus)",
+        _wires_within_budget,
+        without=("wire.", "bus.", "serial.", "board."),
+        shrink_flights=60,
     ),
     Property(
         "mirrored",

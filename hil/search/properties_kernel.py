@@ -350,27 +350,34 @@ def _watchdog(trial: Trial) -> Outcome:
     flight, case = trial.flown.flight, trial.case
     if flight.own_clocks or any(f.board not in (None, "flight_computer") for f in case.fault):
         return Outcome(None, "boards keep their own time, or are struck")
-    due = 1 + flight.count(WATCHDOG_S)  # one frame on the wire, then the watchdog
-    state = flight.part("status", "state")
     seen = False
     for slot in flight.slots:
         sent = np.flatnonzero(flight.part("command", "fresh")[:, slot] != 0)
-        for last, until in zip(sent, np.append(sent, len(state))[1:], strict=True):
-            if until - last < 3 or last + due + 1 >= len(state) or state[last, slot] in _SHUTTING:
+        for last, until in zip(sent, np.append(sent, len(flight.frames))[1:], strict=True):
+            if until - last < 3:
                 continue
-            seen = True
-            shut = np.isin(state[last + 2 : last + due + 3, slot], _SHUTTING)
-            after = first_true(shut)
-            silent = until - last > due - 1
-            told = f"{flight.engine(slot)} heard nothing after t = {flight.t_s(int(last)):.2f} s"
-            if silent and (after is None or after + 2 > due):
-                return _broken(
-                    f"{told} and did not shut down when its watchdog's 50 ms were over", "VALVE-LOSS"
-                )
-            asked = flight.part("command", "request")[last, slot] == _ASKED_TO_SHUT
-            if after is not None and after + 2 < due and not asked:
-                return _broken(f"{told} and shut down before its watchdog's 50 ms were over", "VALVE-LOSS")
+            wrong = _acts_wrongly(flight, slot, int(last), int(until))
+            seen |= wrong is not None
+            if wrong:
+                at = flight.t_s(int(last))
+                text = f"{flight.engine(slot)} heard nothing after t = {at:.2f} s and {wrong}"
+                return _broken(text, "VALVE-LOSS")
     return _GOOD if seen else Outcome(None, "no board went without commands")
+
+
+def _acts_wrongly(flight: FlightRecord, slot: int, last: int, until: int) -> str | None:
+    """Return what a board did wrong after its last command, "" for nothing, None where it is not judged."""
+    due = 1 + flight.count(WATCHDOG_S)  # one frame on the wire, then the watchdog
+    state = flight.part("status", "state")
+    if last + due + 1 >= len(state) or state[last, slot] in _SHUTTING:
+        return None
+    after = first_true(np.isin(state[last + 2 : last + due + 3, slot], _SHUTTING))
+    if until - last > due - 1 and (after is None or after + 2 > due):
+        return "did not shut down when its watchdog's 50 ms were over"
+    asked = flight.part("command", "request")[last, slot] == _ASKED_TO_SHUT
+    if after is not None and after + 2 < due and not asked:
+        return "shut down before its watchdog's 50 ms were over"
+    return ""
 
 
 # ---- requirements

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from hil.faults.case import Case, FaultSpec, Navigation
 from hil.faults.catalogue import CATALOGUE, HEALS, Size
 from hil.plant.vehicle import Vehicle
+from hil.sensors.streams import stream
 
-__all__ = ["in_the_mirror", "milder", "quiet", "swap"]
+__all__ = ["in_the_mirror", "milder", "quiet", "spoiled", "swap"]
 
 Axis = Literal["x", "y"]
 """The axis that changes its sign in the mirror, of the body and of the pad (east, north) alike."""
@@ -19,6 +21,22 @@ _FINS: Final = {"x": {1: 3, 3: 1}, "y": {2: 4, 4: 2}}
 _HEARD: Final = ("nav.", "sensor.")
 """Beginnings of the kinds that are about what is measured: no mirror image, or noise of their own."""
 _PLACE_M: Final = 0.01
+
+
+FRAME_S: Final = 0.01
+SPOILED_FRAMES: Final = 4
+SPOILED_APART_S: Final = 1.0
+"""The budget of frames that may be lost of each message."""
+NOTICED: Final[tuple[dict[str, Any], ...]] = (
+    {"kind": "wire.drop", "share": 1.0},
+    {"kind": "wire.corrupt", "share": 1.0, "bits": 1},
+    {"kind": "wire.corrupt", "share": 1.0, "bits": 3},
+    {"kind": "wire.checksum", "share": 1.0},
+    {"kind": "wire.counter", "count": "repeated"},
+    {"kind": "wire.counter", "count": "skipped"},
+    {"kind": "wire.duplicate", "share": 1.0, "copies": 3},
+)
+"""Faults of wires that the protocol notices, each spoiling every frame while it lasts."""
 
 
 def quiet(case: Case) -> Case:
@@ -33,6 +51,23 @@ def quiet(case: Case) -> Case:
         "fault": tuple(fault for fault in case.fault if not fault.kind.startswith(_HEARD)),
     }
     return case.model_copy(update=changes)
+
+
+def spoiled(case: Case, messages: Sequence[str], until_s: float) -> Case:
+    """Return the case with frames of every message spoiled, in ways that the protocol notices.
+
+    As its budget has it: SPOILED_FRAMES in a row of each message, then good ones for SPOILED_APART_S.
+    """
+    draws = stream(case.seed, case.run_id or "", "spoiled frames")
+    faults = list(case.fault)
+    for message in messages:
+        at_s = float(draws.uniform(0.0, 1.0))
+        while at_s < until_s:
+            kind = NOTICED[int(draws.integers(len(NOTICED)))]
+            keys = {"message": message, "at_s": round(at_s, 2), HEALS.name: SPOILED_FRAMES * FRAME_S}
+            faults.append(FaultSpec.model_validate(kind | keys))
+            at_s += SPOILED_FRAMES * FRAME_S + SPOILED_APART_S + float(draws.exponential(1.0))
+    return case.model_copy(update={"fault": tuple(faults)})
 
 
 def swap(vehicle: Vehicle, axis: Axis) -> dict[int, int] | None:

@@ -54,7 +54,9 @@ class Trial:
             from hil.search.oracle import judge
         except ImportError:
             return False
-        return bool(judge(case, self.plan.vehicle).verdict == "unlandable")
+        run_id = case.run_id or self.plan.case_name
+        said = judge(case, self.plan.vehicle, seed=case.seed, run_id=run_id)
+        return bool(said.verdict == "unlandable")
 
 
 @dataclass(frozen=True, slots=True)

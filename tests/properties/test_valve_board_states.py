@@ -149,6 +149,9 @@ class ValveBoardStates(RuleBasedStateMachine):
             assert drive["igniter"] == 0.0, f"igniter in {state}"
         if self.demanded:
             self._check_leave(was, state, drive)
+        self._check_closing(was, state, drive, before)
+
+    def _check_closing(self, was: str, state: str, drive: dict[str, float], before: dict[str, float]) -> None:
         self.closing = self.closing + 1 if state in CLOSING else 0
         if 0 < self.closing <= GAP_FRAMES:
             assert drive[f"{SECOND}_drive"] == 0.0, "the second valve does not wait for its turn"
