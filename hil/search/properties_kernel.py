@@ -92,7 +92,7 @@ DECEIVING: Final = (
     "valve.leak",
     "gimbal.",
     "wire.",
-    "can.",
+    "serial.",
 )
 """Beginnings of faults by which a requirement is lost whatever the flight computer does."""
 OFTEN: Final = (*["engine.out"] * 6, "engine.late_ignition", *BORNE[1:], "nav.off", "nav.off")
@@ -136,7 +136,7 @@ def _navigation_age(trial: Trial) -> Outcome:
     fresh = flight.part("telemetry", "fresh")[span] != 0
     age_s = np.where(newest >= 0, (t_ns - newest) * 1e-9, 0.0)
     young = _first(flight, fresh & (told_s < np.minimum(age_s, 60.0) - flight.frame_s - _AGE_LSB_S))
-    if young is not None and not _struck(trial.case, "nav.", "link.", "serial.", "board."):
+    if young is not None and not _struck(trial.case, "nav.", "serial.", "board."):
         return _broken(f"navigation is told younger than it is at t = {young[1]:.2f} s")
     flown = ~np.isin(flight.part("telemetry", "mode")[span], (_TOUCHDOWN, _DONE, _ABORT))
     lost = _first(flight, fresh & flown & (told_s > NAV_LOST_S + flight.frame_s))

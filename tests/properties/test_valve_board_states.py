@@ -140,7 +140,7 @@ class ValveBoardStates(RuleBasedStateMachine):
         assert all(math.isfinite(value) and abs(value) <= 1.0 for value in drive.values())
         if max(self.silent, self.deaf) >= SILENT_FRAMES:
             assert state not in ACTIVE, f"{state} after {max(self.silent, self.deaf)} frames of silence"
-        if was in OPENING and state == "SHUTDOWN" and self.silent:
+        if was in OPENING and state == "SHUTDOWN" and self.silent and not self.demanded:
             assert max(self.silent, self.deaf) >= SILENT_FRAMES, "shut down before the watchdog's time"
         if state not in OPENING:
             assert drive["ox_drive"] <= 0.0
