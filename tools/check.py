@@ -149,6 +149,20 @@ CHECKS = (
         lambda: _own("loop_margins.py", "--check"),
     ),
     Check(
+        "prior-doc",
+        "docs/PRIORS.md in step with what is drawn",
+        "python3",
+        "",
+        lambda: _own("priors_doc.py", "--check"),
+    ),
+    Check(
+        "scorecard",
+        "docs/SCORECARD.md of this kernel",
+        "python3",
+        "",
+        lambda: _own("scorecard_doc.py", "--check"),
+    ),
+    Check(
         "c-format",
         "clang-format",
         "clang-format",

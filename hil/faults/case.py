@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AllowInfNan, Field, model_validator
 
@@ -18,6 +18,7 @@ __all__ = [
     "Case",
     "Dispersion",
     "FaultSpec",
+    "Found",
     "Gnss",
     "Ignition",
     "Imu",
@@ -334,6 +335,27 @@ def _check_size(kind: str, size: Size | Choice, value: float | str | None) -> No
         raise ValueError(f"key '{size.name}' = {value!r} is out of range (allowed: {size.allowed})")
 
 
+class Found(FileModel):
+    """What a search found when it wrote a case, and what the case is expected to do from then on."""
+
+    property: str
+    """Name of the property that it breaks (hil search --list)."""
+    requirements: tuple[str, ...] = ()
+    """Ids of the requirements that it broke, worst first."""
+    expect: Literal["PASS", "FAIL"]
+    """Verdict to expect: FAIL for a known loss, PASS for one that has been put right."""
+    reason: str
+    """The failure in one line."""
+    margin: float = bounded(-1e6, 1e6, "1, of the limit; negative: broken by so much")
+    log_likelihood: float = bounded(-1e6, 1e6, "1, natural logarithm")
+    onsets_s: tuple[float, ...] = ()
+    """When each fault struck, s since the start of the flight, in the order of the faults."""
+    rig: str
+    """Name of the rig that it was found on."""
+    search: str
+    """Seed and base case of the search."""
+
+
 class Case(FileModel):
     """A case as its file describes it."""
 
@@ -351,6 +373,10 @@ class Case(FileModel):
     fault: tuple[FaultSpec, ...] = ()
     seed: int = bounded(0, 2**63 - 1, "1", default=0)
     time_limit_s: float = bounded(1.0, 600.0, "s", default=120.0)
+    run_id: Name | None = None
+    """Names the random streams; None takes the file's name, so that a renamed case is another flight."""
+    found: Found | None = None
+    """Only in cases that a search wrote."""
     path: Annotated[Path, Field(exclude=True)] = Path()
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from hil.faults.case import Case, FaultSpec
 from hil.faults.catalogue import CATALOGUE
 from hil.faults.effects import PLANT_FAULTS, HeldEffects, fire_order
 from hil.faults.triggers import TriggerBook
-from hil.files import FileError
+from hil.files import FileError, NotSupported
 from hil.signals import Board, Plant
 
 __all__ = [
@@ -86,12 +86,14 @@ class FaultyPlant:
 
 
 def check_faults(case: Case, boards: Collection[str], engines: Collection[int]) -> None:
-    """Raise FileError for a fault of a board that the rig lacks, or of an engine that does not land."""
+    """Raise NotSupported for a board that the rig lacks, FileError for an engine that does not land."""
     for index, fault in enumerate(case.fault):
         where = f"{case.path}: key 'fault.{index}"
         if fault.board is not None and fault.board not in boards:
             known = ", ".join(boards)
-            raise FileError(f"{where}.board' = {fault.board!r}: the rig has no such board (it has: {known})")
+            raise NotSupported(
+                f"{where}.board' = {fault.board!r}: the rig has no such board (it has: {known})"
+            )
         if fault.engine is not None and fault.engine not in engines:
             known = ", ".join(str(number) for number in sorted(engines))
             raise FileError(

@@ -30,7 +30,7 @@ from hil.sensors.lines import LineSensors
 from hil.sensors.model import BoosterSensors
 from hil.sensors.streams import stream
 from hil.signals import Board, Frame, Sensors, Wires
-from hil.tape import TapeWriter
+from hil.tape import MemoryTape, TapeWriter
 from hil.wire.enable import NO_LEAVE, Leave
 from hil.wire.sensor_lines import SensorLines
 from hil.wire.wire_set import WireSet
@@ -45,7 +45,7 @@ class BuiltFlight:
     """A flight ready to be turned; `close` ends every board and closes wires and tape."""
 
     flight: Flight
-    tape: TapeWriter
+    tape: TapeWriter | MemoryTape
     book: TriggerBook
     boards: list[Board]
     bare: list[Board]
@@ -65,11 +65,17 @@ def _rates(rig: Rig) -> RateTable:
 
 
 def build_flight(
-    plan: Plan, *, seed: int, pace: PaceName, run_dir: Path, leave: Leave = NO_LEAVE
+    plan: Plan,
+    *,
+    seed: int,
+    pace: PaceName,
+    run_dir: Path,
+    leave: Leave = NO_LEAVE,
+    in_memory: bool = False,
 ) -> BuiltFlight:
-    """Build every station of a flight and open its tape in `run_dir`.
+    """Build every station of a flight and open its tape in `run_dir`, or `in_memory`.
 
-    Random streams and dispersions depend on the seed and the case's name alone, so that every rung
+    Random streams and dispersions depend on the seed and the case's run id alone, so that every rung
     flies the same flight; boards and kernel are told the undispersed case.  `leave` is what may move
     where the rig demands the enable frame.
 
@@ -77,7 +83,7 @@ def build_flight(
     opened until then is closed again.
     """
     rig, vehicle = plan.rig, plan.vehicle
-    case, _ = disperse(plan.case, seed, plan.case_name)
+    case, _ = disperse(plan.case, seed, plan.run_id)
     rates = _rates(rig)
     frame = Frame(len(vehicle.landing_engines))
     _warm_up(plan)
@@ -94,7 +100,7 @@ def build_flight(
             pace=pace,
             run_dir=run_dir,
             leave=leave,
-            streams=partial(stream, seed, plan.case_name),
+            streams=partial(stream, seed, plan.run_id),
             lines=lines,
         )
         stack.callback(wires.close)
@@ -107,7 +113,7 @@ def build_flight(
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
         note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)
-        tape = TapeWriter(run_dir / "tape.mcap", frame, clock.timing, info, bus=wires.bus_sheet())
+        tape = _tape(run_dir, frame, clock, info, wires, in_memory=in_memory)
         stack.callback(tape.close)
         flight = Flight(
             frame=frame,
@@ -123,6 +129,14 @@ def build_flight(
         _add_interlock(plan, wires, flight, bare, stack)
         return BuiltFlight(flight, tape, book, boards, bare, lines, info, stack.pop_all())
     raise AssertionError("unreachable")
+
+
+def _tape(
+    run_dir: Path, frame: Frame, clock: Pace, info: dict[str, Any], wires: Wires, *, in_memory: bool
+) -> TapeWriter | MemoryTape:
+    if in_memory:
+        return MemoryTape(frame, clock.timing, info, bus=wires.bus_sheet())
+    return TapeWriter(run_dir / "tape.mcap", frame, clock.timing, info, bus=wires.bus_sheet())
 
 
 def _propellant_kg(plan: Plan, case: Case) -> float:
@@ -161,15 +175,15 @@ def _plant(frame: Frame, plan: Plan, case: Case, seed: int) -> BoosterPlant:
         pad=case.pad,
         stage=case.stage,
         seed=seed,
-        run_id=plan.case_name,
+        run_id=plan.run_id,
     )
 
 
 def _sensors(frame: Frame, plan: Plan, case: Case, seed: int, run_dir: Path) -> tuple[Sensors, SensorLines]:
     """Return the sensors of the plain case that is flown, and the lines of those that have one."""
-    sensors = BoosterSensors(frame, plan.vehicle, case.navigation, seed, plan.case_name)
+    sensors = BoosterSensors(frame, plan.vehicle, case.navigation, seed, plan.run_id)
     rates_hz = plan.rig.sensor_rates_hz
-    speaking = LineSensors(frame, rates_hz, case.navigation, case.pad, seed, plan.case_name)
+    speaking = LineSensors(frame, rates_hz, case.navigation, case.pad, seed, plan.run_id)
     lines = open_lines(plan.rig, speaking.samples, run_dir)
     return (SpeakingSensors(sensors, speaking, lines) if rates_hz else sensors), lines
 
@@ -197,7 +211,7 @@ def _warm_up(plan: Plan) -> None:
 def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:
     """Return what is flown, as JSON values: the inputs word for word, and the versions."""
     rig, case, vehicle = plan.rig, plan.case, plan.vehicle
-    _, drawn = disperse(case, seed, plan.case_name)
+    _, drawn = disperse(case, seed, plan.run_id)
     kernel = rig_kernel(rig)
     return {
         "rig": rig.name,

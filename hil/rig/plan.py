@@ -31,6 +31,11 @@ class Plan:
         """The case as it is called: its file's name."""
         return self.case.path.stem
 
+    @property
+    def run_id(self) -> str:
+        """What the random streams are named by."""
+        return self.case.run_id or self.case_name
+
 
 def message_ids(rig: Rig) -> dict[str, int]:
     """Return the ids of the messages that are on a rig's bus in a flight, by name; none without a bus."""

@@ -132,7 +132,7 @@ def _keep_drawn_case(plan: Plan, seed: int, run_dir: Path) -> None:
     It keeps the name of the case, which the random streams are named by.  Raises FileError where that
     would overwrite a file.
     """
-    case, drawn = disperse(plan.case, seed, plan.case_name)
+    case, drawn = disperse(plan.case, seed, plan.run_id)
     if drawn is None:
         return
     path = run_dir / f"{plan.case_name}.toml"

@@ -21,7 +21,7 @@ from hil.verdict.requirements import (
     WATCHDOG_S,
 )
 
-__all__ = ["CHECKS", "Result"]
+__all__ = ["CHECKS", "COMMANDS", "TOLERANCE", "Result", "Steps", "closing_moments", "commands", "steps"]
 
 Status = Literal["pass", "fail", "not exercised"]
 
@@ -53,7 +53,7 @@ _SHUTTING: Final = tuple(ENGINE_STATES.index(name) for name in ("SAFE", "SHUTDOW
 _VALVE_LSB: Final = 0.00025
 _ANGLE_LSB_RAD: Final = 0.0001
 """Resolution of commands on the wire: a value may be off by half of it, a difference by all of it."""
-_TOLERANCE: Final = 1e-9
+TOLERANCE: Final = 1e-9
 _MISREAD: Final = 0.03
 """An engine sensor that is off by more than this (of full pressure or stroke) ..."""
 _MISREAD_RAD: Final = 0.01
@@ -113,15 +113,15 @@ def _stands(flight: FlightRecord) -> Result:
 # ---- commands
 
 
-_COMMANDS: Final = ("ox_valve_cmd", "fuel_valve_cmd", "gimbal_x_cmd_rad", "gimbal_y_cmd_rad")
+COMMANDS: Final = ("ox_valve_cmd", "fuel_valve_cmd", "gimbal_x_cmd_rad", "gimbal_y_cmd_rad")
 
 
-def _commands(flight: FlightRecord) -> Iterator[tuple[str, npt.NDArray[Any], float, float, float, float]]:
+def commands(flight: FlightRecord) -> Iterator[tuple[str, npt.NDArray[Any], float, float, float, float]]:
     """Yield name, values (frame, channel), low, high, rate a second and resolution of each command."""
     engine, fins = flight.vehicle.engine, flight.vehicle.fins
     gimbal, gimbal_rate = math.radians(engine.gimbal_limit_deg), math.radians(engine.gimbal_rate_degps)
     fin, fin_rate = math.radians(fins.limit_deg), math.radians(fins.rate_degps)
-    for name in _COMMANDS:
+    for name in COMMANDS:
         values = flight.part("command", name)
         if "valve" in name:
             yield name, values, 0.0, 1.0, engine.valve_slew_per_s, _VALVE_LSB
@@ -151,7 +151,7 @@ def _kernel_fault(flight: FlightRecord, counter: str, what: str) -> Result | Non
 
 
 def _finite(flight: FlightRecord) -> Result:
-    for name, values, *_ in _commands(flight):
+    for name, values, *_ in commands(flight):
         wild: Flags = ~np.isfinite(values)
         bad = first_true(wild.any(axis=1))
         if bad is not None:
@@ -161,8 +161,8 @@ def _finite(flight: FlightRecord) -> Result:
 
 
 def _in_range(flight: FlightRecord) -> Result:
-    for name, values, low, high, _, lsb in _commands(flight):
-        margin = 0.5 * lsb + _TOLERANCE
+    for name, values, low, high, _, lsb in commands(flight):
+        margin = 0.5 * lsb + TOLERANCE
         outside: Flags = ~((values >= low - margin) & (values <= high + margin))
         bad = first_true(outside.any(axis=1))
         if bad is not None:
@@ -177,8 +177,20 @@ def _in_range(flight: FlightRecord) -> Result:
     return fault or _no_commands(flight) or _pass("every command is in range")
 
 
-def _in_rate(flight: FlightRecord) -> Result:
-    """Judge the steps between two frames in both of which the engine is asked to start or to run.
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps of one command from frame to frame; arrays of shape (frame, channel)."""
+
+    name: str
+    rate: float
+    """What is allowed a second."""
+    taken: npt.NDArray[np.float64]
+    allowed: npt.NDArray[np.float64]
+    judged: Flags
+
+
+def steps(flight: FlightRecord) -> Iterator[Steps]:
+    """Yield the steps between two frames in both of which the engine is asked to start or to run.
 
     This is about what goes to the boards: a kernel may ask for a step and leave the ramp to the flight
     computer, which enforces the rate limits.
@@ -194,16 +206,25 @@ def _in_rate(flight: FlightRecord) -> Result:
     both = running[1:] & running[:-1]
     back = _computer_is_back(flight)[1:heard]
     since = _frames_since_heard(flight)[1:heard]
-    for name, values, _, _, rate, lsb in _commands(flight):
-        span_s = frame_s * (since if name in _COMMANDS else np.ones((len(since), 1)))
-        steps = np.abs(np.diff(values[:heard], axis=0))
-        over: Flags = (steps > rate * span_s + lsb + _TOLERANCE) & ~back[:, None]
-        if name in _COMMANDS:
-            over &= both
+    for name, values, _, _, rate, lsb in commands(flight):
+        taken = np.abs(np.diff(values[:heard], axis=0))
+        judged = np.broadcast_to(~back[:, None], taken.shape)
+        allowed = np.full(taken.shape, rate * frame_s + lsb + TOLERANCE)
+        if name in COMMANDS:
+            judged = judged & both
+            allowed = rate * frame_s * since + lsb + TOLERANCE
+        yield Steps(name, rate, taken, allowed, judged)
+
+
+def _in_rate(flight: FlightRecord) -> Result:
+    """Judge every step of `steps`."""
+    for step in steps(flight):
+        over: Flags = (step.taken > step.allowed) & step.judged
         bad = first_true(over.any(axis=1))
         if bad is not None:
-            got = float(np.max((steps[bad] / span_s[bad])[over[bad]]))
-            return _fail(f"{name} moves {got:.3g}/s at t = {flight.t_s(bad + 1):.2f} s (limit {rate:.3g}/s)")
+            got = step.rate * float(np.max((step.taken[bad] / step.allowed[bad])[over[bad]]))
+            at = flight.t_s(bad + 1)
+            return _fail(f"{step.name} moves {got:.3g}/s at t = {at:.2f} s (limit {step.rate:.3g}/s)")
     return _no_commands(flight) or _pass("every command is within its rate limit")
 
 
@@ -380,14 +401,18 @@ def _open_valves(flight: FlightRecord, index: int) -> list[str]:
     ]
 
 
-def _closed_at_end(flight: FlightRecord) -> Result:
-    """Judge the last frame; after a landing also the last one with commands: nobody had to help."""
-    if len(flight.frames) == 0:
-        return _not_exercised("nothing was recorded")
+def closing_moments(flight: FlightRecord) -> list[int]:
+    """Return the last frame; after a landing also the last one with commands: nobody had to help."""
     moments = [len(flight.frames) - 1]
     if flight.rest is not None and flight.computer_frames > flight.rest:
         moments.insert(0, flight.computer_frames - 1)
-    for index in moments:
+    return moments
+
+
+def _closed_at_end(flight: FlightRecord) -> Result:
+    if len(flight.frames) == 0:
+        return _not_exercised("nothing was recorded")
+    for index in closing_moments(flight):
         still_open = _open_valves(flight, index)
         if still_open:
             return _fail(f"at t = {flight.t_s(index):.2f} s: {', '.join(still_open)}")
@@ -412,9 +437,8 @@ def _losses(flight: FlightRecord, slot: int) -> Iterator[tuple[int, int]]:
     fresh = np.flatnonzero(flight.part("command", "fresh")[:, slot] != 0)
     ends = np.append(fresh, len(flight.frames))[1:]
     limit = flight.vehicle.valve_board.closed_pos
-    for last, until in zip(fresh, ends, strict=True):
-        if until - last <= flight.count(CLOSES_WITHIN_S) + 1:
-            continue
+    long = ends - fresh > flight.count(CLOSES_WITHIN_S) + 1
+    for last, until in zip(fresh[long], ends[long], strict=True):
         heard = flight.part("status", "fresh")[last + 1 : last + 2 + flight.count(CLOSES_WITHIN_S), slot]
         if not heard.any():
             continue  # the board itself is dead: there is nobody to close anything

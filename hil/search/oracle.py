@@ -1,0 +1,308 @@
+"""The clairvoyant oracle: could a case have been landed at all, by any guidance that knew everything?
+
+`judge` answers *landable* with commands that land when flown open loop in the plant, *unlandable* with a
+certificate (hil.search.oracle_bound), or *undecided*.  It never calls the guidance kernel.
+docs/ORACLE.md says what that claims and what not.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+
+from hil.faults.case import Case
+from hil.faults.dispersion import disperse
+from hil.plant.vehicle import Vehicle
+from hil.search.oracle_air import Air
+from hil.search.oracle_bound import Certificate, refute
+from hil.search.oracle_flight import Subject, Tactic, coast, fly, plan_descent, start_of
+from hil.search.oracle_plan import Plan
+from hil.search.oracle_thrust import Traces, measure, timed
+from hil.search.oracle_vertical import Coast, Schedule, schedules
+from hil.search.oracle_world import History, Touchdown, physical_faults
+
+__all__ = ["Judgement", "judge", "replay"]
+
+Verdict = Literal["landable", "unlandable", "undecided"]
+
+SPAN_S: Final = 45.0
+"""Thrust is measured for so long after ignition."""
+MOST_FLIGHTS: Final = 12
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the oracle says of a case; times in s since the start, masses in kg."""
+
+    verdict: Verdict
+    reason: str
+    margin: dict[str, float]
+    """Landable: `propellant_left_kg`, `delay_s` (how much later the vertical channel could light and still
+    stop) and `touchdown_share` (worst figure of the touch over its limit).  Unlandable: what the certificate
+    is over its limit (`over`)."""
+    propellant_kg: float | None
+    ignition_s: float | None
+    touchdown: Touchdown | None
+    history: History | None
+    certificate: Certificate | None
+    flights: int
+    """Clairvoyant flights that were flown."""
+    work_s: float
+    """Processor time that it took, s."""
+
+
+def judge(
+    case: Case,
+    vehicle: Vehicle,
+    *,
+    seed: int | None = None,
+    run_id: str = "",
+    most_flights: int = MOST_FLIGHTS,
+) -> Judgement:
+    """Judge a case: landable, unlandable or undecided.
+
+    `seed` (default: the case's) and `run_id` (the case's name in a rig's flights) name the random streams
+    of dispersions and gusts, so that the very flight of a rig is judged.  `most_flights` bounds the work.
+    Raises ImportError where Clarabel or SciPy is not installed.
+    """
+    begin = time.process_time()
+    seed = case.seed if seed is None else seed
+    plain, _ = disperse(case, seed, run_id)
+    subject = Subject(plain, vehicle, seed, run_id)
+    hunt = _Hunt(subject, most_flights)
+    certificate = refute(subject)
+    if certificate is not None:
+        spent = time.process_time() - begin
+        over = {"over": certificate.over}
+        return Judgement(
+            "unlandable", certificate.text, over, None, None, None, None, certificate, 0, spent
+        )  # fmt: skip
+    return hunt.run(begin)
+
+
+def replay(
+    case: Case, vehicle: Vehicle, history: History, *, seed: int, run_id: str = ""
+) -> Touchdown | None:
+    """Fly a history open loop in the plant of a case; return its touchdown."""
+    plain, _ = disperse(case, seed, run_id)
+    world = Subject(plain, vehicle, seed, run_id).world()
+    world.replay(history)
+    return world.touchdown()
+
+
+@dataclass(frozen=True)
+class _Lead:
+    """A tactic with its schedule, ready to be planned and flown."""
+
+    tactic: Tactic
+    schedule: Schedule
+    plan: Plan
+    traces: Traces
+    latest_s: float
+
+    @property
+    def rank(self) -> float:
+        return self.plan.badness
+
+
+class _Hunt:
+    """Looks for a landing of one subject."""
+
+    def __init__(self, subject: Subject, most_flights: int) -> None:
+        self.subject = subject
+        self.air = Air(subject.case, subject.vehicle)
+        self.engines = len(subject.vehicle.landing_engines)
+        self.most_flights = most_flights
+        self.flights = 0
+        self.coast: Coast = coast(subject, min(subject.case.time_limit_s, 60.0))
+        self._measured: dict[tuple[tuple[int, ...], int], Traces] = {}
+
+    def run(self, begin: float) -> Judgement:
+        """Plan and fly tactics, the most promising first, until one lands."""
+        best: tuple[float, Touchdown | None] = (math.inf, None)
+        for lead in self._leads():
+            if self.flights >= self.most_flights:
+                break
+            outcome = self._flown(lead)
+            if isinstance(outcome, Judgement):
+                return replace(outcome, work_s=time.process_time() - begin)
+            if outcome is not None and outcome.excess(self.subject.vehicle) < best[0]:
+                best = (outcome.excess(self.subject.vehicle), outcome)
+        near = f"the best of {self.flights} flights is {best[0]:.1f} times over a limit"
+        reason = near if self.flights else "no plan was found, and no proof that there is none"
+        spent = time.process_time() - begin
+        return Judgement("undecided", reason, {}, None, None, best[1], None, None, self.flights, spent)
+
+    def _flown(self, lead: _Lead) -> Judgement | Touchdown | None:
+        """Fly a lead, and again where only its last height was off; return a judgement when it lands."""
+        touch: Touchdown | None = None
+        for _ in range(3):
+            if self.flights >= self.most_flights:
+                break
+            self.flights += 1
+            world = fly(self.subject, self.air, lead.traces, lead.tactic, lead.schedule, lead.plan)
+            touch = world.touchdown()
+            if touch is None:
+                return None
+            if touch.within(self.subject.vehicle):
+                history = world.history()
+                again = self.subject.world()
+                again.replay(history)
+                if again.touchdown() == touch:
+                    return self._landed(lead, touch, history)
+            aim_m = _better_aim(lead.tactic.aim_m, touch, self.subject.vehicle)
+            if aim_m is None:
+                return touch
+            lead = replace(lead, tactic=replace(lead.tactic, aim_m=aim_m))
+        return touch
+
+    def _landed(self, lead: _Lead, touch: Touchdown, history: History) -> Judgement:
+        left = touch.propellant_left_kg
+        share = touch.excess(self.subject.vehicle)
+        delay_s = max(lead.latest_s - lead.schedule.ignition_s, 0.0)
+        margin = {"propellant_left_kg": left, "delay_s": delay_s, "touchdown_share": share}
+        used = self.subject.world().state().propellant_kg - left
+        names = self.subject.vehicle.landing_engines
+        lit = ", ".join(str(names[slot]) for slot in lead.tactic.brake)
+        down = ", ".join(str(names[slot]) for slot in lead.tactic.land)
+        reason = f"lit at {lead.schedule.ignition_s:.2f} s on engines {lit}; lands on {down}"
+        return Judgement(
+            "landable",
+            reason,
+            margin,
+            used,
+            lead.schedule.ignition_s,
+            touch,
+            history,
+            None,
+            self.flights,
+            0.0,
+        )
+
+    def _leads(self) -> Iterator[_Lead]:
+        """Yield leads: for each choice of engines the best plans first."""
+        for brake, land, shut in self._choices():
+            found = []
+            for throttle, land_throttle in ((0.75, 0.3), (0.5, 0.3), (0.25, 0.3), (0.5, 0.6), (0.9, 0.5)):
+                tactic = Tactic(brake, land, throttle, land_throttle, shut)
+                lead = self._lead(tactic)
+                if lead is not None:
+                    found.append(lead)
+            found.sort(key=lambda lead: lead.rank)
+            yield from (lead for lead in found if lead.plan.miss_m < 30.0)
+
+    def _choices(self) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], dict[int, float]]]:
+        """Yield braking engines, landing engines and engines to be shut early, the most usual first."""
+        every = tuple(range(self.engines))
+        numbers = self.subject.vehicle.landing_engines
+        bad = {numbers.index(f.engine) for f in physical_faults(self.subject.case) if f.engine in numbers}
+        bad |= {
+            numbers.index(int(f.board.rsplit("_", 1)[1]))
+            for f in physical_faults(self.subject.case)
+            if f.board is not None and f.board.startswith("engine_")
+        }
+        good = tuple(slot for slot in every if slot not in bad)
+        brakes = [every]
+        if good and good != every:
+            brakes.append(good)
+        seen = set()
+        for brake in brakes:
+            for land in self._landing_sets(brake, bad):
+                if (brake, land) not in seen:
+                    seen.add((brake, land))
+                    yield brake, land, {}
+
+    def _landing_sets(self, brake: tuple[int, ...], bad: set[int]) -> list[tuple[int, ...]]:
+        """Return sets of engines to land on: few and centred ones first, those with faults last."""
+        places = self.subject.vehicle.engine_position
+        numbers = self.subject.vehicle.landing_engines
+
+        def offset(land: tuple[int, ...]) -> float:
+            x = sum(places[numbers[slot] - 1].x_m for slot in land) / len(land)
+            y = sum(places[numbers[slot] - 1].y_m for slot in land) / len(land)
+            return math.hypot(x, y)
+
+        most = min(len(brake), 3)
+        sets = [c for size in range(1, most + 1) for c in itertools.combinations(brake, size)]
+        if brake not in sets:
+            sets.append(brake)
+        healthy = [s for s in sets if not bad & set(s)]
+        return sorted(healthy or sets, key=lambda s: (round(offset(s), 2), len(s)))
+
+    def _lead(self, tactic: Tactic) -> _Lead | None:
+        """Find the ignition of a tactic and plan its descent; None where the vertical channel has no landing."""
+        guess_s = 0.5 * float(self.coast.t_s[-1])
+        schedule = latest = None
+        traces = None
+        for _ in range(3):
+            traces = self._traces(tactic.brake, guess_s)
+            schedule = self._latest(tactic, traces, tactic.throttle)
+            if schedule is None:
+                return None
+            if abs(schedule.ignition_s - guess_s) < 0.3 or not self._timed_faults():
+                break
+            guess_s = schedule.ignition_s
+        assert schedule is not None
+        assert traces is not None
+        traces = self._traces(tactic.brake, schedule.ignition_s)
+        latest = self._latest(tactic, traces, 0.97)
+        pos, vel, axis = self.coast.at(schedule.ignition_s)
+        start = start_of(self.subject, self.air, schedule.ignition_s, pos, vel, axis, self.coast.mass_kg)
+        factors = (0.95, 1.0, 1.05, 1.1, 0.9)
+        plan = plan_descent(self.subject, self.air, traces, tactic, schedule, start, None, factors, 3)
+        last = schedule.ignition_s if latest is None else latest.ignition_s
+        return _Lead(tactic, schedule, plan, traces, last)
+
+    def _latest(self, tactic: Tactic, traces: Traces, throttle: float) -> Schedule | None:
+        stands = 0.97 * self.subject.vehicle.body.dry_cm_z_m
+        end = float(self.coast.t_s[-1])
+        moments = np.arange(0.0, max(end - 0.5, 0.05), 0.05)
+        isp = self.subject.vehicle.engine.isp_sl_s
+        found = schedules(
+            self.coast, traces, self.air, isp, stands, list(tactic.brake), list(tactic.land), moments, throttle,
+            tactic.land_throttle,
+        )  # fmt: skip
+        return next((s for s in reversed(found) if s is not None), None)
+
+    def _timed_faults(self) -> bool:
+        return any(f.after_ignition_s is None for f in physical_faults(self.subject.case))
+
+    def _traces(self, brake: tuple[int, ...], ignition_s: float) -> Traces:
+        """Return the thrust of engines lit at a moment; measured again only where that matters."""
+        step = round(ignition_s / 0.2) if self._timed_faults() else 0
+        if (brake, step) not in self._measured:
+            crossing = self._crossing(ignition_s)
+            case = timed(self.subject.case, crossing)
+            self._measured[brake, step] = measure(case, self.subject.vehicle, brake, ignition_s, SPAN_S)
+        return replace(self._measured[brake, step], ignition_s=ignition_s)
+
+    def _crossing(self, ignition_s: float):  # type: ignore[no-untyped-def]
+        """Return when a height is passed: in the coast, then braking evenly to the ground."""
+        pos, vel, _ = self.coast.at(ignition_s)
+        height, speed = max(float(pos[2]), 1.0), max(-float(vel[2]), 1.0)
+
+        def at(height_m: float) -> float:
+            above = self.coast.pos[:, 2]
+            if height_m >= height:
+                return float(np.interp(-height_m, -above, self.coast.t_s))
+            return ignition_s + 2.0 * height / speed * (1.0 - math.sqrt(max(height_m, 0.0) / height))
+
+        return at
+
+
+def _better_aim(aim_m: float, touch: Touchdown, vehicle: Vehicle) -> float | None:
+    """Return where plans should end instead; None where the height was not what went wrong."""
+    limits = vehicle.requirements
+    others = max(touch.miss_m / limits.miss_m, touch.lateral_speed_mps / limits.lateral_speed_mps)
+    speed = touch.vertical_speed_mps
+    if touch.propellant_left_kg < 100.0 and speed > 5.0:
+        return aim_m - 0.6 if aim_m > -1.5 else None  # it stopped above the ground and could not come down
+    if others > 1.5 or not limits.vertical_speed_mps < speed < 8.0:
+        return None
+    return min(aim_m + (speed * speed - 1.0) / 20.0, 3.0)
