@@ -421,6 +421,8 @@ int host_main(const firmware_t *firmware, int argc, char **argv)
     }
     const int refused = start(&host);
     if (refused != FIRMWARE_READY) {
+        free(host.state);
+        free(host.configuration);
         return 10 + refused;
     }
     if (host.interface != NULL) {
