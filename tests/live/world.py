@@ -147,7 +147,9 @@ class World:
     def board_time_s(self, engine: int, line: str) -> float:
         """When a board wrote a line of its log, on this machine's monotonic clock."""
         board = self.stations.board(f"engine_{engine}")
-        return board._epoch_ns * 1e-9 + 0.005 + float(line.split()[0])  # half a frame after the bench's
+        return float(
+            board._epoch_ns * 1e-9 + 0.005 + float(line.split()[0])
+        )  # half a frame after the bench's
 
     def _hear_enable(self, signals: dict[str, float]) -> None:
         self.enables_s.append(time.monotonic())
