@@ -16,8 +16,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+import clarabel
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from hil.faults.case import Case
 from hil.plant.atmosphere import G0_MPS2, SEA_LEVEL_PA
@@ -136,9 +138,6 @@ def _stepped(channel: Channel, k: int, energy: float, f: float) -> float:
 
 def cannot_stop(channel: Channel) -> Array | None:
     """Return Clarabel's Farkas certificate that no E, f meet the channel's bounds; None where some do."""
-    import clarabel
-    from scipy import sparse
-
     matrix, right, equalities = _program(channel)
     size = matrix.shape[1]
     settings = clarabel.DefaultSettings()
@@ -169,8 +168,6 @@ def _program(channel: Channel) -> tuple[Any, Array, int]:
 
     e = E over its value at the start (at least 100 m/s), f over g.
     """
-    from scipy import sparse
-
     n = len(channel.gravity)
     unit = 0.5 * max(channel.start_mps, 100.0) ** 2
     left = np.exp(-channel.air * channel.step_m)
@@ -293,7 +290,8 @@ def _propellant(subject: Subject) -> float:
 
 def _most_wind(case: Case) -> float:
     _, winds = case.wind.points()
-    return max(math.hypot(*wind) for wind in winds) + 0.5 * case.wind.gust_w20_mps
+    risen = sum(abs(f.speed_mps or 0.0) for f in case.fault if f.kind in ("wind.gust", "wind.shift"))
+    return max(math.hypot(*wind) for wind in winds) + 0.5 * case.wind.gust_w20_mps + risen
 
 
 def _exhaust(subject: Subject, air: Air, height: Array) -> Array:
@@ -356,7 +354,8 @@ def _air_coefficient(
 ) -> Array:
     """Return the largest air force over E + u^2/2 (so density times an area), net of the thrust that attack costs."""
     aero = subject.vehicle.aero
-    density = air.density(height)
+    thicker = [max(f.factor or 1.0, 1.0) for f in subject.case.fault if f.kind == "air.density"]
+    density = air.density(height) * math.prod(thicker)
     plume = air.plume(thrust)
     slope = max(aero.normal_slope)
     gimbal = math.radians(subject.vehicle.engine.gimbal_limit_deg)

@@ -18,9 +18,9 @@ from hil.search.oracle_pilot import Demand, Pilot
 from hil.search.oracle_plan import Descent, Plan, solve
 from hil.search.oracle_thrust import Traces
 from hil.search.oracle_vertical import Coast, Schedule
-from hil.search.oracle_world import FRAME_S, State, World
+from hil.search.oracle_world import State, World
 
-__all__ = ["Subject", "Tactic", "coast", "fly", "plan_descent"]
+__all__ = ["Lead", "Subject", "Tactic", "coast", "fly", "follow", "plan_descent", "start_of"]
 
 Array = npt.NDArray[np.float64]
 
@@ -183,14 +183,14 @@ def _standing_cm(subject: Subject) -> float:
 class _Guide:
     """Makes plans as the flight goes on, and demands from them."""
 
-    def __init__(
-        self, subject: Subject, air: Air, traces: Traces, tactic: Tactic, schedule: Schedule, plan: Plan
-    ) -> None:
-        self.subject, self.air, self.traces, self.tactic = subject, air, traces, tactic
-        self.schedule, self.plan = schedule, plan
-        self._next_s = schedule.ignition_s + 1.2
-        self._axis: tuple[float, float, float] | None = None
-        self.solved = 0
+    def __init__(self, subject: Subject, air: Air, lead: Lead) -> None:
+        self.subject, self.air, self.traces, self.tactic = subject, air, lead.traces, lead.tactic
+        self.schedule, self.plan = lead.schedule, lead.plan
+        self._next_s = self.schedule.ignition_s + 1.2
+
+    def burns(self, state: State) -> bool:
+        """Tell whether thrust is there, or about to be."""
+        return state.t_s >= self.schedule.ignition_s + 0.6
 
     @property
     def end_s(self) -> float:
@@ -255,31 +255,52 @@ class _Guide:
         return float(x), float(y), float(z)
 
 
-def fly(subject: Subject, air: Air, traces: Traces, tactic: Tactic, schedule: Schedule, plan: Plan) -> World:
-    """Fly a tactic to the touchdown and a little further; the world holds history and outcome."""
+@dataclass(frozen=True)
+class Lead:
+    """A tactic with its schedule and plan, ready to be flown."""
+
+    tactic: Tactic
+    schedule: Schedule
+    plan: Plan
+    traces: Traces
+    latest_s: float
+    """Latest ignition from which the vertical channel still stops."""
+
+
+def fly(subject: Subject, air: Air, lead: Lead) -> World:
+    """Fly a lead to the touchdown and a little further; the world holds history and outcome."""
     world = subject.world()
     sequencer = Sequencer(world)
     pilot = Pilot(world, sequencer, air, subject.case.stage.mass_factor)
-    guide = _Guide(subject, air, traces, tactic, schedule, plan)
+    follow(subject, lead, world, sequencer, pilot, subject.case.time_limit_s)
+    return world
+
+
+def follow(
+    subject: Subject, lead: Lead | None, world: World, sequencer: Sequencer, pilot: Pilot, until_s: float
+) -> None:
+    """Fly a lead (none: without engines) up to a time or until a while after the touch."""
+    air = Air(subject.case, subject.vehicle)
+    guide = None if lead is None else _Guide(subject, air, lead)
     floor = subject.vehicle.engine.throttle_floor
     contact_s = math.inf
-    limit_s = subject.case.time_limit_s
-    while not world.at_rest and world.t_s < min(limit_s, contact_s + AFTER_S):
+    while not world.at_rest and world.t_s < min(until_s, contact_s + AFTER_S):
         state = world.state()
-        _sequence(sequencer, tactic, guide, state)
         if state.contact and contact_s == math.inf:
             contact_s = state.t_s
-        if state.contact or _is_down(state):
+        if guide is not None:
+            _sequence(sequencer, guide, state)
+        if state.contact or (guide is not None and guide.burns(state) and _is_down(state)):
             for slot in range(world.engines):
                 sequencer.shut(slot, state.t_s)
-        if state.t_s < schedule.ignition_s + 0.6 or state.contact:
+        if guide is None or not guide.burns(state) or state.contact:
             _fall_or_stand(pilot, state, world.engines, floor)
         else:
             guide.replan(state)
             demand = guide.demand(state)
-            pilot.fly(state, demand, _valves(world, sequencer, traces, floor, demand.thrust_n, state))
+            valves = _valves(world, sequencer, guide.traces, floor, demand.thrust_n, state)
+            pilot.fly(state, demand, valves)
         world.advance()
-    return world
 
 
 def _fall_or_stand(pilot: Pilot, state: State, engines: int, floor: float) -> None:
@@ -294,8 +315,9 @@ def _is_down(state: State) -> bool:
     return state.vel[2] ** 2 + 2.0 * G0_MPS2 * max(state.height_m, 0.0) < CUT_MPS**2
 
 
-def _sequence(sequencer: Sequencer, tactic: Tactic, guide: _Guide, state: State) -> None:
+def _sequence(sequencer: Sequencer, guide: _Guide, state: State) -> None:
     """Start and shut engines when their time has come."""
+    tactic = guide.tactic
     if state.t_s >= guide.schedule.ignition_s - 1e-9:
         for slot in tactic.brake:
             sequencer.start(slot, state.t_s)
@@ -320,5 +342,3 @@ def _valves(
     valve = floor + (1.0 - floor) * min(max(part, 0.0), 1.0)
     return [valve] * world.engines
 
-
-_ = FRAME_S
