@@ -227,6 +227,10 @@ class ProcessBoard(ChildBoard):
     def _stays_stopped(self) -> bool:
         """Pass over a frame that the board does not run; tell whether its process is to be told of it."""
         self._backlog = Backlog()
+        self._answered_s, self._answered_t_ns = (
+            time.monotonic(),
+            self._t_ns,
+        )  # when it runs again it has its time
         if self._node.deaf:
             self._seam.no_drive()
         return self.lost is None and (self._live or self._direct)

@@ -30,6 +30,10 @@ def add_search(commands: Any) -> None:
     )
     search.add_argument("rig", type=Path, metavar="RIG", nargs="?", help="rig file, say rigs/kernel.toml")
     search.add_argument("--list", action="store_true", help="list the properties and do nothing else")
+    search.add_argument("--recheck", action="store_true", help="fly the found cases again instead")
+    search.add_argument(
+        "--update", action="store_true", help="with --recheck: expect from now on what they do now"
+    )
     search.add_argument("--property", metavar="P", default="lands", help="what to break (default: lands)")
     search.add_argument("--case", default="nominal", help="the case to search about (default: nominal)")
     search.add_argument(
@@ -98,7 +102,32 @@ def search_command(arguments: argparse.Namespace) -> int:
     if arguments.property not in PROPERTIES:
         known = ", ".join(PROPERTIES)
         raise FileError(f"--property {arguments.property[:80]}: no such property (known: {known})")
-    return _search(arguments)
+    if arguments.update and not arguments.recheck:
+        raise FileError("--update: goes with --recheck")
+    return _recheck(arguments) if arguments.recheck else _search(arguments)
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    folder: Path | None = arguments.found
+    return arguments.rig.parent / "cases" / "found" if folder is None else folder
+
+
+def _recheck(arguments: argparse.Namespace) -> int:
+    """Fly every found case again; tell what it does, and whether that is what its file expects."""
+    from hil.rig.plan import load_plan
+    from hil.search.found import expect, found_files, replay
+
+    changed = 0
+    for path in found_files(_folder(arguments)):
+        again = replay(load_plan(arguments.rig, str(path)))
+        assert again.case.found is not None
+        as_expected = again.verdict == again.case.found.expect
+        note = "as expected" if as_expected else f"expected {again.case.found.expect}"
+        tell(f"{path.stem}: {again.verdict}, {note} ({again.case.found.property}: {again.outcome.reason})")
+        if not as_expected and arguments.update:
+            expect(path, again.verdict)
+        changed += not as_expected
+    return 1 if changed and not arguments.update else 0
 
 
 def _list() -> int:
@@ -118,7 +147,7 @@ def _search(arguments: argparse.Namespace) -> int:
 
     plan = load_plan(arguments.rig, arguments.case)
     Flyer(plan)  # refuses a live rig before anything is started
-    folder = arguments.found or arguments.rig.parent / "cases" / "found"
+    folder = _folder(arguments)
     task = Task(
         plan, arguments.property, arguments.examples, arguments.seed, arguments.most, _kinds(arguments)
     )

@@ -19,12 +19,13 @@ from hil.faults.case import Case, vehicle_path
 from hil.faults.dispersion import disperse
 from hil.faults.sensing import add_sensor_faults
 from hil.faults.triggers import TriggerBook
+from hil.faults.wire_acts import add_wire_faults
 from hil.faults.wrappers import BoardWithFaults, add_faults
 from hil.plant.model import BoosterPlant
 from hil.rig.interlock import build_interlock
 from hil.rig.lines import SpeakingSensors, open_lines
 from hil.rig.model import Rig
-from hil.rig.plan import Plan
+from hil.rig.plan import Plan, message_ids
 from hil.sensors.lines import LineSensors
 from hil.sensors.model import BoosterSensors
 from hil.sensors.streams import stream
@@ -109,6 +110,8 @@ def build_flight(
         mortal = cast("list[BoardWithFaults]", bare)
         acted_on, boards = add_faults(case, book, plant, mortal, _slots(plan), _engines(rig))
         sensors = _faulty_sensors(sensors, frame, plan, case, book, seed)
+        draws = partial(stream, seed, plan.case_name)
+        sensors = add_wire_faults(case, book, sensors, wires, messages=message_ids(rig), streams=draws)
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
         note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)

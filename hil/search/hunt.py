@@ -15,7 +15,7 @@ from hil.faults.case import Case
 from hil.faults.catalogue import CATALOGUE
 from hil.rig.abilities import refusals
 from hil.rig.model import Rig
-from hil.rig.plan import Plan
+from hil.rig.plan import Plan, message_ids
 from hil.search.flying import Flyer
 from hil.search.properties import PROPERTIES, Outcome, Trial
 from hil.search.strategies import off_nominal_cases
@@ -25,8 +25,6 @@ __all__ = ["KEPT_MARGIN", "Finding", "Hunt", "flyable_kinds", "hunt"]
 KEPT_MARGIN: Final = -0.05
 """A failure, and every case on the way of shrinking it, is broken by at least this much of its limit, so
 that rounding and latency of another rung do not turn it."""
-SHRINK_FLIGHTS: Final = 200
-"""Flights that shrinking may take."""
 _STEEPEST: Final = 10.0
 """Margins beyond this are all the same to the climb."""
 
@@ -86,8 +84,17 @@ def hunt(
     most_flights = [0]
     boards = [name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"]
     can = flyable_kinds(plan.rig)
-    drawn = can if kinds is None else [kind for kind in kinds if kind in can]
-    cases = off_nominal_cases(plan.case, plan.vehicle.landing_engines, boards=boards, kinds=drawn)
+    if kinds is None:
+        kinds = [kind for kind in CATALOGUE if not kind.startswith(prop.without)]
+    drawn = [kind for kind in kinds if kind in can]
+    cases = off_nominal_cases(
+        plan.case,
+        plan.vehicle.landing_engines,
+        boards=boards,
+        messages=list(message_ids(plan.rig)),
+        lines=list(plan.rig.serial),
+        kinds=drawn,
+    )
 
     @hypothesis.seed(seed)
     @settings(
@@ -119,7 +126,7 @@ def hunt(
             return
         result.least = min(result.least, outcome.margin)
         if outcome.margin <= KEPT_MARGIN:
-            most_flights[0] = most_flights[0] or flyer.flights + SHRINK_FLIGHTS
+            most_flights[0] = most_flights[0] or flyer.flights + prop.shrink_flights
             result.finding = broken[key] = Finding(case, outcome)
             _stop()
         hypothesis.target(-max(-_STEEPEST, min(outcome.margin, _STEEPEST)), label=name)

@@ -65,7 +65,12 @@ class Judgement:
 
 
 def judge(
-    case: Case, vehicle: Vehicle, *, seed: int | None = None, run_id: str = "", most_flights: int = MOST_FLIGHTS
+    case: Case,
+    vehicle: Vehicle,
+    *,
+    seed: int | None = None,
+    run_id: str = "",
+    most_flights: int = MOST_FLIGHTS,
 ) -> Judgement:
     """Judge a case: landable, unlandable or undecided.
 
@@ -87,7 +92,9 @@ def judge(
     return _Hunt(subject, most_flights).run(begin)
 
 
-def replay(case: Case, vehicle: Vehicle, history: History, *, seed: int, run_id: str = "") -> Touchdown | None:
+def replay(
+    case: Case, vehicle: Vehicle, history: History, *, seed: int, run_id: str = ""
+) -> Touchdown | None:
     """Fly a history open loop in the plant of a case; return its touchdown."""
     plain, _ = disperse(case, seed, run_id)
     world = Subject(plain, vehicle, seed, run_id).world()
@@ -173,7 +180,16 @@ class _Hunt:
         down = ", ".join(str(names[slot]) for slot in lead.tactic.land)
         reason = f"lit at {lead.schedule.ignition_s:.2f} s on engines {lit}; lands on {down}"
         return Judgement(
-            "landable", reason, margin, used, lead.schedule.ignition_s, touch, history, None, self.flights, 0.0
+            "landable",
+            reason,
+            margin,
+            used,
+            lead.schedule.ignition_s,
+            touch,
+            history,
+            None,
+            self.flights,
+            0.0,
         )
 
     def _leads(self) -> Iterator[Lead]:
@@ -192,9 +208,7 @@ class _Hunt:
         """Yield braking engines, landing engines and engines to be shut early, the most usual first."""
         every = tuple(range(self.engines))
         numbers = self.subject.vehicle.landing_engines
-        bad = {
-            numbers.index(f.engine) for f in physical_faults(self.subject.case) if f.engine in numbers
-        }
+        bad = {numbers.index(f.engine) for f in physical_faults(self.subject.case) if f.engine in numbers}
         bad |= {
             numbers.index(int(f.board.rsplit("_", 1)[1]))
             for f in physical_faults(self.subject.case)
@@ -248,9 +262,7 @@ class _Hunt:
         pos, vel, axis = self.coast.at(schedule.ignition_s)
         start = start_of(self.subject, self.air, schedule.ignition_s, pos, vel, axis, self.coast.mass_kg)
         factors = (0.95, 1.0, 1.05, 1.1, 0.9)
-        plan = plan_descent(
-            self.subject, self.air, traces, tactic, schedule, start, None, factors, 3
-        )
+        plan = plan_descent(self.subject, self.air, traces, tactic, schedule, start, None, factors, 3)
         last = schedule.ignition_s if latest is None else latest.ignition_s
         return Lead(tactic, schedule, plan, traces, last)
 

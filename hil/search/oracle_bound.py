@@ -240,7 +240,9 @@ def _longest_fall_s(subject: Subject) -> float:
     """Return how long the stage falls at the most when no engine is lit."""
     fall_m, step, height = _grid(subject)
     gravity = np.full(len(height), GRAVITY_SHARE * G0_MPS2)
-    times = _slowest_fall(subject, Air(subject.case, subject.vehicle), step, gravity, height, _across(subject))
+    times = _slowest_fall(
+        subject, Air(subject.case, subject.vehicle), step, gravity, height, _across(subject)
+    )
     return float(times[-1])
 
 
@@ -343,7 +345,15 @@ def _trim_limit(subject: Subject, pressure: float, thrust: float) -> float:
     angles = np.linspace(0.0, 0.5 * math.pi, 181)
     sine, cosine = np.sin(angles), np.cos(angles)
     slope = min(aero.normal_slope)
-    turned = pressure * aero.ref_area_m2 * aero.plume_factor * slope * sine * cosine * (aero.cp_z_m - body.dry_cm_z_m)
+    turned = (
+        pressure
+        * aero.ref_area_m2
+        * aero.plume_factor
+        * slope
+        * sine
+        * cosine
+        * (aero.cp_z_m - body.dry_cm_z_m)
+    )
     turned += pressure * aero.crossflow_drag_area_m2 * sine**2 * (0.5 * body.length_m - body.dry_cm_z_m)
     beyond = np.nonzero(turned > held)[0]
     return float(angles[beyond[0]]) if len(beyond) else 0.5 * math.pi

@@ -102,9 +102,7 @@ def _against_flow(state: State) -> tuple[float, float, float]:
     return -x / size, -y / size, -z / size
 
 
-def _bounds(
-    traces: Traces, tactic: Tactic, step_down_s: float, times: Array
-) -> tuple[Array, Array]:
+def _bounds(traces: Traces, tactic: Tactic, step_down_s: float, times: Array) -> tuple[Array, Array]:
     """Return least and most thrust about each of the times, N."""
     half = 0.5 * float(times[1] - times[0])
     start, end = times - half, times + half
@@ -159,7 +157,9 @@ def steering_point(subject: Subject, state: State) -> tuple[Array, Array]:
     return pos, vel
 
 
-def start_of(subject: Subject, air: Air, t_s: float, pos: Array, vel: Array, axis: Array, mass: float) -> Descent:
+def start_of(
+    subject: Subject, air: Air, t_s: float, pos: Array, vel: Array, axis: Array, mass: float
+) -> Descent:
     """Return a descent from a state to the pad; thrust and flight time still to be set."""
     engine = subject.vehicle.engine
     stands_m = _standing_cm(subject)

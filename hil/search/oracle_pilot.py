@@ -213,9 +213,7 @@ class Pilot:
         roll = min(max((torque - (gy * sx - gx * sy)) / spread, -ROLL_LIMIT), ROLL_LIMIT)
         return gx + roll * sy / total, gy - roll * sx / total, roll
 
-    def _fins(
-        self, state: State, pressure: float, power: float, tx: float, ty: float, roll: float
-    ) -> float:
+    def _fins(self, state: State, pressure: float, power: float, tx: float, ty: float, roll: float) -> float:
         """Write the fins' demands; return their share of the torque."""
         fins, limit = self._vehicle.fins, self._fin_limit
         per_rad = pressure * fins.slope_m2_per_rad

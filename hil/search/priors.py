@@ -149,7 +149,7 @@ _GROUP_OF: Final = {
     **dict.fromkeys(("gimbal", "fin"), "actuators"),
     "board": "boards",
     **dict.fromkeys(("nav", "sensor"), "sensors"),
-    **dict.fromkeys(("wire", "bus", "can", "link"), "wires"),
+    **dict.fromkeys(("wire", "bus", "can", "link", "serial"), "wires"),
     **dict.fromkeys(("wind", "air", "pad"), "environment"),
 }
 """Group of a kind by the first word of its name."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from hil.signals import RigError
-from hil.wire.bus import Node
+from hil.wire.bus import Node, take_outboxes
 from hil.wire.buslog import BusLog
 from hil.wire.can_link import CanLink
 from hil.wire.canframe import ERROR, FRAME_BYTES, frame_id, is_fd
@@ -168,11 +168,7 @@ class HardwareBus:
 
     def _send_outboxes(self) -> int:
         """Send what boards behind the bench have handed in, by id; return how many frames got away."""
-        sent = [(frame_id(f), node, f) for node in self.nodes if not node.deaf for f in node.outbox]
-        sent.sort(key=lambda entry: entry[0])
-        for node in self.nodes:
-            node.outbox = []
-        return sum(self._send(frame, node) for _, node, frame in sent)
+        return sum(self._send(frame, node) for node, frame in take_outboxes(self.nodes))
 
     # ---- from the bus
 

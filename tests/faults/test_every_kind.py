@@ -163,3 +163,23 @@ def test_boards_go_wrong_alike_on_every_rung(rig: str, plain: Kind, board: str) 
     check_shows(plain, fault, frames)
     if rig != "in_process":
         assert digest == flown("in_process", BURN, (fault,))[1]
+
+
+def test_on_the_wall_clock_boards_start_anew_and_hang_too(tmp_path: Path) -> None:
+    """Whatever a loaded machine makes of the timing: what the boards' own logs say."""
+    path = tmp_path / "short.toml"
+    path.write_text(BURN)
+    plan = load_plan(SHIPPED / "virtual.toml", str(path))
+    faults = (
+        FaultSpec(kind="board.reset", board="engine_3", at_s=1.2, boot_s=0.1),
+        FaultSpec(kind="board.brown_out", board="engine_1", at_s=1.2, duration_s=0.1, boot_s=0.1),
+        FaultSpec(kind="board.freeze", board="engine_2", at_s=1.2, heals_after_s=0.3),
+    )
+    plan = dataclasses.replace(plan, case=plan.case.model_copy(update={"fault": faults}))
+    run = run_flight(plan, seed=0, pace="wall", run_dir=tmp_path)
+    logs = {n: (tmp_path / f"engine_{n}.log").read_text() for n in (1, 2, 3)}
+    assert {n: log.count("bench restarts the board") for n, log in logs.items()} == {1: 1, 2: 0, 3: 1}
+    frames = read_tape(tmp_path / "tape.mcap").frames
+    spoken = frames["status"]["fresh"][:, 1] != 0
+    assert not spoken[125:145].any(), "hung, whatever its process did before and after"
+    assert spoken[160:].any() or run.cause is not None

@@ -33,6 +33,8 @@ OBEYED = {0x010, *range(0x041, 0x069)}
 """Ids that a valve board obeys."""
 HIGH_M, LOW_M = 30_000.0, 1_500.0
 """Where the kernel coasts, and where it lights its engines at once."""
+NAV_LATENCY_NS = 50_000_000
+"""As in every shipped case; a board whose clock started late takes no solution from its future."""
 
 
 def _real_time(policy: int) -> None:
@@ -96,6 +98,7 @@ class World:
 
     def _physics(self, number: int, frame: Frame) -> None:
         engine_model(number, frame)
+        frame["nav"]["valid_t_ns"][()] = number * 10_000_000 - NAV_LATENCY_NS
         if self.stuck_open:
             frame["sensor"]["ox_valve_pos"][0] = 0.7
 
