@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.faults.case import Case
-from hil.plant.vehicle import Vehicle
 from hil.plant.atmosphere import G0_MPS2
+from hil.plant.vehicle import Vehicle
 from hil.search.oracle_air import Air
 from hil.search.oracle_engines import Sequencer
 from hil.search.oracle_pilot import Demand, Pilot
@@ -102,9 +102,7 @@ def _against_flow(state: State) -> tuple[float, float, float]:
     return -x / size, -y / size, -z / size
 
 
-def _bounds(
-    traces: Traces, tactic: Tactic, step_down_s: float, times: Array
-) -> tuple[Array, Array]:
+def _bounds(traces: Traces, tactic: Tactic, step_down_s: float, times: Array) -> tuple[Array, Array]:
     """Return least and most thrust about each of the times, N."""
     half = 0.5 * float(times[1] - times[0])
     start, end = times - half, times + half
@@ -122,10 +120,10 @@ def _bounds(
 
 
 def plan_descent(
-    subject: Subject, air: Air, traces: Traces, tactic: Tactic, schedule: Schedule, start: Descent,
+    air: Air, traces: Traces, tactic: Tactic, schedule: Schedule, start: Descent,
     guess: Plan | None, factors: tuple[float, ...], passes: int,
 ) -> Plan:  # fmt: skip
-    """Return the best plan over a few flight times about that of the schedule; stops at the first good one."""
+    """Return the best plan over a few flight times about that of the schedule, or the first good one."""
     best: Plan | None = None
     for factor in factors:
         final_s = max((schedule.touchdown_s - start.t_s) * factor, 0.6)
@@ -159,7 +157,7 @@ def steering_point(subject: Subject, state: State) -> tuple[Array, Array]:
     return pos, vel
 
 
-def start_of(subject: Subject, air: Air, t_s: float, pos: Array, vel: Array, axis: Array, mass: float) -> Descent:
+def start_of(subject: Subject, t_s: float, pos: Array, vel: Array, axis: Array, mass: float) -> Descent:
     """Return a descent from a state to the pad; thrust and flight time still to be set."""
     engine = subject.vehicle.engine
     stands_m = _standing_cm(subject)
@@ -204,7 +202,7 @@ class _Guide:
         self._next_s = state.t_s + REPLAN_S
         axis = self._axis_now(state)
         at, moves = steering_point(self.subject, state)
-        start = start_of(self.subject, self.air, state.t_s, at, moves, axis, state.mass_kg)
+        start = start_of(self.subject, state.t_s, at, moves, axis, state.mass_kg)
         turn = self._turning(state.t_s)
         start = replace(
             start, final_pos=np.array([0.0, 0.0, state.cm_z_m + self.tactic.aim_m]),
@@ -214,7 +212,7 @@ class _Guide:
         left_s = self.end_s - state.t_s
         factors = (1.0, 0.97, 1.04) if left_s > 3.0 else (1.0, 0.98, 1.02, 0.95, 1.05)
         plan = plan_descent(
-            self.subject, self.air, self.traces, self.tactic, self.schedule, start, self.plan, factors,
+            self.air, self.traces, self.tactic, self.schedule, start, self.plan, factors,
             1 if left_s > 4.0 else 2,
         )  # fmt: skip
         self.plan = plan
@@ -341,4 +339,3 @@ def _valves(
     part = (thrust_n - low) / (high - low) if high > low + 1.0 else 1.0
     valve = floor + (1.0 - floor) * min(max(part, 0.0), 1.0)
     return [valve] * world.engines
-

@@ -164,6 +164,7 @@ def _mass(d: Descent, sigma: Array) -> Array:
 
 def _along(plan: Plan, times: Array) -> tuple[Array, Array, Array, Array]:
     """Return position, velocity, thrust and its magnitude of a plan at other times."""
+
     def at(values: Array) -> Array:
         return np.stack([np.interp(times, plan.t_s, values[:, i]) for i in range(3)], axis=-1)
 
