@@ -267,8 +267,8 @@ class _Hunt:
         latest = self._latest(tactic, traces, 0.97)
         pos, vel, axis = self.coast.at(schedule.ignition_s)
         start = start_of(self.subject, schedule.ignition_s, pos, vel, axis, self.coast.mass_kg)
-        factors = (0.95, 1.0, 1.05, 1.1, 0.9)
-        plan = plan_descent(self.air, traces, tactic, schedule, start, None, factors, 3)
+        factors = (1.0, 1.06, 0.94, 1.12)
+        plan = plan_descent(self.air, traces, tactic, schedule, start, None, factors, 2)
         last = schedule.ignition_s if latest is None else latest.ignition_s
         return Lead(tactic, schedule, plan, traces, last)
 

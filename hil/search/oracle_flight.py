@@ -37,6 +37,11 @@ TOUCH_MPS: Final = 0.7
 CUT_MPS: Final = 1.3
 """Engines are cut where a fall from there touches down no faster."""
 HEIGHT_GAINS: Final = (1.2, 2.0)
+GLIDE_RAD: Final = math.radians(5.0)
+GLIDE_PER_MPS2: Final = 0.04
+"""Tilt of the coast over the acceleration that is wanted, rad s^2/m."""
+GLIDE_S: Final = 25.0
+"""The coast steers from so long before it would hit the ground."""
 ACROSS_GAINS: Final = (0.12, 0.55)
 AFTER_S: Final = 6.0
 """A flight goes on so long after the touch at the most, to see whether the stage stands."""
@@ -91,7 +96,25 @@ def coast(subject: Subject, until_s: float) -> Coast:
 
 
 def _fall(pilot: Pilot, state: State, engines: int) -> None:
-    pilot.fly(state, Demand(_against_flow(state), (0.0, 0.0, 0.0), 0.0), [0.0] * engines)
+    pilot.fly(state, Demand(_gliding(state), (0.0, 0.0, 0.0), 0.0), [0.0] * engines)
+
+
+def _gliding(state: State) -> tuple[float, float, float]:
+    """Return the axis of the coast: along the flow, tilted so that lift takes the stage towards the pad.
+
+    Without thrust a stage is pushed away from where its nose leans.
+    """
+    x, y, z = _against_flow(state)
+    left_s = state.pos[2] / max(-state.vel[2], 1.0)
+    if not 2.0 < left_s < GLIDE_S or -state.vel[2] < 100.0:
+        return x, y, z
+    lean_x, lean_y = (
+        GLIDE_PER_MPS2 * (6.0 * state.pos[i] / left_s**2 + 4.0 * state.vel[i] / left_s) for i in range(2)
+    )
+    size = max(math.hypot(lean_x, lean_y) / GLIDE_RAD, 1.0)
+    x, y = x + lean_x / size, y + lean_y / size
+    norm = math.sqrt(x * x + y * y + z * z)
+    return x / norm, y / norm, z / norm
 
 
 def _against_flow(state: State) -> tuple[float, float, float]:
@@ -133,7 +156,7 @@ def plan_descent(
         plan = solve(descent, air, guess, passes)
         if best is None or plan.badness < best.badness:
             best = plan
-        if best.lands and passes < 3:
+        if best.lands and guess is not None:
             break
     assert best is not None
     return best
@@ -302,7 +325,7 @@ def follow(
 
 
 def _fall_or_stand(pilot: Pilot, state: State, engines: int, floor: float) -> None:
-    axis = (0.0, 0.0, 1.0) if state.contact else _against_flow(state)
+    axis = (0.0, 0.0, 1.0) if state.contact else _gliding(state)
     pilot.fly(state, Demand(axis, (0.0, 0.0, 0.0), 0.0), [floor] * engines)
 
 
