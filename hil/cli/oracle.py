@@ -69,7 +69,9 @@ def _facts(plan: Plan, judged: Judgement) -> dict[str, Any]:
         "certificate": None
         if certificate is None
         else {"kind": certificate.kind, "over": certificate.over, "cells": certificate.cells},
-        "clearing": None if judged.verdict != "unlandable" else judged.clearing(plan.case, plan.vehicle, run_id=_run_id(plan)),
+        "clearing": None
+        if judged.verdict != "unlandable"
+        else judged.clearing(plan.case, plan.vehicle, run_id=_run_id(plan)),
         "flights": judged.flights,
         "work_s": judged.work_s,
     }
@@ -79,11 +81,11 @@ def _text(facts: dict[str, Any]) -> str:
     lines = [f"{facts['verdict'].upper()}  {facts['case']} ({facts['vehicle']})", f"  {facts['reason']}"]
     if facts["verdict"] == "landable":
         touch, margin = facts["touchdown"], facts["margin"]
+        speeds = f"{touch['vertical_speed_mps']:8.2f} m/s down, {touch['lateral_speed_mps']:.2f} m/s across"
         lines += [
             f"  ignition    {facts['ignition_s']:8.2f} s, {margin['delay_s']:.2f} s before the latest",
-            f"  propellant  {facts['propellant_kg']:8.0f} kg used, {margin['propellant_left_kg']:.0f} kg left",
-            f"  touchdown   {touch['vertical_speed_mps']:8.2f} m/s down, {touch['lateral_speed_mps']:.2f} m/s across, "
-            f"{touch['tilt_deg']:.2f} deg, {touch['miss_m']:.2f} m off",
+            f"  propellant  {facts['propellant_kg']:8.0f} kg, {margin['propellant_left_kg']:.0f} kg left",
+            f"  touchdown   {speeds}, {touch['tilt_deg']:.2f} deg, {touch['miss_m']:.2f} m off",
         ]
     if facts["clearing"] is not None:
         lines.append(f"  keep-out    coming down outside it after the last fault: {facts['clearing']}")

@@ -36,6 +36,8 @@ SPAN_S: Final = 45.0
 """Thrust is measured for so long after ignition."""
 THROTTLES: Final = ((0.75, 0.3), (0.5, 0.3), (0.25, 0.3), (0.5, 0.6), (0.9, 0.5), (0.95, 0.85))
 """Of braking and of landing, 0 floor to 1 full: from gentle burns to the shortest."""
+TRIED_FIRST: Final = 2
+"""Leads of one choice of engines that are flown before others are looked at."""
 MOST_FLIGHTS: Final = 9
 
 
@@ -59,7 +61,9 @@ class Judgement:
     work_s: float
     """Processor time that it took, s."""
 
-    def clearing(self, case: Case, vehicle: Vehicle, *, seed: int | None = None, run_id: str = "") -> Clearing:
+    def clearing(
+        self, case: Case, vehicle: Vehicle, *, seed: int | None = None, run_id: str = ""
+    ) -> Clearing:
         """Tell whether coming down outside the keep-out was still possible (`could_clear`)."""
         return could_clear(case, vehicle, seed=seed, run_id=run_id)
 
@@ -193,16 +197,18 @@ class _Hunt:
         )
 
     def _leads(self) -> Iterator[Lead]:
-        """Yield leads: for each choice of engines the best plans first."""
+        """Yield leads, the best plans of each choice of engines first, then the others."""
+        others: list[Lead] = []
         for brake, land, shut in self._choices():
-            found = []
-            for throttle, land_throttle in THROTTLES:
-                tactic = Tactic(brake, land, throttle, land_throttle, shut)
-                lead = self._lead(tactic)
-                if lead is not None:
-                    found.append(lead)
+            tactics = (Tactic(brake, land, high, low, shut) for high, low in THROTTLES)
+            found = [lead for lead in map(self._lead, tactics) if lead is not None]
             found.sort(key=lambda lead: lead.plan.badness)
-            yield from (lead for lead in found if lead.plan.miss_m < 30.0)
+            first = [lead for lead in found if lead.plan.lands][:TRIED_FIRST]
+            others += [
+                lead for lead in found if all(lead is not one for one in first) and lead.plan.miss_m < 30.0
+            ]
+            yield from first
+        yield from sorted(others, key=lambda lead: lead.plan.badness)
 
     def _choices(self) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], dict[int, float]]]:
         """Yield braking engines, landing engines and engines to be shut early, the most usual first."""
@@ -243,7 +249,7 @@ class _Hunt:
         return sorted(healthy or sets, key=lambda s: (round(offset(s), 2), len(s)))
 
     def _lead(self, tactic: Tactic) -> Lead | None:
-        """Find the ignition of a tactic and plan its descent; None where the vertical channel has no landing."""
+        """Find the ignition of a tactic and plan its descent; None where none stops the stage."""
         guess_s = 0.5 * float(self.coast.t_s[-1])
         schedule = latest = None
         traces = None
@@ -260,9 +266,9 @@ class _Hunt:
         traces = self._traces(tactic.brake, schedule.ignition_s)
         latest = self._latest(tactic, traces, 0.97)
         pos, vel, axis = self.coast.at(schedule.ignition_s)
-        start = start_of(self.subject, self.air, schedule.ignition_s, pos, vel, axis, self.coast.mass_kg)
-        factors = (0.95, 1.0, 1.05, 1.1, 0.9)
-        plan = plan_descent(self.subject, self.air, traces, tactic, schedule, start, None, factors, 3)
+        start = start_of(self.subject, schedule.ignition_s, pos, vel, axis, self.coast.mass_kg)
+        factors = (1.0, 1.06, 0.94, 1.12)
+        plan = plan_descent(self.air, traces, tactic, schedule, start, None, factors, 2)
         last = schedule.ignition_s if latest is None else latest.ignition_s
         return Lead(tactic, schedule, plan, traces, last)
 
@@ -272,8 +278,8 @@ class _Hunt:
         moments = np.arange(0.0, max(end - 0.5, 0.05), 0.05)
         isp = self.subject.vehicle.engine.isp_sl_s
         found = schedules(
-            self.coast, traces, self.air, isp, stands, list(tactic.brake), list(tactic.land), moments, throttle,
-            tactic.land_throttle,
+            self.coast, traces, self.air, isp, stands, list(tactic.brake), list(tactic.land), moments,
+            throttle, tactic.land_throttle,
         )  # fmt: skip
         return next((s for s in reversed(found) if s is not None), None)
 

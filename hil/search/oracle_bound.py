@@ -12,6 +12,7 @@ Clarabel returns the Farkas certificate.  docs/decisions/0014 gives the reason o
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any, Final
@@ -106,7 +107,7 @@ def _cells(subject: Subject) -> list[tuple[float, float]]:
     if all(f.after_ignition_s is None for f in physical_faults(subject.case)):
         return [(0.0, longest)]
     edges = [*np.arange(0.0, min(_longest_fall_s(subject), longest), CELL_S).tolist(), longest]
-    cells = list(zip(edges[:-1], edges[1:], strict=True))
+    cells = list(itertools.pairwise(edges))
     # the ones in the middle are refuted last: they tell soonest that there is no proof
     return sorted(cells, key=lambda cell: abs(cell[0] - 0.4 * edges[-2]))
 
@@ -238,7 +239,7 @@ def _channel(subject: Subject, begin_s: float, end_s: float) -> Channel:
 
 def _longest_fall_s(subject: Subject) -> float:
     """Return how long the stage falls at the most when no engine is lit."""
-    fall_m, step, height = _grid(subject)
+    _fall_m, step, height = _grid(subject)
     gravity = np.full(len(height), GRAVITY_SHARE * G0_MPS2)
     times = _slowest_fall(
         subject, Air(subject.case, subject.vehicle), step, gravity, height, _across(subject)
@@ -246,7 +247,7 @@ def _longest_fall_s(subject: Subject) -> float:
     return float(times[-1])
 
 
-def _grid(subject: Subject) -> tuple[float, float, Array]:
+def _grid(subject: Subject) -> tuple[float, float, Any]:
     """Return the height of fall, the step, and the height of the centre of mass at each step's middle, m."""
     fall_m = subject.case.initial.pos_pad_m[2] + 2.0
     n = max(math.ceil(fall_m / STEP_M), 5)
@@ -362,7 +363,7 @@ def _trim_limit(subject: Subject, pressure: float, thrust: float) -> float:
 def _air_coefficient(
     subject: Subject, air: Air, height: Array, thrust: Array, fastest: Array, across: float
 ) -> Array:
-    """Return the largest air force over E + u^2/2 (so density times an area), net of the thrust that attack costs."""
+    """Return the largest air force over E + u^2/2, kg/m, less the thrust that its attack costs."""
     aero = subject.vehicle.aero
     thicker = [max(f.factor or 1.0, 1.0) for f in subject.case.fault if f.kind == "air.density"]
     density = air.density(height) * math.prod(thicker)
@@ -370,7 +371,7 @@ def _air_coefficient(
     slope = max(aero.normal_slope)
     gimbal = math.radians(subject.vehicle.engine.gimbal_limit_deg)
     result = np.zeros(len(height))
-    for k in range(0, len(height)):
+    for k in range(len(height)):
         worst = 0.0
         for speed in (40.0, 80.0, 120.0, 180.0, 240.0, float(fastest[k])):
             through = math.hypot(speed, across)

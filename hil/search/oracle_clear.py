@@ -113,7 +113,7 @@ def _across_flow(state: State, east: float, north: float) -> tuple[float, float,
 
 
 def _most_aside_m(subject: Subject, state: State) -> float:
-    """Return the largest distance from the pad's centre that the stage can reach, m; infinite where it may hover."""
+    """Return the most distance from the pad that the stage can reach, m; infinite where it may hover."""
     vehicle = subject.vehicle
     engines = sum(1 for thrust in state.thrust if thrust > 1e4)
     most_n = 1.1 * engines * vehicle.engine.thrust_sl_n * subject.case.stage.thrust_factor
@@ -127,7 +127,9 @@ def _most_aside_m(subject: Subject, state: State) -> float:
     slowest = math.sqrt(2.0 * (state.mass_kg * G0_MPS2 - most_n) / (density * area))
     left_s = state.height_m / min(down, slowest) if down > 0.0 else math.inf
     speed = max(down, 60.0)
-    air_n = 0.5 * density * speed**2 * (aero.crossflow_drag_area_m2 + aero.ref_area_m2 * max(aero.normal_slope))
+    air_n = (
+        0.5 * density * speed**2 * (aero.crossflow_drag_area_m2 + aero.ref_area_m2 * max(aero.normal_slope))
+    )
     push = (most_n + air_n) / state.mass_kg
     start = math.hypot(state.pos[0], state.pos[1]) + math.hypot(state.vel[0], state.vel[1]) * left_s
     return start + 0.5 * push * left_s**2

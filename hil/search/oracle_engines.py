@@ -63,10 +63,12 @@ class Sequencer:
 
     def running(self, slot: int) -> bool:
         """Tell whether the engine follows its throttle."""
-        return self.engine[slot].state == RUN and not self.world.is_dead(slot) and not self.world.is_hung(slot)
+        return (
+            self.engine[slot].state == RUN and not self.world.is_dead(slot) and not self.world.is_hung(slot)
+        )
 
     def drive(self, state: State, valve: list[float], gimbal_x: list[float], gimbal_y: list[float]) -> None:
-        """Write the drives of the frame for these demands: valve openings (0 to 1) and gimbal angles (rad)."""
+        """Write the drives for these demands: valve openings (0 to 1) and gimbal angles (rad)."""
         world = self.world
         self._unheard_s = self._unheard_s + FRAME_S if world.computer_stopped else 0.0
         for slot in range(world.engines):

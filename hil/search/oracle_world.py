@@ -126,7 +126,9 @@ def physical_faults(case: Case) -> tuple[FaultSpec, ...]:
     return tuple(
         fault
         for fault in case.fault
-        if fault.kind in PLANT_FAULTS or CATALOGUE[fault.kind].strikes in ("board", "air") or fault.kind == "bay.fire"
+        if fault.kind in PLANT_FAULTS
+        or CATALOGUE[fault.kind].strikes in ("board", "air")
+        or fault.kind == "bay.fire"
     )
 
 
@@ -228,7 +230,7 @@ class World:
         self._request[slot] = _START if starting else _RUN
 
     def advance(self) -> None:
-        """Fly one frame with the commands as they stand; a dead board drives nothing, one that hangs the same."""
+        """Fly one frame with the commands as they stand; dead boards drive nothing, hung ones the same."""
         for board in self._turned:
             board.start_frame(self.t_ns)
         for slot in range(self.engines):
@@ -263,7 +265,7 @@ class World:
         at, n = self._at, self.engines
 
         def several(name: str, count: int) -> list[float]:
-            return values[at[name] : at[name] + count]
+            return list(values[at[name] : at[name] + count])
 
         w, i, j, k = several("q_pad_from_body", 4)
         rot = (

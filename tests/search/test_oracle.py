@@ -87,13 +87,14 @@ def test_plans_land_a_suicide_burn_within_a_hundredth_of_its_closed_form(share: 
     aero = vehicle.aero.model_copy(update={"ref_area_m2": 1e-6, "crossflow_drag_area_m2": 0.0})
     air = Air(case, vehicle.model_copy(update={"aero": aero}))
     mass, speed, thrust, nodes = 40_000.0, 100.0, 800_000.0, 30
+    up = np.array([0.0, 0.0, 1.0])
     least_m = speed**2 / (2.0 * (thrust / mass - 9.80665))
     height = share * least_m
     best = math.inf
     for final_s in 2.0 * height / speed * np.linspace(0.97, 1.06, 19):
         found = solve(
             Descent(
-                np.array([0.0, 0.0, height]), np.array([0.0, 0.0, -speed]), np.array([0.0, 0.0, 1.0]), mass, 0.0,
+                height * up, -speed * up, up, mass, 0.0,
                 float(final_s), np.zeros(nodes), np.full(nodes, thrust), np.zeros(3), np.zeros(3), isp_s=1e6,
             ),
             air,
