@@ -34,7 +34,7 @@ emulated: $(DEV_STAMP) ## Fly a landing on Cortex-M7 boards in QEMU, and run the
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "emulated and not nightly" $(ARGS)
 
 socketcan: $(DEV_STAMP) ## Run the tests on a real vcan: of this kernel, else of User-Mode Linux (ARGS=)
-	$(PY) tools/socketcan.py $(PY) -m pytest -m "socketcan and not nightly" tests/seams tests/socketcan $(ARGS)
+	$(PY) tools/socketcan.py $(PY) -m pytest -m "socketcan and not nightly" tests/seams tests/socketcan tests/faults $(ARGS)
 
 nightly: $(DEV_STAMP) ## Run all tests, those that take long included; those on a vcan are `make socketcan`'s
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup --hypothesis-profile nightly -m "not socketcan" $(ARGS)

@@ -21,6 +21,7 @@ from hil.rig.plan import load_plan
 from hil.rig.run import run_flight
 from hil.tape import read_tape
 from tests.emulation import emulated
+from tests.vcan import ON_VCAN
 
 BURN = """
 vehicle = "zq3_class"
@@ -141,17 +142,25 @@ def test_the_same_bits_on_every_rung_with_faults_of_plant_and_sensors(rig: str) 
 
 
 def everything() -> tuple[FaultSpec, ...]:
-    """Return a fault of each kind but those of boards and pad, 10 ms apart; those that may heal do."""
-    kinds = [
-        kind for kind in CATALOGUE.values() if kind.needs in SHOWS and kind.strikes not in ("board", "pad")
-    ]
+    """Return a fault of each plain kind but those of boards and pad, 10 ms apart; those that may heal do."""
     faults = []
-    for number, kind in enumerate(kinds):
-        late = 0.0 if kind.name in ONSETS_S else ONSET_S + 0.01 * number
-        ends = {"heals_after_s": 0.05} if kind.heals else {}
-        mild = fault_of(next(kind.variants())).model_dump(exclude_none=True)
-        faults.append(FaultSpec.model_validate({**mild, "at_s": late, **ends}))
+    for number, plain in enumerate(p for p in PLAIN if p.strikes not in ("board", "pad")):
+        onset_s = ONSETS_S.get(label(plain), ONSET_S + 0.01 * number)
+        ends = {"heals_after_s": 0.05} if plain.heals else {}
+        engine = {"engine": 1 + number % 3} if plain.strikes == "engine" else {}
+        one = fault_of(plain).model_dump(exclude_none=True)
+        faults.append(FaultSpec.model_validate({**one, "at_s": onset_s, **ends, **engine}))
     return tuple(faults)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("rig", ["in_process", "virtual", emulated("emulated")])
+@pytest.mark.parametrize("plain", PLAIN, ids=label)
+def test_each_kind_by_itself_is_the_same_on_every_rung(rig: str, plain: Kind) -> None:
+    fault, case = fault_of(plain), SLIDE if plain.strikes == "pad" else BURN
+    frames, digest = flown(rig, case, (fault,))
+    check_shows(plain, fault, frames)
+    assert digest == flown("kernel", case, (fault,))[1]
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -161,10 +170,18 @@ def test_boards_go_wrong_alike_on_every_rung(rig: str, plain: Kind, board: str) 
     fault = fault_of(plain, board)
     frames, digest = flown(rig, BURN, (fault,))
     check_shows(plain, fault, frames)
-    if rig != "in_process":
-        assert digest == flown("in_process", BURN, (fault,))[1]
+    assert digest == flown("kernel", BURN, (fault,))[1]
 
 
+@pytest.mark.parametrize(
+    "plain", [pytest.param(plain, marks=ON_VCAN, id=label(plain)) for plain in WITH_BOARDS]
+)
+def test_boards_that_are_on_socketcan_by_themselves_go_wrong_alike(plain: Kind) -> None:
+    fault = fault_of(plain)
+    assert flown("socketcan", BURN, (fault,))[1] == flown("kernel", BURN, (fault,))[1]
+
+
+@pytest.mark.xdist_group("wall")
 def test_on_the_wall_clock_boards_start_anew_and_hang_too(tmp_path: Path) -> None:
     """Whatever a loaded machine makes of the timing: what the boards' own logs say."""
     path = tmp_path / "short.toml"

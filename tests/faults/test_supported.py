@@ -23,6 +23,10 @@ description = "x"
 pos_pad_m = [120.0, -60.0, 4500.0]
 vel_pad_mps = [-6.0, 3.0, -330.0]
 """
+STRUCK = {
+    "engine": "engine = 2", "board": 'board = "engine_2"', "fin": "fin = 1",
+    "message": 'message = "ENGINE_2_COMMAND"', "line": 'line = "navigation"',
+}  # fmt: skip
 RIGS = {
     "kernel": "kernel", "in_process": "in_process", "virtual": "process", "emulated": "emulated",
     "bench_example": "hardware",
@@ -37,7 +41,7 @@ def rig(name: str, **changes: Any) -> Rig:
 def case_of(tmp_path: Path, kind: Kind) -> Path:
     """Write a case with one fault of this kind, about engine 2 or its board."""
     plain = next(kind.variants())
-    struck = {"engine": "engine = 2", "board": 'board = "engine_2"', "fin": "fin = 1"}.get(kind.strikes, "")
+    struck = STRUCK.get(kind.strikes, "")
     keys = [
         f"{s.name} = " + (json.dumps(s.words[0]) if isinstance(s, Choice) else repr(float(s.mildest)))
         for s in plain.sizes
