@@ -112,7 +112,7 @@ def test_what_is_landed_is_landable_and_undecided_counts_as_landable() -> None:
     assert (found["landable"]["good"], found["landable"]["cases"]) == (2, 4)
     assert found["undecided"]["cases"] == 1
     assert found["unlandable"] == found["clearable"]["cases"] == 1
-    assert found["lost"] == [2, 3]
+    assert (found["lost"], found["lost_inside"]) == ([2, 3], 2)
 
 
 def test_the_unlandable_are_counted_apart_by_whether_they_could_clear_the_pad() -> None:
