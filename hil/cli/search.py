@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hil.cli.output import tell
 from hil.faults.catalogue import CATALOGUE
 from hil.files import FileError
 
+if TYPE_CHECKING:
+    from hil.search.hunt import Hunt
+
 __all__ = ["add_search", "search_command"]
 
+_PROGRESS_EVERY_S: Final = 5.0
 _EPILOG = """\
 exit status: 0 nothing found, 1 found (each finding is a case file), 2 bad usage or bad file, 3 the rig broke,
 130 interrupted"""
@@ -151,16 +156,14 @@ def _search(arguments: argparse.Namespace) -> int:
     task = Task(
         plan, arguments.property, arguments.examples, arguments.seed, arguments.most, _kinds(arguments)
     )
-    begin = time.perf_counter()
-    totals: dict[str, Any] = {"examples": 0, "flights": 0, "least_margin": None}
-    told: list[dict[str, Any]] = []
-    for catch in search(task, arguments.jobs):
-        totals["examples"] += catch.examples
-        totals["flights"] += catch.flights
-        margins = [m for m in (totals["least_margin"], catch.least) if m is not None]
-        totals["least_margin"] = min(margins, default=None)
-        for finding in catch.findings:
-            kept = keep(plan, arguments.property, finding, seed=arguments.seed, folder=folder)
+    progress = _Progress()
+    examples = flights = 0
+    least, told = math.inf, list[dict[str, Any]]()
+    for catch in search(task, arguments.jobs, progress.tell):
+        examples, flights = examples + catch.examples, flights + catch.flights
+        least = min(least, catch.least)
+        if catch.finding is not None:
+            kept = keep(plan, arguments.property, catch.finding, seed=arguments.seed, folder=folder)
             assert kept.case.found is not None
             told.append(
                 {
@@ -182,13 +185,39 @@ def _search(arguments: argparse.Namespace) -> int:
         "case": plan.case_name,
         "seed": arguments.seed,
         "jobs": arguments.jobs,
-        **totals,
-        "wall_s": time.perf_counter() - begin,
+        "examples": examples,
+        "flights": flights,
+        "least_margin": least if math.isfinite(least) else None,
+        "wall_s": progress.wall_s,
         "found": [one for one in told if not one["marginal"]],
         "marginal": [one for one in told if one["marginal"]],
     }
     _tell_end(result, as_json=arguments.json)
     return 1 if told else 0
+
+
+class _Progress:
+    """Tells on standard error now and then that a search goes on."""
+
+    def __init__(self) -> None:
+        self._begin = time.perf_counter()
+        self._next_s = _PROGRESS_EVERY_S
+
+    @property
+    def wall_s(self) -> float:
+        """How long it has taken so far, s."""
+        return time.perf_counter() - self._begin
+
+    def tell(self, so_far: Hunt | None) -> None:
+        """Say how far it is, where the last word is some time ago."""
+        if self.wall_s < self._next_s:
+            return
+        self._next_s = self.wall_s + _PROGRESS_EVERY_S
+        what = ""
+        if so_far is not None:
+            doing = "shrinking" if so_far.finding is not None else f"{so_far.examples} cases drawn"
+            what = f", {doing}, {so_far.flights} flights, least margin {so_far.least:+.3f}"
+        print(f"hil: searching, {self.wall_s:.0f} s{what}", file=sys.stderr)
 
 
 def _tell_finding(one: dict[str, Any]) -> None:

@@ -437,9 +437,8 @@ def _losses(flight: FlightRecord, slot: int) -> Iterator[tuple[int, int]]:
     fresh = np.flatnonzero(flight.part("command", "fresh")[:, slot] != 0)
     ends = np.append(fresh, len(flight.frames))[1:]
     limit = flight.vehicle.valve_board.closed_pos
-    for last, until in zip(fresh, ends, strict=True):
-        if until - last <= flight.count(CLOSES_WITHIN_S) + 1:
-            continue
+    long = ends - fresh > flight.count(CLOSES_WITHIN_S) + 1
+    for last, until in zip(fresh[long], ends[long], strict=True):
         heard = flight.part("status", "fresh")[last + 1 : last + 2 + flight.count(CLOSES_WITHIN_S), slot]
         if not heard.any():
             continue  # the board itself is dead: there is nobody to close anything
