@@ -37,9 +37,9 @@
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
     int64_t valid_t_ns;
-    double age_s;  /* now minus the time of the last accepted solution */
-    int32_t known; /* 1 once a solution was accepted */
-    int32_t lost;  /* 1 while the solution is too old to fly on */
+    double age_s;          /* now minus the time of the last accepted solution */
+    int32_t known;         /* 1 once a solution was accepted */
+    int32_t lost;          /* 1 while the solution is too old to fly on */
     double unvouched_s;    /* since the unit last vouched for its solution, if it speaks */
     double doubt_pos_s[3]; /* since a component was last believed */
     double doubt_vel_s[3];
@@ -55,6 +55,7 @@ typedef struct {
     double axis_pad[3];  /* body z */
     double swing_pad[3]; /* its rate, 1/s */
     double height_m;     /* body origin above the ground */
+    double axial_mps2;   /* specific force along the body, filtered */
 } fk_nav_t;
 
 /* What it believes about the stage: mass, thrust, aerodynamic forces, and what the model misses. */
@@ -71,6 +72,7 @@ typedef struct {
     double axial_n;              /* aerodynamic force along the body axis */
     double normal_n_per_rad;     /* aerodynamic force across it, each radian of incidence */
     double thrust_n[FK_ENGINES]; /* from chamber pressure */
+    double open[FK_ENGINES];     /* the less open of its two valves, filtered */
     double thrust_total_n;
     double trim_pad_mps2[3];   /* side force of the gimbals that hold the torque of off-centre thrust */
     double wind_pad_mps[2];    /* as felt across: what the model misses at speed */
@@ -83,6 +85,8 @@ typedef struct {
     double expected;        /* chamber pressure due to the measured valves, fraction of full */
     double efficiency;      /* measured over expected, filtered, 0.5 to 1.1 */
     double running_s;       /* since MAINSTAGE */
+    double lit_s;           /* since its board said so, healthy or not */
+    int32_t late;           /* 1: it lit late, and at once in full by what had pooled */
     double starting_s;      /* since START was asked for */
     double pressure;        /* of the chamber over its full one, filtered */
     double asked[FK_PARTS]; /* positions last commanded: valves (oxidiser, fuel), gimbals (x, y, rad) */
@@ -107,6 +111,9 @@ typedef struct {
     double flown_throttle;    /* more, while the loss of an engine could not be borne */
     double land_throttle;     /* planned for the finish */
     double finish_decel_mps2; /* net deceleration that this gives */
+    double least_decel_mps2;  /* of the engines that finish, at their floor, ... */
+    double most_decel_mps2;   /* ... and at most */
+    double needed_decel_mps2; /* of the finish, now */
     double land_accel_mps2;   /* net deceleration flown in the finish */
     double slope_m;           /* height of the planned descent by throttle */
     int32_t slope_frames;     /* for which it still holds */
@@ -200,6 +207,7 @@ typedef struct {
 typedef struct {
     int32_t mode;
     int32_t relighting; /* 1 while no engine burns, and some that were stopped are to be lit again */
+    int32_t relit;      /* 1 once that was done: closed forms alone fly what is left */
     int32_t frames_in_mode;
     int32_t share[FK_ENGINES]; /* 1: takes part in the plan */
 } fk_modes_t;

@@ -2,12 +2,12 @@
 #include "fk_math.h"
 #include "fk_parts.h"
 
-#define ANGLE_GAIN 0.7      /* 1/s: angle error to turn rate */
-#define RATE_GAIN 4.2       /* 1/s: rate error to angular acceleration */
-#define ROLL_GAIN 1.0       /* 1/s */
-#define INTEGRAL_S 6.0      /* in which a turning moment that nobody modelled is held */
-#define INTEGRAL_LIMIT 0.2  /* rad/s^2 */
-#define ACTUATION_S 0.08    /* command to torque: what was asked for this long ago acts now */
+#define ANGLE_GAIN 0.7     /* 1/s: angle error to turn rate */
+#define RATE_GAIN 4.2      /* 1/s: rate error to angular acceleration */
+#define ROLL_GAIN 1.0      /* 1/s */
+#define INTEGRAL_S 6.0     /* in which a turning moment that nobody modelled is held */
+#define INTEGRAL_LIMIT 0.2 /* rad/s^2 */
+#define ACTUATION_S 0.08   /* command to torque: what was asked for this long ago acts now */
 
 void fk_control_init(fk_control_t *control)
 {

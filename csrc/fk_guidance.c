@@ -20,7 +20,10 @@
 #define NEWTON_STEP 0.05
 #define END_HEIGHT_M 0.15 /* the finish aims at the touchdown speed this high */
 #define END_HEIGHT_STRONG_M 0.08
+#define LEG_REACH                                                                                            \
+    2.0 /* of the legs, about, over the root of the body's cross-section: one is first when tilted */
 #define FREEZE_BELOW_M 12.0 /* the finish's deceleration is no longer solved for, unless ... */
+#define STRONG_MPS2 3.0     /* net, of engines at their floor that stop the stage in a blink */
 #define NOT_ENOUGH 1.15     /* ... so much more is needed, ... */
 #define FROZEN_BELOW_M 1.0  /* ... and then down to here */
 #define SPEED_GAIN 1.6      /* 1/s, speed error to acceleration in the finish */
@@ -136,6 +139,14 @@ static double burning_drag_area(const fk_if_config_t *c, const fk_stage_t *stage
     return stage->axial_n / stage->dynamic_pressure_pa * fk_min(1.0, half_plume / stage->plume);
 }
 
+/* What the engines that finish can do at the least and at the most. */
+static void find_strength(fk_plan_t *plan, const engines_t *land)
+{
+    const double full = thrust_at(land, 1.0, 1.0) / plan->final_mass_kg;
+    plan->least_decel_mps2 = land->floor * full - FK_G0;
+    plan->most_decel_mps2 = FINISH_THROTTLE_MAX * full - FK_G0;
+}
+
 /* Plans the finish: its throttle, raised where weak engines need it, its deceleration and its first speed. */
 static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_t *land)
 {
@@ -150,6 +161,7 @@ static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_
     plan->end_height_m =
         thrust_at(land, land->floor, 1.0) < mass * FK_G0 ? END_HEIGHT_M : END_HEIGHT_STRONG_M;
     plan->finish_decel_mps2 = plan->land_throttle * full / mass - FK_G0;
+    find_strength(plan, land);
     plan->speed_in_mps =
         sqrt(v0 * v0 + 2.0 * fk_max(plan->finish_decel_mps2, LEAST_DECEL_MPS2) * c->soft_finish_height_m);
 }
@@ -257,12 +269,17 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
     const double slowing = fk_clamp(force_pad[2] - FK_G0, -15.0, 60.0);
     const double v0 = c->touchdown_speed_mps;
     const double v = -nav->vel_pad_mps[2] - slowing * lag;
+    const double tilt = sqrt(nav->axis_pad[0] * nav->axis_pad[0] + nav->axis_pad[1] * nav->axis_pad[1]);
+    const double leg = plan->least_decel_mps2 > STRONG_MPS2 ? LEG_REACH * sqrt(c->ref_area_m2) * tilt : 0.0;
     const double h =
-        nav->height_m - plan->end_height_m + nav->vel_pad_mps[2] * lag + 0.5 * slowing * lag * lag;
+        nav->height_m - plan->end_height_m - leg + nav->vel_pad_mps[2] * lag + 0.5 * slowing * lag * lag;
     const double needed = fk_clamp((v * v - v0 * v0) / (2.0 * fk_max(h, 0.1)), 0.0, FINISH_ACCEL_MAX);
-    if (h > FREEZE_BELOW_M || (h > FROZEN_BELOW_M && needed > NOT_ENOUGH * plan->land_accel_mps2)) {
+    const int32_t strong = plan->least_decel_mps2 > STRONG_MPS2;
+    const int32_t short_of = needed > NOT_ENOUGH * plan->land_accel_mps2;
+    if (h > FREEZE_BELOW_M || (strong && h > FROZEN_BELOW_M && short_of)) {
         plan->land_accel_mps2 = needed;
     }
+    plan->needed_decel_mps2 = h > FREEZE_BELOW_M ? needed : 0.0;
     const double wanted = sqrt(v0 * v0 + 2.0 * plan->land_accel_mps2 * fk_max(h, 0.0));
     const double feed = h > 0.0 && wanted > v0 ? plan->land_accel_mps2 : 0.0;
     plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(0.5 * (v + v0), 0.5 * v0);
@@ -505,6 +522,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
         plan_braking(plan, c, stage, &brake, &land, v, nav->height_m);
         plan->asked_mps2 = braking_force(plan, stage, &brake) * nav->axis_pad[2];
     } else {
+        find_strength(plan, &land);
         plan->asked_mps2 = finish_accel(plan, c, nav, &land);
     }
     closed_form_force(nav, plan, divert, force);

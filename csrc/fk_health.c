@@ -7,6 +7,10 @@
 #define JUDGED_ABOVE 0.25 /* expected pressure below which nothing is concluded */
 #define SETTLE_S 0.06     /* after MAINSTAGE, before the pressure is judged */
 #define SILENT_FRAMES 6   /* without a valid status */
+#define LATE_PART 0.75    /* of the start time: who lights later has propellant pooled that burns at once */
+#define JUST_LIT 0.3      /* expected pressure after that: the turbopump still has to spool up, ... */
+#define SPOOL_LAG_S 0.3   /* ... with this lag, for ... */
+#define SPOOL_UP_S 0.6
 #define START_GRACE_S 2.5 /* on top of the engine's start time */
 #define EFFICIENCY_FILTER_S 0.5
 
@@ -31,7 +35,15 @@ static void track_expected(fk_engine_t *e, const fk_if_engine_config_t *c, const
                            double dt)
 {
     const double valve = fk_clamp(fk_min(s->ox_valve_pos, s->fuel_valve_pos), 0.0, 1.0);
-    e->expected += dt / (c->thrust_lag_s + dt) * (valve - e->expected);
+    if (s->state != FK_IF_ENGINE_MAINSTAGE) {
+        e->lit_s = 0.0;
+    } else if (!(e->lit_s > 0.0)) {
+        e->late = e->starting_s > LATE_PART * c->start_s;
+        e->expected = e->late ? fk_min(e->expected, JUST_LIT) : e->expected;
+    }
+    e->lit_s += s->state == FK_IF_ENGINE_MAINSTAGE ? dt : 0.0;
+    const double lag_s = e->late && e->lit_s < SPOOL_UP_S ? SPOOL_LAG_S : c->thrust_lag_s;
+    e->expected += dt / (lag_s + dt) * (valve - e->expected);
 }
 
 static void judge_pressure(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_if_engine_status_t *s,

@@ -11,7 +11,13 @@
 #define DONE_AFTER_FRAMES 200
 #define RELIGHT_S 1.3       /* of fall, and ... */
 #define RELIGHT_BASE_M 10.0 /* ... height below which engines are not lit again in place of one that burns */
-#define LIGHT_PART 0.65     /* of the start time: as if the thrust came at once then */
+#define PAUSE_S 1.2         /* at the least, between two burns */
+#define PAUSE_ABOVE_MPS 10.0
+#define TOO_STRONG 0.7 /* needed over least deceleration */
+#define PAUSE_PART 0.8 /* of the most deceleration, needed after the shortest pause */
+#define SETTLED_FRAMES 20
+#define TOO_WEAK 1.1    /* needed over most deceleration */
+#define LIGHT_PART 0.65 /* of the start time: as if the thrust came at once then */
 
 void fk_modes_init(fk_modes_t *modes)
 {
@@ -66,7 +72,7 @@ static void step_down(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
 
 static int32_t touched_down(const fk_nav_t *nav)
 {
-    const double slowing = fk_max(nav->held_force_body[2] - FK_G0, 0.0);
+    const double slowing = fk_max(nav->axial_mps2 - FK_G0, 0.0);
     const double sinking = -nav->vel_pad_mps[2] - CUT_LAG_S * slowing;
     return nav->height_m < TOUCH_HEIGHT_M || (sinking < STOPPED_MPS && nav->height_m < STOPPED_HEIGHT_M);
 }
@@ -113,31 +119,54 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
         if (engine[i].spare && engine[i].state == FK_IF_ENGINE_ARMED) {
             engine[i].stopped = 0;
             engine[i].starting_s = engine[i].running_s = 0.0;
+            modes->relit = 1;
         }
     }
 }
 
-/* An engine that does not do what it is asked is given up where the others can do without it: braking, once the
- * loss of any one can be borne; in the finish, while there is height to light the others again. */
+/* An engine that does not do what it is asked, or is too weak to finish on, is given up where the others can do
+ * without it: braking, once the loss of any one can be borne; in the finish, while there is height to light the
+ * others again. */
 static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
-                         const fk_nav_t *nav)
+                         const fk_nav_t *nav, const fk_plan_t *plan)
 {
     const double v = -nav->vel_pad_mps[2];
     const double burnt_s = modes->frames_in_mode * c->frame_s;
+    const int32_t finishing = modes->mode == FK_IF_TERMINAL;
+    const int32_t weak = finishing && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
     int32_t running = 0;
     int32_t spare = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
         running += engine[i].running && !engine[i].wild;
         spare += engine[i].spare;
     }
-    const int32_t bearable =
-        (modes->mode == FK_IF_BRAKING && burnt_s > FK_ENGINE_OUT_S && running > 1)
-        || (modes->mode == FK_IF_TERMINAL && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M);
+    const int32_t others = modes->mode == FK_IF_BRAKING && burnt_s > FK_ENGINE_OUT_S && running > 1;
+    const int32_t again = finishing && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if (bearable && engine[i].wild && engine[i].running) {
+        if ((others || again) && (engine[i].wild || weak) && engine[i].running) {
             engine[i].failed = 1;
             engine[i].running = 0;
         }
+    }
+}
+
+/* Engines so strong that they would stop the stage far above the ground are stopped at once, while each has a
+ * start left, and lit again in time. */
+static void pause_strong(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                         const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    const double v = -nav->vel_pad_mps[2];
+    const double height = fk_max(nav->height_m, 0.1);
+    const double fast = v + FK_G0 * PAUSE_S;
+    const double low = height - (v + 0.5 * FK_G0 * PAUSE_S) * PAUSE_S;
+    int32_t can = v > PAUSE_ABOVE_MPS && v * v < TOO_STRONG * 2.0 * height * plan->least_decel_mps2
+                  && low > 0.0 && fast * fast < PAUSE_PART * 2.0 * low * plan->most_decel_mps2;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        can &= !engine[i].running || engine[i].starts < FK_STARTS_MOST;
+    }
+    for (int32_t i = 0; can && i < c->engine_count; i++) {
+        engine[i].stopped |= engine[i].running && modes->frames_in_mode > SETTLED_FRAMES;
+        engine[i].running &= !engine[i].stopped;
     }
 }
 
@@ -177,6 +206,7 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
         if (touched_down(nav)) {
             enter(modes, FK_IF_TOUCHDOWN);
         } else {
+            pause_strong(modes, engine, c, nav, plan);
             light_again(modes, engine, c, nav, plan);
         }
         break;
@@ -200,7 +230,7 @@ void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk
     if (modes->mode != FK_IF_ABORT && (in->abort || nav->lost || upset)) {
         enter(modes, FK_IF_ABORT);
     }
-    give_up_wild(modes, engine, c, nav);
+    give_up_wild(modes, engine, c, nav, plan);
     next_mode(modes, engine, c, nav, plan, in);
     share_engines(modes, engine, c->engine_count);
 }

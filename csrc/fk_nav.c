@@ -6,11 +6,12 @@
 #define HEIGHT_GAIN 0.1   /* white noise at 100 Hz */
 #define VELOCITY_GAIN 0.05
 #define ATTITUDE_GAIN 0.05
+#define AXIAL_GAIN 0.1 /* takes a chugging engine's 10 Hz and more out of it */
 #define RADAR_HEIGHT_M 100.0
 /* A component that is further than this from what the others lead to is not believed; the room grows with the
  * time for which it was not. */
-#define POSITION_ROOM_M 4.0
-#define POSITION_ROOM_MPS 0.3
+#define POSITION_ROOM_M 3.0
+#define POSITION_ROOM_MPS 0.1
 #define VELOCITY_ROOM_MPS 1.5
 #define VELOCITY_ROOM_MPS2 0.05
 #define ATTITUDE_ROOM 0.9996 /* cosine of half an angle: 3.2 deg */
@@ -47,7 +48,7 @@ static int32_t acceptable(const fk_nav_t *nav, const fk_if_input_t *in)
 {
     const fk_if_nav_t *s = &in->nav;
     const double *q = s->q_pad_from_body;
-    if (!s->fresh || (!s->valid && !nav->known) || s->valid_t_ns > in->t_ns
+    if (!s->fresh || (!s->valid && !nav->known) || elapsed_ns(in->t_ns, s->valid_t_ns) > STALE_NS
         || elapsed_ns(s->valid_t_ns, in->t_ns) > STALE_NS) {
         return 0;
     }
@@ -108,15 +109,12 @@ static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
     const double up_gain = radar ? HEIGHT_GAIN : POSITION_GAIN;
     const double dt = (double)elapsed_ns(nav->valid_t_ns, s->valid_t_ns) * NS;
     advance(nav, nav->held_pos_pad_m, nav->held_vel_pad_mps, nav->held_q, dt);
-    if (!s->valid) {
-        nav->unvouched_s += dt;
-        return;
-    }
-    nav->unvouched_s = 0.0;
+    nav->unvouched_s = s->valid ? 0.0 : nav->unvouched_s + dt;
     for (int32_t i = 0; i < 3; i++) {
         const double pos_gain = i < 2 ? POSITION_GAIN : up_gain;
         const double pos = i < 2 ? s->pos_pad_m[i] : up_m;
-        follow(&nav->held_pos_pad_m[i], pos, pos_gain, POSITION_ROOM_M, POSITION_ROOM_MPS, dt, &nav->doubt_pos_s[i]);
+        follow(&nav->held_pos_pad_m[i], pos, pos_gain, POSITION_ROOM_M, POSITION_ROOM_MPS, dt,
+               &nav->doubt_pos_s[i]);
         follow(&nav->held_vel_pad_mps[i], s->vel_pad_mps[i], VELOCITY_GAIN, VELOCITY_ROOM_MPS,
                VELOCITY_ROOM_MPS2, dt, &nav->doubt_vel_s[i]);
     }
@@ -138,6 +136,7 @@ static void accept(fk_nav_t *nav, const fk_if_nav_t *s)
     nav->valid_t_ns = s->valid_t_ns;
     fk_copy(s->omega_body_radps, nav->held_omega);
     fk_copy(s->force_body_mps2, nav->held_force_body);
+    nav->axial_mps2 += AXIAL_GAIN * (s->force_body_mps2[2] - nav->axial_mps2);
 }
 
 /* Centre of mass from the body origin and the lever between them. */

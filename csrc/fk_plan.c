@@ -428,8 +428,8 @@ void fk_plan_update(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *
 {
     const int32_t before_landing = modes->mode == FK_IF_IGNITION || modes->mode == FK_IF_BRAKING;
     o->iterations = 0;
-    if (!c->optimise || !nav->known || !(before_landing || modes->mode == FK_IF_TERMINAL)
-        || modes->relighting) {
+    if (!c->optimise || !nav->known || !(before_landing || modes->mode == FK_IF_TERMINAL) || modes->relighting
+        || modes->relit) {
         o->solving = o->flown.valid = o->before.valid = 0;
         return;
     }

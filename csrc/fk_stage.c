@@ -10,6 +10,8 @@
 #define WIND_FILTER_S 0.8
 #define WIND_SHOWS_PER_S 0.03 /* force across, specific, for each m/s of wind: about 90 m/s of speed */
 #define WIND_LIMIT_MPS 40.0
+#define SHUT 0.03 /* valve position, filtered: its thrust tails off so long */
+#define SHUT_S 0.15
 #define CHAMBER_LIT 0.03 /* fraction of full pressure below which an engine gives nothing */
 
 static void find_centre_of_mass(fk_stage_t *stage, const fk_if_config_t *c)
@@ -65,7 +67,10 @@ static void find_thrust(fk_stage_t *stage, const fk_if_config_t *c, const fk_if_
         const fk_if_engine_config_t *e = &c->engine[i];
         const double fraction = fk_clamp(in->engine[i].chamber_pa / e->chamber_pa, 0.0, 1.2);
         const double pressure_loss = (e->thrust_vac_n - e->thrust_sl_n) * stage->pressure_ratio;
-        const int32_t lit = fraction > CHAMBER_LIT && in->engine[i].fresh;
+        /* a pressure that is read behind closed valves is no thrust */
+        const double open = fk_min(in->engine[i].ox_valve_pos, in->engine[i].fuel_valve_pos);
+        stage->open[i] += c->frame_s / SHUT_S * (fk_clamp(open, 0.0, 1.0) - stage->open[i]);
+        const int32_t lit = fraction > CHAMBER_LIT && in->engine[i].fresh && stage->open[i] > SHUT;
         stage->thrust_n[i] = lit ? fk_max(0.0, fraction * e->thrust_vac_n - pressure_loss) : 0.0;
         stage->thrust_total_n += stage->thrust_n[i];
         flow += lit ? fraction * e->thrust_vac_n / (e->isp_vac_s * FK_G0) : 0.0;
