@@ -32,7 +32,7 @@ __all__ = ["Clearing", "Judgement", "could_clear", "judge", "replay"]
 
 Verdict = Literal["landable", "unlandable", "undecided"]
 
-SPAN_S: Final = 45.0
+SPAN_S: Final = 32.0
 """Thrust is measured for so long after ignition."""
 THROTTLES: Final = ((0.75, 0.3), (0.5, 0.3), (0.25, 0.3), (0.5, 0.6), (0.9, 0.5), (0.95, 0.85))
 """Of braking and of landing, 0 floor to 1 full: from gentle burns to the shortest."""
@@ -128,6 +128,8 @@ class _Hunt:
         self.most_flights = most_flights
         self.flights = 0
         self.coast: Coast = coast(subject, min(subject.case.time_limit_s, 60.0))
+        self._usual_s: dict[tuple[int, ...], float] = {}
+        """Ignition that the last tactic of these engines had: the next one's is close."""
         self._measured: dict[tuple[tuple[int, ...], int], Traces] = {}
 
     def run(self, begin: float) -> Judgement:
@@ -250,10 +252,10 @@ class _Hunt:
 
     def _lead(self, tactic: Tactic) -> Lead | None:
         """Find the ignition of a tactic and plan its descent; None where none stops the stage."""
-        guess_s = 0.5 * float(self.coast.t_s[-1])
+        guess_s = self._usual_s.get(tactic.brake, 0.6 * float(self.coast.t_s[-1]))
         schedule = latest = None
         traces = None
-        for _ in range(3):
+        for _ in range(2):
             traces = self._traces(tactic.brake, guess_s)
             schedule = self._latest(tactic, traces, tactic.throttle)
             if schedule is None:
@@ -262,6 +264,7 @@ class _Hunt:
                 break
             guess_s = schedule.ignition_s
         assert schedule is not None
+        self._usual_s[tactic.brake] = schedule.ignition_s
         assert traces is not None
         traces = self._traces(tactic.brake, schedule.ignition_s)
         latest = self._latest(tactic, traces, 0.97)
