@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.strategies import SearchStrategy
 
 from hil.faults.case import Case
 from hil.faults.catalogue import CATALOGUE
@@ -17,7 +18,7 @@ from hil.rig.abilities import refusals
 from hil.rig.model import Rig
 from hil.rig.plan import Plan, message_ids
 from hil.search.flying import Flyer
-from hil.search.properties import PROPERTIES, Outcome, Trial
+from hil.search.properties import PROPERTIES, Outcome, Property, Trial
 from hil.search.strategies import off_nominal_cases
 
 __all__ = ["KEPT_MARGIN", "Finding", "Hunt", "flyable_kinds", "hunt"]
@@ -79,22 +80,7 @@ def hunt(
     (None: the whole catalogue).  `told` is called after each case.
     The same plan, property, number of examples and seed give the same finding.
     """
-    prop, flyer, result = PROPERTIES[name], Flyer(plan), Hunt()
-    broken: dict[str, Finding] = {}
-    most_flights = [0]
-    boards = [name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"]
-    can = flyable_kinds(plan.rig)
-    if kinds is None:
-        kinds = [kind for kind in CATALOGUE if not kind.startswith(prop.without)]
-    drawn = [kind for kind in kinds if kind in can]
-    cases = off_nominal_cases(
-        plan.case,
-        plan.vehicle.landing_engines,
-        boards=boards,
-        messages=list(message_ids(plan.rig)),
-        lines=list(plan.rig.serial),
-        kinds=drawn,
-    )
+    hunter = _Hunter(plan, PROPERTIES[name], known, told)
 
     @hypothesis.seed(seed)
     @settings(
@@ -106,31 +92,65 @@ def hunt(
         report_multiple_bugs=False,
         print_blob=False,
     )
-    @hypothesis.given(cases)
+    @hypothesis.given(_cases(plan, PROPERTIES[name], kinds))
     def attempt(case: Case) -> None:
-        struck = frozenset(fault.kind for fault in case.fault)
-        if any(found <= struck for found in known):
-            return
-        key = case.model_dump_json()
-        if key in broken:
-            result.finding = broken[key]
-            _stop()
-        if not broken:
-            result.examples += 1
-        elif flyer.flights >= most_flights[0]:
-            return  # shrunk enough: only what broke before still does
-        outcome = prop.look(Trial(flyer, case))
-        result.flights = flyer.flights
-        told(result)
-        if outcome.margin is None:
-            return
-        result.least = min(result.least, outcome.margin)
-        if outcome.margin <= KEPT_MARGIN:
-            most_flights[0] = most_flights[0] or flyer.flights + prop.shrink_flights
-            result.finding = broken[key] = Finding(case, outcome)
-            _stop()
-        hypothesis.target(-max(-_STEEPEST, min(outcome.margin, _STEEPEST)), label=name)
+        hunter.look(case)
 
     with contextlib.suppress(_Broken):
         attempt()
-    return result
+    return hunter.result
+
+
+def _cases(plan: Plan, prop: Property, kinds: Sequence[str] | None) -> SearchStrategy[Case]:
+    """Draw cases about the plan's own, of all that the rig can fly and the property is about."""
+    can = flyable_kinds(plan.rig)
+    if kinds is None:
+        kinds = [kind for kind in CATALOGUE if not kind.startswith(prop.without)]
+    return off_nominal_cases(
+        plan.case,
+        plan.vehicle.landing_engines,
+        boards=[name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"],
+        messages=list(message_ids(plan.rig)),
+        lines=list(plan.rig.serial),
+        kinds=[kind for kind in kinds if kind in can],
+    )
+
+
+class _Hunter:
+    """Looks at one case after the other; raises _Broken for one that breaks the property."""
+
+    def __init__(
+        self, plan: Plan, prop: Property, known: frozenset[frozenset[str]], told: Callable[[Hunt], None]
+    ) -> None:
+        self.result = Hunt()
+        self._property, self._known, self._told = prop, known, told
+        self._flyer = Flyer(plan)
+        self._broken: dict[str, Finding] = {}
+        self._most_flights = 0
+
+    def look(self, case: Case) -> None:
+        """Look at a case; how far it is from breaking the property is what hypothesis climbs by."""
+        struck = frozenset(fault.kind for fault in case.fault)
+        if any(found <= struck for found in self._known):
+            return
+        key = case.model_dump_json()
+        if key in self._broken:
+            self.result.finding = self._broken[key]
+            _stop()
+        if not self._broken:
+            self.result.examples += 1
+        elif self._flyer.flights >= self._most_flights:
+            return  # shrunk enough: only what broke before still does
+        outcome = self._property.look(Trial(self._flyer, case))
+        self.result.flights = self._flyer.flights
+        self._told(self.result)
+        if outcome.margin is None:
+            return
+        self.result.least = min(self.result.least, outcome.margin)
+        if outcome.margin <= KEPT_MARGIN:
+            if not self._broken:
+                self._most_flights = self._flyer.flights + self._property.shrink_flights
+            self.result.finding = self._broken[key] = Finding(case, outcome)
+            _stop()
+        away = max(-_STEEPEST, min(outcome.margin, _STEEPEST))
+        hypothesis.target(-away, label=self._property.name)
