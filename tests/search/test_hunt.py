@@ -169,7 +169,7 @@ def test_a_fault_in_memory_is_the_flight_on_the_disk(tmp_path: Path) -> None:
         plan, case=plan.case.model_copy(update={"fault": (fault,), "time_limit_s": 60.0})
     )
     run = run_flight(plan, seed=4, pace="lockstep", run_dir=tmp_path)
-    assert _in_memory(plan, 4) == run.result["signals_sha256"]
+    assert _in_memory(plan, 4, tmp_path) == run.result["signals_sha256"]
 
 
 @pytest.mark.parametrize("rig", ["kernel", "in_process"])
@@ -187,15 +187,15 @@ def test_a_case_that_names_its_random_streams_may_be_renamed(rig: str, tmp_path:
     for name, run_id in (("one", "drawn"), ("two", "drawn"), ("three", None)):
         path = tmp_path / f"{name}.toml"
         path.write_text(case_toml(case.model_copy(update={**short, "run_id": run_id})))
-        digests[name] = _in_memory(load_plan(SHIPPED / f"{rig}.toml", str(path)), 3)
+        digests[name] = _in_memory(load_plan(SHIPPED / f"{rig}.toml", str(path)), 3, tmp_path)
     assert digests["one"] == digests["two"] != digests["three"]
 
 
-def _in_memory(plan: Plan, seed: int) -> str:
+def _in_memory(plan: Plan, seed: int, folder: Path) -> str:
     from hil.executive import fly
     from hil.rig.build import build_flight
 
-    built = build_flight(plan, seed=seed, pace="lockstep", run_dir=Path("/nowhere"), in_memory=True)
+    built = build_flight(plan, seed=seed, pace="lockstep", run_dir=folder, in_memory=True)
     fly(built.flight)
     built.close()
     return built.tape.signals_sha256
