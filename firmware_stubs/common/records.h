@@ -39,7 +39,7 @@ enum { /* record_status_t.state */
        ENGINE_FAULT = 5
 };
 
-enum {                     /* bits of record_status_t.fault, latched until the board is initialised ... */
+enum {                    /* bits of record_status_t.fault, latched until the board is initialised ... */
        FAULT_NOT_LIT = 2, /* no chamber pressure within the light timeout */
        FAULT_SENSOR = 4,  /* a sensor had no valid reading */
        /* ... or, of these, takes the leave of the next run */

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hil import __version__
+from hil.cli.oracle import add_oracle
 from hil.cli.output import open_streams
 from hil.cli.plant import add_plant, plant_command
 from hil.cli.search import add_search, search_command
@@ -192,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_climb(commands)
     add_plant(commands)
+    add_oracle(commands, _seed)
     add_search(commands)
     _add_scorecard(commands)
     return parser
@@ -217,6 +219,10 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         return faults_command(arguments.rig, as_json=arguments.json)
     if arguments.command == "plant":
         return plant_command(arguments)
+    if arguments.command == "oracle":
+        from hil.cli.oracle import oracle_command
+
+        return oracle_command(arguments)
     if arguments.command == "search":
         return search_command(arguments)
     if arguments.command == "climb":

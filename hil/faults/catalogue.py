@@ -796,9 +796,8 @@ _SHARE: Final = Size("share", 0.01, 1.0, "1", "of the message's frames, drawn on
 
 
 def _turned(among: int, of: str) -> Size:
-    return Size(
-        "bits", 1, among, f"bits of {of}, drawn anew for each frame", "", likely=((1, 3),), whole=True
-    )
+    text = f"of {of}, drawn anew for each frame"
+    return Size("bits", 1, among, "bits", text, likely=((1, 3),), whole=True)
 
 
 _WIRES: Final = (
@@ -854,7 +853,8 @@ _WIRES: Final = (
         silent=True,
         needs="bus",
         heals=True,
-        text="Bits of a message are turned before its checksum is made: only a signal out of its range shows it.",
+        text="Bits of a message are turned before its checksum is made: "
+        "only a signal out of its range shows it.",
     ),
     Kind(
         "wire.counter",
@@ -948,7 +948,7 @@ _LINES: Final = (
     Kind(
         "serial.framing",
         "line",
-        (Size("every", 1, 1_000_000, "bytes, one of which arrives damaged", "", "high",
+        (Size("every", 1, 1_000_000, "bytes", "of which one arrives damaged", "high",
               likely=((50, 5000),), whole=True),),
         silent=False,
         needs="line",

@@ -109,8 +109,7 @@ def build_flight(
         book = TriggerBook(frame, case.fault, rates.frame_ns)
         mortal = cast("list[BoardWithFaults]", bare)
         acted_on, boards = add_faults(case, book, plant, mortal, _slots(plan), _engines(rig))
-        sensors = _faulty_sensors(sensors, frame, plan, case, book, seed)
-        sensors = add_wire_faults(case, book, sensors, wires, messages=message_ids(rig), streams=streams)
+        sensors = _faulty_sensors(sensors, wires, frame, plan, case, book, seed)
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
         note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)
@@ -181,13 +180,14 @@ def _sensors(frame: Frame, plan: Plan, case: Case, seed: int, run_dir: Path) -> 
 
 
 def _faulty_sensors(
-    sensors: Sensors, frame: Frame, plan: Plan, case: Case, book: TriggerBook, seed: int
+    sensors: Sensors, wires: Wires, frame: Frame, plan: Plan, case: Case, book: TriggerBook, seed: int
 ) -> Sensors:
-    """Return the sensors with what the case has go wrong with them."""
+    """Return the sensors with what the case has go wrong with them, and on time with wires."""
     streams = partial(stream, seed, plan.run_id)
     full_pa = plan.vehicle.engine.chamber_pa
     slots = _slots(plan)
-    return add_sensor_faults(case, book, sensors, frame, slots=slots, chamber_pa=full_pa, streams=streams)
+    faulty = add_sensor_faults(case, book, sensors, frame, slots=slots, chamber_pa=full_pa, streams=streams)
+    return add_wire_faults(case, book, faulty, wires, messages=message_ids(plan.rig), streams=streams)
 
 
 def _warm_up(plan: Plan) -> None:

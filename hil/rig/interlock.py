@@ -131,13 +131,13 @@ class Interlock:
 
         A computer that is silent altogether is told first.
         """
-        asked = self.computer is not None and self.computer.silent
+        asked = self.computer is not None and self.computer.stopped
         lacking = self.live and not asked and bool(fault & _UNCOMMANDED)
         board.uncommanded_frames = board.uncommanded_frames + 1 if lacking else 0
         if board.uncommanded_frames * self._frame_s > SILENT_S:
             raise RigError(
-                f"board {board.name}: heard no valid command and has shut down: frames are lost or damaged, or "
-                "the flight computer leaves it out"
+                f"board {board.name}: heard no valid command and has shut down: frames are lost or damaged, "
+                "or the flight computer leaves it out"
             )
 
     def _look_at_computer(self) -> None:

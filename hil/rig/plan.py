@@ -38,7 +38,7 @@ class Plan:
 
 
 def message_ids(rig: Rig) -> dict[str, int]:
-    """Return the ids of the messages that are on the bus in a flight of the rig, by name; none without a bus."""
+    """Return the ids of the messages that are on a rig's bus in a flight, by name; none without a bus."""
     engines = [board.node for board in rig.board.values() if board.node is not None]
     return {
         message.name: message.frame_id

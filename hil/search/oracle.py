@@ -21,19 +21,24 @@ from hil.faults.dispersion import disperse
 from hil.plant.vehicle import Vehicle
 from hil.search.oracle_air import Air
 from hil.search.oracle_bound import Certificate, refute
-from hil.search.oracle_flight import Subject, Tactic, coast, fly, plan_descent, start_of
-from hil.search.oracle_plan import Plan
+from hil.search.oracle_clear import Clearing
+from hil.search.oracle_clear import clearing as clearing_of
+from hil.search.oracle_flight import Lead, Subject, Tactic, coast, fly, plan_descent, start_of
 from hil.search.oracle_thrust import Traces, measure, timed
 from hil.search.oracle_vertical import Coast, Schedule, schedules
 from hil.search.oracle_world import History, Touchdown, physical_faults
 
-__all__ = ["Judgement", "judge", "replay"]
+__all__ = ["Clearing", "Judgement", "could_clear", "judge", "replay"]
 
 Verdict = Literal["landable", "unlandable", "undecided"]
 
 SPAN_S: Final = 45.0
 """Thrust is measured for so long after ignition."""
-MOST_FLIGHTS: Final = 12
+THROTTLES: Final = ((0.75, 0.3), (0.5, 0.3), (0.25, 0.3), (0.5, 0.6), (0.9, 0.5), (0.95, 0.85))
+"""Of braking and of landing, 0 floor to 1 full: from gentle burns to the shortest."""
+TRIED_FIRST: Final = 2
+"""Leads of one choice of engines that are flown before others are looked at."""
+MOST_FLIGHTS: Final = 9
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,12 @@ class Judgement:
     work_s: float
     """Processor time that it took, s."""
 
+    def clearing(
+        self, case: Case, vehicle: Vehicle, *, seed: int | None = None, run_id: str = ""
+    ) -> Clearing:
+        """Tell whether coming down outside the keep-out was still possible (`could_clear`)."""
+        return could_clear(case, vehicle, seed=seed, run_id=run_id)
+
 
 def judge(
     case: Case,
@@ -75,7 +86,6 @@ def judge(
     seed = case.seed if seed is None else seed
     plain, _ = disperse(case, seed, run_id)
     subject = Subject(plain, vehicle, seed, run_id)
-    hunt = _Hunt(subject, most_flights)
     certificate = refute(subject)
     if certificate is not None:
         spent = time.process_time() - begin
@@ -83,7 +93,7 @@ def judge(
         return Judgement(
             "unlandable", certificate.text, over, None, None, None, None, certificate, 0, spent
         )  # fmt: skip
-    return hunt.run(begin)
+    return _Hunt(subject, most_flights).run(begin)
 
 
 def replay(
@@ -96,19 +106,16 @@ def replay(
     return world.touchdown()
 
 
-@dataclass(frozen=True)
-class _Lead:
-    """A tactic with its schedule, ready to be planned and flown."""
+def could_clear(case: Case, vehicle: Vehicle, *, seed: int | None = None, run_id: str = "") -> Clearing:
+    """Tell whether a stage could still come down outside the keep-out when its last fault struck.
 
-    tactic: Tactic
-    schedule: Schedule
-    plan: Plan
-    traces: Traces
-    latest_s: float
-
-    @property
-    def rank(self) -> float:
-        return self.plan.badness
+    Until then it is taken to fly to the pad as if nothing were to happen: `clear` is shown by a flight in
+    the plant, `not clear` by a bound, all else is `undecided`.
+    """
+    seed = case.seed if seed is None else seed
+    plain, _ = disperse(case, seed, run_id)
+    unaware = Subject(plain.model_copy(update={"fault": ()}), vehicle, seed, run_id)
+    return clearing_of(Subject(plain, vehicle, seed, run_id), _Hunt(unaware, 0).first())
 
 
 class _Hunt:
@@ -139,14 +146,18 @@ class _Hunt:
         spent = time.process_time() - begin
         return Judgement("undecided", reason, {}, None, None, best[1], None, None, self.flights, spent)
 
-    def _flown(self, lead: _Lead) -> Judgement | Touchdown | None:
+    def first(self) -> Lead | None:
+        """Return the most promising lead; None without any."""
+        return next(self._leads(), None)
+
+    def _flown(self, lead: Lead) -> Judgement | Touchdown | None:
         """Fly a lead, and again where only its last height was off; return a judgement when it lands."""
         touch: Touchdown | None = None
         for _ in range(3):
             if self.flights >= self.most_flights:
                 break
             self.flights += 1
-            world = fly(self.subject, self.air, lead.traces, lead.tactic, lead.schedule, lead.plan)
+            world = fly(self.subject, self.air, lead)
             touch = world.touchdown()
             if touch is None:
                 return None
@@ -162,7 +173,7 @@ class _Hunt:
             lead = replace(lead, tactic=replace(lead.tactic, aim_m=aim_m))
         return touch
 
-    def _landed(self, lead: _Lead, touch: Touchdown, history: History) -> Judgement:
+    def _landed(self, lead: Lead, touch: Touchdown, history: History) -> Judgement:
         left = touch.propellant_left_kg
         share = touch.excess(self.subject.vehicle)
         delay_s = max(lead.latest_s - lead.schedule.ignition_s, 0.0)
@@ -185,17 +196,19 @@ class _Hunt:
             0.0,
         )
 
-    def _leads(self) -> Iterator[_Lead]:
-        """Yield leads: for each choice of engines the best plans first."""
+    def _leads(self) -> Iterator[Lead]:
+        """Yield leads, the best plans of each choice of engines first, then the others."""
+        others: list[Lead] = []
         for brake, land, shut in self._choices():
-            found = []
-            for throttle, land_throttle in ((0.75, 0.3), (0.5, 0.3), (0.25, 0.3), (0.5, 0.6), (0.9, 0.5)):
-                tactic = Tactic(brake, land, throttle, land_throttle, shut)
-                lead = self._lead(tactic)
-                if lead is not None:
-                    found.append(lead)
-            found.sort(key=lambda lead: lead.rank)
-            yield from (lead for lead in found if lead.plan.miss_m < 30.0)
+            tactics = (Tactic(brake, land, high, low, shut) for high, low in THROTTLES)
+            found = [lead for lead in map(self._lead, tactics) if lead is not None]
+            found.sort(key=lambda lead: lead.plan.badness)
+            first = [lead for lead in found if lead.plan.lands][:TRIED_FIRST]
+            others += [
+                lead for lead in found if all(lead is not one for one in first) and lead.plan.miss_m < 30.0
+            ]
+            yield from first
+        yield from sorted(others, key=lambda lead: lead.plan.badness)
 
     def _choices(self) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], dict[int, float]]]:
         """Yield braking engines, landing engines and engines to be shut early, the most usual first."""
@@ -235,8 +248,8 @@ class _Hunt:
         healthy = [s for s in sets if not bad & set(s)]
         return sorted(healthy or sets, key=lambda s: (round(offset(s), 2), len(s)))
 
-    def _lead(self, tactic: Tactic) -> _Lead | None:
-        """Find the ignition of a tactic and plan its descent; None where the vertical channel has no landing."""
+    def _lead(self, tactic: Tactic) -> Lead | None:
+        """Find the ignition of a tactic and plan its descent; None where none stops the stage."""
         guess_s = 0.5 * float(self.coast.t_s[-1])
         schedule = latest = None
         traces = None
@@ -253,11 +266,11 @@ class _Hunt:
         traces = self._traces(tactic.brake, schedule.ignition_s)
         latest = self._latest(tactic, traces, 0.97)
         pos, vel, axis = self.coast.at(schedule.ignition_s)
-        start = start_of(self.subject, self.air, schedule.ignition_s, pos, vel, axis, self.coast.mass_kg)
-        factors = (0.95, 1.0, 1.05, 1.1, 0.9)
-        plan = plan_descent(self.subject, self.air, traces, tactic, schedule, start, None, factors, 3)
+        start = start_of(self.subject, schedule.ignition_s, pos, vel, axis, self.coast.mass_kg)
+        factors = (1.0, 1.06, 0.94, 1.12)
+        plan = plan_descent(self.air, traces, tactic, schedule, start, None, factors, 2)
         last = schedule.ignition_s if latest is None else latest.ignition_s
-        return _Lead(tactic, schedule, plan, traces, last)
+        return Lead(tactic, schedule, plan, traces, last)
 
     def _latest(self, tactic: Tactic, traces: Traces, throttle: float) -> Schedule | None:
         stands = 0.97 * self.subject.vehicle.body.dry_cm_z_m
@@ -265,8 +278,8 @@ class _Hunt:
         moments = np.arange(0.0, max(end - 0.5, 0.05), 0.05)
         isp = self.subject.vehicle.engine.isp_sl_s
         found = schedules(
-            self.coast, traces, self.air, isp, stands, list(tactic.brake), list(tactic.land), moments, throttle,
-            tactic.land_throttle,
+            self.coast, traces, self.air, isp, stands, list(tactic.brake), list(tactic.land), moments,
+            throttle, tactic.land_throttle,
         )  # fmt: skip
         return next((s for s in reversed(found) if s is not None), None)
 

@@ -12,12 +12,15 @@ Clarabel returns the Farkas certificate.  docs/decisions/0014 gives the reason o
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+import clarabel
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from hil.faults.case import Case
 from hil.plant.atmosphere import G0_MPS2, SEA_LEVEL_PA
@@ -104,7 +107,7 @@ def _cells(subject: Subject) -> list[tuple[float, float]]:
     if all(f.after_ignition_s is None for f in physical_faults(subject.case)):
         return [(0.0, longest)]
     edges = [*np.arange(0.0, min(_longest_fall_s(subject), longest), CELL_S).tolist(), longest]
-    cells = list(zip(edges[:-1], edges[1:], strict=True))
+    cells = list(itertools.pairwise(edges))
     # the ones in the middle are refuted last: they tell soonest that there is no proof
     return sorted(cells, key=lambda cell: abs(cell[0] - 0.4 * edges[-2]))
 
@@ -136,9 +139,6 @@ def _stepped(channel: Channel, k: int, energy: float, f: float) -> float:
 
 def cannot_stop(channel: Channel) -> Array | None:
     """Return Clarabel's Farkas certificate that no E, f meet the channel's bounds; None where some do."""
-    import clarabel
-    from scipy import sparse
-
     matrix, right, equalities = _program(channel)
     size = matrix.shape[1]
     settings = clarabel.DefaultSettings()
@@ -169,8 +169,6 @@ def _program(channel: Channel) -> tuple[Any, Array, int]:
 
     e = E over its value at the start (at least 100 m/s), f over g.
     """
-    from scipy import sparse
-
     n = len(channel.gravity)
     unit = 0.5 * max(channel.start_mps, 100.0) ** 2
     left = np.exp(-channel.air * channel.step_m)
@@ -241,7 +239,7 @@ def _channel(subject: Subject, begin_s: float, end_s: float) -> Channel:
 
 def _longest_fall_s(subject: Subject) -> float:
     """Return how long the stage falls at the most when no engine is lit."""
-    fall_m, step, height = _grid(subject)
+    _fall_m, step, height = _grid(subject)
     gravity = np.full(len(height), GRAVITY_SHARE * G0_MPS2)
     times = _slowest_fall(
         subject, Air(subject.case, subject.vehicle), step, gravity, height, _across(subject)
@@ -249,7 +247,7 @@ def _longest_fall_s(subject: Subject) -> float:
     return float(times[-1])
 
 
-def _grid(subject: Subject) -> tuple[float, float, Array]:
+def _grid(subject: Subject) -> tuple[float, float, Any]:
     """Return the height of fall, the step, and the height of the centre of mass at each step's middle, m."""
     fall_m = subject.case.initial.pos_pad_m[2] + 2.0
     n = max(math.ceil(fall_m / STEP_M), 5)
@@ -295,7 +293,8 @@ def _propellant(subject: Subject) -> float:
 
 def _most_wind(case: Case) -> float:
     _, winds = case.wind.points()
-    return max(math.hypot(*wind) for wind in winds) + 0.5 * case.wind.gust_w20_mps
+    risen = sum(abs(f.speed_mps or 0.0) for f in case.fault if f.kind in ("wind.gust", "wind.shift"))
+    return max(math.hypot(*wind) for wind in winds) + 0.5 * case.wind.gust_w20_mps + risen
 
 
 def _exhaust(subject: Subject, air: Air, height: Array) -> Array:
@@ -364,14 +363,15 @@ def _trim_limit(subject: Subject, pressure: float, thrust: float) -> float:
 def _air_coefficient(
     subject: Subject, air: Air, height: Array, thrust: Array, fastest: Array, across: float
 ) -> Array:
-    """Return the largest air force over E + u^2/2 (so density times an area), net of the thrust that attack costs."""
+    """Return the largest air force over E + u^2/2, kg/m, less the thrust that its attack costs."""
     aero = subject.vehicle.aero
-    density = air.density(height)
+    thicker = [max(f.factor or 1.0, 1.0) for f in subject.case.fault if f.kind == "air.density"]
+    density = air.density(height) * math.prod(thicker)
     plume = air.plume(thrust)
     slope = max(aero.normal_slope)
     gimbal = math.radians(subject.vehicle.engine.gimbal_limit_deg)
     result = np.zeros(len(height))
-    for k in range(0, len(height)):
+    for k in range(len(height)):
         worst = 0.0
         for speed in (40.0, 80.0, 120.0, 180.0, 240.0, float(fastest[k])):
             through = math.hypot(speed, across)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.plant.vehicle import Vehicle
-from hil.search.oracle_world import State, World
+from hil.search.oracle_world import FRAME_S, State, World
 
 __all__ = ["OFF", "RUN", "SHUT", "START", "Sequencer"]
 
@@ -49,6 +49,7 @@ class Sequencer:
         self._gimbal_limit = float(np.radians(engine.gimbal_limit_deg))
         self._floor = engine.throttle_floor
         self._first = board.shutdown_first
+        self._unheard_s = 0.0
 
     def start(self, slot: int, t_s: float) -> None:
         """Start an engine that was never started; others are left alone."""
@@ -62,13 +63,18 @@ class Sequencer:
 
     def running(self, slot: int) -> bool:
         """Tell whether the engine follows its throttle."""
-        return self.engine[slot].state == RUN and not self.world.is_dead(slot)
+        return (
+            self.engine[slot].state == RUN and not self.world.is_dead(slot) and not self.world.is_hung(slot)
+        )
 
     def drive(self, state: State, valve: list[float], gimbal_x: list[float], gimbal_y: list[float]) -> None:
-        """Write the drives of the frame for these demands: valve openings (0 to 1) and gimbal angles (rad)."""
+        """Write the drives for these demands: valve openings (0 to 1) and gimbal angles (rad)."""
         world = self.world
+        self._unheard_s = self._unheard_s + FRAME_S if world.computer_stopped else 0.0
         for slot in range(world.engines):
             self._follow(slot, state)
+            if world.restarts(slot) or self._unheard_s > self._board.watchdog_s:
+                self.shut(slot, state.t_s)
             engine = self.engine[slot]
             ox, fuel = self._valves(slot, engine, state, valve[slot])
             world.ox_drive[slot], world.fuel_drive[slot] = ox, fuel

@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.faults.case import Case
-from hil.plant.vehicle import Vehicle
 from hil.plant.atmosphere import G0_MPS2
+from hil.plant.vehicle import Vehicle
 from hil.search.oracle_air import Air
 from hil.search.oracle_engines import Sequencer
 from hil.search.oracle_pilot import Demand, Pilot
 from hil.search.oracle_plan import Descent, Plan, solve
 from hil.search.oracle_thrust import Traces
 from hil.search.oracle_vertical import Coast, Schedule
-from hil.search.oracle_world import FRAME_S, State, World
+from hil.search.oracle_world import State, World
 
-__all__ = ["Subject", "Tactic", "coast", "fly", "plan_descent"]
+__all__ = ["Lead", "Subject", "Tactic", "coast", "fly", "follow", "plan_descent", "start_of"]
 
 Array = npt.NDArray[np.float64]
 
@@ -37,6 +37,11 @@ TOUCH_MPS: Final = 0.7
 CUT_MPS: Final = 1.3
 """Engines are cut where a fall from there touches down no faster."""
 HEIGHT_GAINS: Final = (1.2, 2.0)
+GLIDE_RAD: Final = math.radians(5.0)
+GLIDE_PER_MPS2: Final = 0.04
+"""Tilt of the coast over the acceleration that is wanted, rad s^2/m."""
+GLIDE_S: Final = 25.0
+"""The coast steers from so long before it would hit the ground."""
 ACROSS_GAINS: Final = (0.12, 0.55)
 AFTER_S: Final = 6.0
 """A flight goes on so long after the touch at the most, to see whether the stage stands."""
@@ -91,7 +96,25 @@ def coast(subject: Subject, until_s: float) -> Coast:
 
 
 def _fall(pilot: Pilot, state: State, engines: int) -> None:
-    pilot.fly(state, Demand(_against_flow(state), (0.0, 0.0, 0.0), 0.0), [0.0] * engines)
+    pilot.fly(state, Demand(_gliding(state), (0.0, 0.0, 0.0), 0.0), [0.0] * engines)
+
+
+def _gliding(state: State) -> tuple[float, float, float]:
+    """Return the axis of the coast: along the flow, tilted so that lift takes the stage towards the pad.
+
+    Without thrust a stage is pushed away from where its nose leans.
+    """
+    x, y, z = _against_flow(state)
+    left_s = state.pos[2] / max(-state.vel[2], 1.0)
+    if not 2.0 < left_s < GLIDE_S or -state.vel[2] < 100.0:
+        return x, y, z
+    lean_x, lean_y = (
+        GLIDE_PER_MPS2 * (6.0 * state.pos[i] / left_s**2 + 4.0 * state.vel[i] / left_s) for i in range(2)
+    )
+    size = max(math.hypot(lean_x, lean_y) / GLIDE_RAD, 1.0)
+    x, y = x + lean_x / size, y + lean_y / size
+    norm = math.sqrt(x * x + y * y + z * z)
+    return x / norm, y / norm, z / norm
 
 
 def _against_flow(state: State) -> tuple[float, float, float]:
@@ -120,10 +143,10 @@ def _bounds(traces: Traces, tactic: Tactic, step_down_s: float, times: Array) ->
 
 
 def plan_descent(
-    subject: Subject, air: Air, traces: Traces, tactic: Tactic, schedule: Schedule, start: Descent,
+    air: Air, traces: Traces, tactic: Tactic, schedule: Schedule, start: Descent,
     guess: Plan | None, factors: tuple[float, ...], passes: int,
 ) -> Plan:  # fmt: skip
-    """Return the best plan over a few flight times about that of the schedule; stops at the first good one."""
+    """Return the best plan over a few flight times about that of the schedule, or the first good one."""
     best: Plan | None = None
     for factor in factors:
         final_s = max((schedule.touchdown_s - start.t_s) * factor, 0.6)
@@ -133,7 +156,7 @@ def plan_descent(
         plan = solve(descent, air, guess, passes)
         if best is None or plan.badness < best.badness:
             best = plan
-        if best.lands and passes < 3:
+        if best.lands and guess is not None:
             break
     assert best is not None
     return best
@@ -157,9 +180,7 @@ def steering_point(subject: Subject, state: State) -> tuple[Array, Array]:
     return pos, vel
 
 
-def start_of(
-    subject: Subject, air: Air, t_s: float, pos: Array, vel: Array, axis: Array, mass: float
-) -> Descent:
+def start_of(subject: Subject, t_s: float, pos: Array, vel: Array, axis: Array, mass: float) -> Descent:
     """Return a descent from a state to the pad; thrust and flight time still to be set."""
     engine = subject.vehicle.engine
     stands_m = _standing_cm(subject)
@@ -183,14 +204,14 @@ def _standing_cm(subject: Subject) -> float:
 class _Guide:
     """Makes plans as the flight goes on, and demands from them."""
 
-    def __init__(
-        self, subject: Subject, air: Air, traces: Traces, tactic: Tactic, schedule: Schedule, plan: Plan
-    ) -> None:
-        self.subject, self.air, self.traces, self.tactic = subject, air, traces, tactic
-        self.schedule, self.plan = schedule, plan
-        self._next_s = schedule.ignition_s + 1.2
-        self._axis: tuple[float, float, float] | None = None
-        self.solved = 0
+    def __init__(self, subject: Subject, air: Air, lead: Lead) -> None:
+        self.subject, self.air, self.traces, self.tactic = subject, air, lead.traces, lead.tactic
+        self.schedule, self.plan = lead.schedule, lead.plan
+        self._next_s = self.schedule.ignition_s + 1.2
+
+    def burns(self, state: State) -> bool:
+        """Tell whether thrust is there, or about to be."""
+        return state.t_s >= self.schedule.ignition_s + 0.6
 
     @property
     def end_s(self) -> float:
@@ -204,7 +225,7 @@ class _Guide:
         self._next_s = state.t_s + REPLAN_S
         axis = self._axis_now(state)
         at, moves = steering_point(self.subject, state)
-        start = start_of(self.subject, self.air, state.t_s, at, moves, axis, state.mass_kg)
+        start = start_of(self.subject, state.t_s, at, moves, axis, state.mass_kg)
         turn = self._turning(state.t_s)
         start = replace(
             start, final_pos=np.array([0.0, 0.0, state.cm_z_m + self.tactic.aim_m]),
@@ -214,7 +235,7 @@ class _Guide:
         left_s = self.end_s - state.t_s
         factors = (1.0, 0.97, 1.04) if left_s > 3.0 else (1.0, 0.98, 1.02, 0.95, 1.05)
         plan = plan_descent(
-            self.subject, self.air, self.traces, self.tactic, self.schedule, start, self.plan, factors,
+            self.air, self.traces, self.tactic, self.schedule, start, self.plan, factors,
             1 if left_s > 4.0 else 2,
         )  # fmt: skip
         self.plan = plan
@@ -255,35 +276,56 @@ class _Guide:
         return float(x), float(y), float(z)
 
 
-def fly(subject: Subject, air: Air, traces: Traces, tactic: Tactic, schedule: Schedule, plan: Plan) -> World:
-    """Fly a tactic to the touchdown and a little further; the world holds history and outcome."""
+@dataclass(frozen=True)
+class Lead:
+    """A tactic with its schedule and plan, ready to be flown."""
+
+    tactic: Tactic
+    schedule: Schedule
+    plan: Plan
+    traces: Traces
+    latest_s: float
+    """Latest ignition from which the vertical channel still stops."""
+
+
+def fly(subject: Subject, air: Air, lead: Lead) -> World:
+    """Fly a lead to the touchdown and a little further; the world holds history and outcome."""
     world = subject.world()
     sequencer = Sequencer(world)
     pilot = Pilot(world, sequencer, air, subject.case.stage.mass_factor)
-    guide = _Guide(subject, air, traces, tactic, schedule, plan)
+    follow(subject, lead, world, sequencer, pilot, subject.case.time_limit_s)
+    return world
+
+
+def follow(
+    subject: Subject, lead: Lead | None, world: World, sequencer: Sequencer, pilot: Pilot, until_s: float
+) -> None:
+    """Fly a lead (none: without engines) up to a time or until a while after the touch."""
+    air = Air(subject.case, subject.vehicle)
+    guide = None if lead is None else _Guide(subject, air, lead)
     floor = subject.vehicle.engine.throttle_floor
     contact_s = math.inf
-    limit_s = subject.case.time_limit_s
-    while not world.at_rest and world.t_s < min(limit_s, contact_s + AFTER_S):
+    while not world.at_rest and world.t_s < min(until_s, contact_s + AFTER_S):
         state = world.state()
-        _sequence(sequencer, tactic, guide, state)
         if state.contact and contact_s == math.inf:
             contact_s = state.t_s
-        if state.contact or _is_down(state):
+        if guide is not None:
+            _sequence(sequencer, guide, state)
+        if state.contact or (guide is not None and guide.burns(state) and _is_down(state)):
             for slot in range(world.engines):
                 sequencer.shut(slot, state.t_s)
-        if state.t_s < schedule.ignition_s + 0.6 or state.contact:
+        if guide is None or not guide.burns(state) or state.contact:
             _fall_or_stand(pilot, state, world.engines, floor)
         else:
             guide.replan(state)
             demand = guide.demand(state)
-            pilot.fly(state, demand, _valves(world, sequencer, traces, floor, demand.thrust_n, state))
+            valves = _valves(world, sequencer, guide.traces, floor, demand.thrust_n, state)
+            pilot.fly(state, demand, valves)
         world.advance()
-    return world
 
 
 def _fall_or_stand(pilot: Pilot, state: State, engines: int, floor: float) -> None:
-    axis = (0.0, 0.0, 1.0) if state.contact else _against_flow(state)
+    axis = (0.0, 0.0, 1.0) if state.contact else _gliding(state)
     pilot.fly(state, Demand(axis, (0.0, 0.0, 0.0), 0.0), [floor] * engines)
 
 
@@ -294,8 +336,9 @@ def _is_down(state: State) -> bool:
     return state.vel[2] ** 2 + 2.0 * G0_MPS2 * max(state.height_m, 0.0) < CUT_MPS**2
 
 
-def _sequence(sequencer: Sequencer, tactic: Tactic, guide: _Guide, state: State) -> None:
+def _sequence(sequencer: Sequencer, guide: _Guide, state: State) -> None:
     """Start and shut engines when their time has come."""
+    tactic = guide.tactic
     if state.t_s >= guide.schedule.ignition_s - 1e-9:
         for slot in tactic.brake:
             sequencer.start(slot, state.t_s)
@@ -319,6 +362,3 @@ def _valves(
     part = (thrust_n - low) / (high - low) if high > low + 1.0 else 1.0
     valve = floor + (1.0 - floor) * min(max(part, 0.0), 1.0)
     return [valve] * world.engines
-
-
-_ = FRAME_S

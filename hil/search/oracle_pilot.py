@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from hil.plant.vehicle import Vehicle
 from hil.search.oracle_air import Air
@@ -74,11 +75,10 @@ class Pilot:
         share = self._fins(state, pressure, power, torque_x, torque_y, torque[2])
         gx, gy = self._gimbals(state, free, fixed, lever, (1.0 - share) * torque_x, (1.0 - share) * torque_y)
         gx, gy, roll = self._with_roll(state, free, gx, gy, torque[2])
-        x_cmd, y_cmd = [0.0] * self._world.engines, [0.0] * self._world.engines
         effects = self._world.effects
-        for i in free:
-            x_cmd[i] = gx - roll * self._at[i].y_m - float(effects.gimbal_bias_x_rad[i])
-            y_cmd[i] = gy + roll * self._at[i].x_m - float(effects.gimbal_bias_y_rad[i])
+        at = self._at
+        x_cmd = self._shared(state, free, {i: gx - roll * at[i].y_m for i in free}, effects.gimbal_bias_x_rad)
+        y_cmd = self._shared(state, free, {i: gy + roll * at[i].x_m for i in free}, effects.gimbal_bias_y_rad)
         self._sequencer.drive(state, valves, x_cmd, y_cmd)
         self._trim(state, free, fixed, lever)
         self._note(state, fixed, lever, inertia, pressure)
@@ -177,8 +177,27 @@ class Pilot:
         y = min(max((tx - fixed[0]) / power, -limit), limit)
         return x, y
 
+    def _shared(
+        self, state: State, free: list[int], wanted: dict[int, float], bias: npt.NDArray[np.float64]
+    ) -> list[float]:
+        """Return commands (one axis) for these angles of the thrust; what one gimbal cannot do, others do."""
+        limit = self._gimbal_limit
+        commands = [0.0] * self._world.engines
+        able, missing = list(free), 0.0
+        for i in free:
+            commands[i] = wanted[i] - float(bias[i])
+            held = min(max(commands[i], -limit), limit)
+            if held != commands[i]:
+                missing += state.thrust[i] * (commands[i] - held)
+                commands[i] = held
+                able.remove(i)
+        power = sum(state.thrust[i] for i in able)
+        for i in able:
+            commands[i] += missing / power
+        return commands
+
     def _trim(self, state: State, free: list[int], fixed: tuple[float, float], lever: float) -> None:
-        """Learn how far the thrust points off the axis where the gimbals hold all other moments of the engines."""
+        """Learn how far the thrust points off the axis where gimbals hold the other moments of engines."""
         effects = self._world.effects
         total = sum(state.thrust)
         if total < 1e5:
@@ -197,7 +216,7 @@ class Pilot:
     def _with_roll(
         self, state: State, free: list[int], gx: float, gy: float, torque: float
     ) -> tuple[float, float, float]:
-        """Return common gimbal angles and the turn about the axis (rad/m) that keep force and give a roll torque.
+        """Return common gimbal angles and the turn about the axis (rad/m) that give a roll torque as well.
 
         Engine i is deflected by (gx - r y_i, gy + r x_i).
         """

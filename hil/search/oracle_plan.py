@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+import clarabel
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from hil.plant.atmosphere import G0_MPS2
 from hil.search.oracle_air import Air
@@ -269,9 +271,6 @@ class _Rows:
 
 def _solved(d: Descent, typical: Array, mass: Array, effect: Array, rest: Array) -> tuple[Array, bool]:
     """Build and solve the cone program; return its variables (Fx, Fy, Fz, s at the nodes, two slacks)."""
-    import clarabel
-    from scipy import sparse
-
     n = d.nodes
     rows, cones = _Rows(), []
     _add_start(d, rows)
@@ -302,8 +301,6 @@ def _solved(d: Descent, typical: Array, mass: Array, effect: Array, rest: Array)
 
 
 def _cost(d: Descent) -> tuple[Any, Array]:
-    from scipy import sparse
-
     n, dt = d.nodes, d.final_s / (d.nodes - 1)
     linear = np.zeros(4 * n + 2)
     linear[3 * n : 4 * n] = dt * _weights(n)[0]
@@ -320,8 +317,6 @@ def _cost(d: Descent) -> tuple[Any, Array]:
 
 @lru_cache(maxsize=8)
 def _turn_cost(n: int) -> Any:
-    from scipy import sparse
-
     change = sparse.diags([-np.ones(n), np.ones(n - 1)], [0, 1], shape=(n - 1, n))
     return sparse.triu(TURN_COST * n * (change.T @ change))
 

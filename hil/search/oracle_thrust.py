@@ -54,7 +54,7 @@ class Traces:
 
 
 def timed(case: Case, crossing: Callable[[float], float]) -> Case:
-    """Return the case with its triggers by height made triggers by time; `crossing(height_m)` is the time, s."""
+    """Return the case with triggers by time for those by height; `crossing(height_m)` is the time, s."""
     faults = []
     for fault in case.fault:
         if fault.below_alt_m is not None:
@@ -110,7 +110,7 @@ class Bound:
     """Shape (engines, samples), at the ambient pressure of the ground."""
 
     def later(self, wide_s: float) -> Array:
-        """Return the most thrust from each moment on, or up to `wide_s` before it, shape (engines, samples)."""
+        """Return the most thrust from each moment on, or up to `wide_s` before it, (engines, samples)."""
         step = float(self.t_s[1] - self.t_s[0])
         reach = round(wide_s / step)
         ahead = np.flip(np.maximum.accumulate(np.flip(self.most_n, axis=1), axis=1), axis=1)

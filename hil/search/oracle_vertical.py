@@ -38,7 +38,7 @@ class Coast:
 
     def at(self, t_s: float) -> tuple[Array, Array, Array]:
         """Return position, velocity and body axis at a time."""
-        k = int(min(max(np.searchsorted(self.t_s, t_s - 1e-6), 0), len(self.t_s) - 1))
+        k = min(int(np.searchsorted(self.t_s, t_s - 1e-6)), len(self.t_s) - 1)
         return self.pos[k], self.vel[k], self.axis[k]
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from hil.faults.case import Case, FaultSpec
+from hil.faults.catalogue import CATALOGUE
 from hil.faults.effects import PLANT_FAULTS
 from hil.faults.triggers import TriggerBook
 from hil.faults.wrappers import add_faults
@@ -78,12 +79,25 @@ class Touchdown:
 
 
 @dataclass
-class _BoardFaults:
+class _Struck:
+    """What faults set of a board (hil.boards.common.BoardFaults says what each means)."""
+
     silent: bool = False
+    frozen: bool = False
+    undriven: bool = False
+    restart: bool = False
+
+    @property
+    def stopped(self) -> bool:
+        """True while the board does not run."""
+        return self.silent or self.frozen
 
 
 class _Station:
-    """Stands for a board where faults strike it: nothing but its name and what struck it."""
+    """Stands for a board where faults strike it: nothing but its name and what struck it.
+
+    A slow clock does not matter: commands are held from one frame to the next.
+    """
 
     role: Literal["flight_computer", "engine_valve"] = "engine_valve"
     backend = "oracle"
@@ -92,9 +106,12 @@ class _Station:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.faults = _BoardFaults()
+        self.faults = _Struck()
 
     def start_frame(self, t_ns: int) -> None:
+        """Nothing to run."""
+
+    def skip_frame(self) -> None:
         """Nothing to run."""
 
     def finish_frame(self) -> None:
@@ -109,7 +126,9 @@ def physical_faults(case: Case) -> tuple[FaultSpec, ...]:
     return tuple(
         fault
         for fault in case.fault
-        if fault.kind in PLANT_FAULTS or fault.kind in ("bay.fire", "board.silent")
+        if fault.kind in PLANT_FAULTS
+        or CATALOGUE[fault.kind].strikes in ("board", "air")
+        or fault.kind == "bay.fire"
     )
 
 
@@ -159,9 +178,9 @@ class World:
         self._boards = [_Station(name) for name in names]
         slots = {number: slot for slot, number in enumerate(vehicle.landing_engines)}
         struck = case.model_copy(update={"fault": faults})
-        self._world, self._turned = add_faults(
-            struck, self.book, self._plant, cast("Any", self._boards), slots
-        )
+        numbers = dict(zip(names[1:], vehicle.landing_engines, strict=True))
+        boards: Any = self._boards
+        self._world, self._turned = add_faults(struck, self.book, self._plant, boards, slots, numbers)
         self.t_ns = 0
         self._actuator = self.frame.floats("actuator")
         self._request = self.frame["command"]["request"]
@@ -172,6 +191,7 @@ class World:
         self._truth = self.frame.floats("truth")
         self._truth_int = self.frame.ints("truth")
         self._at = {name: self.frame.offset("truth", name) for name in _FIELDS}
+        self._held = [[0.0] * 5 for _ in range(self.engines)]
         self._rows: list[Array] = []
         self._asked: list[npt.NDArray[np.int64]] = []
 
@@ -186,22 +206,43 @@ class World:
         return int(self._truth_int[self._at["at_rest"]])
 
     def is_dead(self, slot: int) -> bool:
-        """Tell whether the valve board of an engine, or the flight computer that commands it, is dead."""
-        return self._boards[0].faults.silent or self._boards[1 + slot].faults.silent
+        """Tell whether nothing drives the valves of an engine now: its board is dark or without a supply."""
+        faults = self._boards[1 + slot].faults
+        return faults.silent or faults.undriven
+
+    def is_hung(self, slot: int) -> bool:
+        """Tell whether the board of an engine hangs: its drives stay as they are."""
+        return self._boards[1 + slot].faults.frozen
+
+    def restarts(self, slot: int) -> bool:
+        """Tell whether the board of an engine starts anew (once); it shuts its engine."""
+        faults = self._boards[1 + slot].faults
+        again, faults.restart = faults.restart and not faults.silent, faults.restart and faults.silent
+        return again
+
+    @property
+    def computer_stopped(self) -> bool:
+        """True while no command leaves the flight computer: boards' watchdogs then shut the engines."""
+        return self._boards[0].faults.stopped
 
     def ask(self, slot: int, *, starting: bool) -> None:
         """Note that an engine is asked to start or to run: the first is the landing ignition."""
         self._request[slot] = _START if starting else _RUN
 
     def advance(self) -> None:
-        """Fly one frame with the commands as they stand; a dead board drives nothing."""
+        """Fly one frame with the commands as they stand; dead boards drive nothing, hung ones the same."""
         for board in self._turned:
             board.start_frame(self.t_ns)
         for slot in range(self.engines):
-            if self.is_dead(slot):
-                for drive in (self.ox_drive, self.fuel_drive, self.gimbal_x_drive, self.gimbal_y_drive):
+            drives = (
+                self.ox_drive, self.fuel_drive, self.gimbal_x_drive, self.gimbal_y_drive, self.igniter,
+            )  # fmt: skip
+            for held, drive in zip(self._held[slot], drives, strict=True):
+                if self.is_dead(slot):
                     drive[slot] = 0.0
-                self.igniter[slot] = 0.0
+                elif self.is_hung(slot):
+                    drive[slot] = held
+            self._held[slot] = [float(drive[slot]) for drive in drives]
         self._rows.append(self._actuator.copy())
         self._asked.append(self._request.copy())
         self.t_ns += FRAME_NS
@@ -224,7 +265,7 @@ class World:
         at, n = self._at, self.engines
 
         def several(name: str, count: int) -> list[float]:
-            return values[at[name] : at[name] + count]
+            return list(values[at[name] : at[name] + count])
 
         w, i, j, k = several("q_pad_from_body", 4)
         rot = (

@@ -233,8 +233,8 @@ def _frames_since_heard(flight: FlightRecord) -> npt.NDArray[np.int64]:
     fresh = flight.part("command", "fresh") > 0
     number = np.arange(len(fresh))[:, None]
     last = np.maximum.accumulate(np.where(fresh, number, 0), axis=0)
-    since: npt.NDArray[np.int64] = number - np.vstack((np.zeros_like(last[:1]) - 1, last[:-1]))
-    return since
+    spans: npt.NDArray[np.int64] = number - np.vstack((np.zeros_like(last[:1]) - 1, last[:-1]))
+    return spans
 
 
 def _computer_is_back(flight: FlightRecord) -> Flags:

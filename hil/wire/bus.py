@@ -70,7 +70,7 @@ class Node:
         self.muted = False
         """True once what the board's process sends by itself is thrown away."""
         self.silenced = False
-        """True while its transmitter is dead: it hears and acknowledges, and nothing that it sends gets out."""
+        """True while its transmitter is dead: it hears and acknowledges, and what it sends goes nowhere."""
         self.lost = 0
         """Frames that did not fit into the socket."""
 

@@ -209,7 +209,7 @@ class Medium:
             else:
                 controller.lost += 1
                 self.figures.lost += 1
-        self._waiting = kept
+        self._waiting = sorted(kept)
 
     def waiting(self, controller: Controller) -> int:
         """Return how many frames wait in a controller's transmit queue."""
@@ -312,9 +312,7 @@ class Medium:
     def _next_start(self) -> tuple[int, list[_Waiting]]:
         """Return when the next frame begins, and what wins arbitration then: more than one if all agree."""
         free = max(self._idle_ns, self._now_ns)
-        babbled = self._babble()
-        there = self._most_urgent(free) or (e for e in self._waiting if not e[3].disturbance.cut)
-        offers = [*(_Waiting(*entry) for entry in there), *babbled]
+        offers = self._offers(free)
         start = min((max(e.ready_ns, free, e.controller.suspended_ns) for e in offers), default=0)
         best: dict[int, _Waiting] = {}
         for entry in offers:
@@ -328,9 +326,16 @@ class Medium:
         lowest = min((entry.key for entry in contenders), default=0)
         return start, [entry for entry in contenders if entry.key == lowest]
 
+    def _offers(self, free_ns: int) -> list[_Waiting]:
+        """Return what may be sent next, from `free_ns` on: all that might win arbitration."""
+        there = self._most_urgent(free_ns) or [e for e in self._waiting if not e[3].disturbance.cut]
+        return [*(_Waiting(*entry) for entry in there), *self._babble()]
+
     def _most_urgent(self, free_ns: int) -> list[_Entry]:
-        """Return what waits at `free_ns` with the lowest key, one entry for each controller, from the sorted
-        queue; none if it takes a look at everything to tell."""
+        """Return what waits at `free_ns` with the lowest key, one entry for each controller.
+
+        None if it takes a look at everything to tell; the queue is sorted.
+        """
         best: dict[Controller, _Entry] = {}
         lowest = None
         if any(controller.fifo for controller in self.controllers):

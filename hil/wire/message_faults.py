@@ -23,8 +23,8 @@ __all__ = [
     "Falsify",
     "MessageFault",
     "MessageFaults",
-    "Reorder",
     "Renumber",
+    "Reorder",
     "WrongChecksum",
 ]
 

@@ -125,7 +125,7 @@ def forecast(
 
 
 def sent_messages(database: Database, engines: Sequence[int], *, enabled: bool = False) -> list[Message]:
-    """Return the messages that are on the bus of a flight once a frame, with `engines` and as `enabled` says."""
+    """Return the messages that are on a bus once a frame; `engines` and `enabled` as in `forecast`."""
     return [
         m for m in database.messages if not m.is_fd and m.length <= 8 and _is_sent(m.name, engines, enabled)
     ]

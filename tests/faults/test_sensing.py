@@ -168,8 +168,13 @@ def test_noise_has_its_size_and_a_stream_of_its_own() -> None:
     assert np.linalg.norm(frames["nav"]["q_pad_from_body"], axis=1) == pytest.approx(1.0)
     assert said(*faults).tobytes() == said(*faults).tobytes()
     assert said(*faults, seed=1).tobytes() != said(*faults).tobytes()
-    alone = said(faults[0])["nav"]["pos_pad_m"]
-    assert np.array_equal(alone, said(*faults)["nav"]["pos_pad_m"]), "a further fault shifts no draw"
+    for other in (said(*faults[:1]), said(*faults[::-1])):
+        assert np.array_equal(other["nav"]["pos_pad_m"], said(*faults)["nav"]["pos_pad_m"]), (
+            "draws do not shift"
+        )
+    twice = said(faults[0], faults[0])["nav"]["pos_pad_m"] - HEALTHY["nav"]["pos_pad_m"]
+    once = said(faults[0])["nav"]["pos_pad_m"] - HEALTHY["nav"]["pos_pad_m"]
+    assert not np.allclose(twice, 2.0 * once), "two faults of a kind draw apart"
 
 
 def test_a_fire_takes_sensors_one_by_one() -> None:

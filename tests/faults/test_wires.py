@@ -1,4 +1,4 @@
-"""Faults of wires in cases: what they strike, the same on every rung, and refused where nobody can do them."""
+"""Faults of wires in cases: what they strike, the same on every rung, refused where nobody can do them."""
 
 from __future__ import annotations
 
@@ -90,18 +90,11 @@ def test_what_is_drawn_depends_on_the_seed(tmp_path: Path) -> None:
 def test_receivers_count_what_they_reject(tmp_path: Path) -> None:
     """Four frames of a command are damaged, ten of a status misnumbered; who hears them says so."""
     path = tmp_path / "damaged.toml"
-    path.write_text(
-        BURN
-        + fault_text(
-            'kind = "wire.checksum"\nmessage = "ENGINE_1_COMMAND"\nshare = 1.0\nheals_after_s = 0.04'
-        )
-        + fault_text(
-            'kind = "wire.counter"\nmessage = "ENGINE_2_STATUS"\ncount = "skipped"\nheals_after_s = 0.1'
-        )
-    )
-    run = run_flight(
-        load_plan(SHIPPED / "in_process.toml", str(path)), seed=0, pace="lockstep", run_dir=tmp_path
-    )
+    damaged = 'kind = "wire.checksum"\nmessage = "ENGINE_1_COMMAND"\nshare = 1.0\nheals_after_s = 0.04'
+    misnumbered = 'kind = "wire.counter"\nmessage = "ENGINE_2_STATUS"\ncount = "skipped"\nheals_after_s = 0.1'
+    path.write_text(BURN + fault_text(damaged) + fault_text(misnumbered))
+    plan = load_plan(SHIPPED / "in_process.toml", str(path))
+    run = run_flight(plan, seed=0, pace="lockstep", run_dir=tmp_path)
     wires = run.details["wires"]
     assert (wires["engine_1"]["checksum"], wires["engine_1"]["jumped"]) == (4, 1)
     assert wires["bench"]["checksum"] == 4
@@ -150,7 +143,7 @@ def test_a_real_bus_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     [
         (
             'kind = "wire.drop"\nmessage = "ENGINE_1_CMD"\nshare = 1.0',
-            "key 'fault.0.message' = 'ENGINE_1_CMD': nobody sends that on this rig (sent are: ENGINE_1_COMMAND, ",
+            "'ENGINE_1_CMD': nobody sends that on this rig (sent are: ENGINE_1_COMMAND, ",
         ),
         (
             'kind = "wire.drop"\nmessage = "BENCH_ENABLE"\nshare = 1.0',
@@ -162,7 +155,7 @@ def test_a_real_bus_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         ('kind = "wire.drop"\nmessage = "ENGINE_1_COMMAND"\nshare = 0.0', "(allowed: 0.01 to 1)"),
         (
             'kind = "wire.corrupt"\nmessage = "ENGINE_1_COMMAND"\nshare = 1.0\nbits = 1.5',
-            "(allowed: 1 to 64 bits of a frame's data, drawn anew for each frame, whole)",
+            "(allowed: 1 to 64 bits, whole)",
         ),
         (
             'kind = "wire.counter"\nmessage = "ENGINE_1_COMMAND"\ncount = "up"',

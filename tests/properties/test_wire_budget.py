@@ -56,7 +56,7 @@ def clean(case: str) -> Run:
 
 
 def bursts(case: str, seed: int) -> Iterator[FaultSpec]:
-    """Yield faults that use the budget up: of every message a burst every two seconds or so, all flight long."""
+    """Yield faults that use the budget up: of every message a burst every two seconds or so."""
     draws = stream(seed, case, "bursts")
     messages = message_ids(load_plan(SHIPPED / "in_process.toml", case).rig)
     for message in messages:

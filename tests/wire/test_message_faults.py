@@ -1,4 +1,4 @@
-"""What goes wrong with single messages: each fault does what it says, to its own message alone, in its time."""
+"""What goes wrong with single messages: each fault does what it says, to its own message, in its time."""
 
 from __future__ import annotations
 
