@@ -102,17 +102,22 @@ def hunt(
 
 
 def _cases(plan: Plan, prop: Property, kinds: Sequence[str] | None) -> SearchStrategy[Case]:
-    """Draw cases about the plan's own, of all that the rig can fly and the property is about."""
+    """Return what is drawn for a property: of `kinds` those that the rig can fly and it is about."""
+    boards = [name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"]
     can = flyable_kinds(plan.rig)
     if kinds is None:
         kinds = [kind for kind in CATALOGUE if not kind.startswith(prop.without)]
+    drawn = [kind for kind in kinds if kind in can]
+    if prop.cases is not None:
+        own: SearchStrategy[Case] = prop.cases(plan, boards, drawn)
+        return own
     return off_nominal_cases(
         plan.case,
         plan.vehicle.landing_engines,
-        boards=[name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"],
+        boards=boards,
         messages=list(message_ids(plan.rig)),
         lines=list(plan.rig.serial),
-        kinds=[kind for kind in kinds if kind in can],
+        kinds=drawn,
     )
 
 

@@ -1,21 +1,17 @@
-"""What a search tries to break: every property by its name, with the requirements that it is about.
-
-A property looks at a case through a `Trial`, which flies it (and, for properties that compare flights, its
-relatives) and returns an `Outcome`: how much there is to spare, and in plain words why.
-"""
+"""What a search tries to break: every property by its name, with the requirements that it is about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from hil.faults.case import Case
-from hil.rig.plan import Plan, message_ids
-from hil.search.flying import Flown, Flyer
+from hil.rig.plan import message_ids
+from hil.search.flying import Flown
+from hil.search.properties_kernel import KERNEL_PROPERTIES
 from hil.search.relatives import in_the_mirror, milder, quiet, spoiled
+from hil.search.trial import Outcome, Property, Trial
 from hil.search.wording import fault_words
 from hil.signals import FLIGHT_MODES, REQUESTS
 from hil.verdict import REQUIREMENTS
@@ -36,66 +32,6 @@ ALIKE: Final = 0.25
 """Share of its limit by which a figure of two mirrored touchdowns may differ."""
 _MEASURED: Final = "sensor"
 TOUCHDOWN: Final = ("TD-VERTICAL", "TD-LATERAL", "TD-TILT", "TD-RATE", "TD-MISS", "TD-STANDS")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a property fared: `margin` as in hil.verdict.robustness (None: not exercised)."""
-
-    margin: float | None
-    reason: str = ""
-    requirement: str | None = None
-    """The requirement that is nearest to breaking, or broken worst."""
-
-
-class Trial:
-    """A case as a property looks at it."""
-
-    def __init__(self, flyer: Flyer, case: Case) -> None:
-        self.case = case
-        self._flyer = flyer
-
-    @property
-    def plan(self) -> Plan:
-        """What is flown; its case is the base of the search."""
-        return self._flyer.plan
-
-    @property
-    def flown(self) -> Flown:
-        """The flight of the case."""
-        return self._flyer.fly(self.case)
-
-    def fly(self, case: Case) -> Flown:
-        """Fly a relative of the case."""
-        return self._flyer.fly(case)
-
-    def unlandable(self, case: Case) -> bool:
-        """Tell whether the clairvoyant oracle shows that nobody could land a case (False without one)."""
-        try:
-            from hil.search.oracle import judge
-        except ImportError:
-            return False
-        run_id = case.run_id or self.plan.case_name
-        said = judge(case, self.plan.vehicle, seed=case.seed, run_id=run_id)
-        return bool(said.verdict == "unlandable")
-
-
-@dataclass(frozen=True, slots=True)
-class Property:
-    """Something that holds for every case; `requirements` are the ids that it is about."""
-
-    name: str
-    requirements: tuple[str, ...]
-    text: str
-    look: Callable[[Trial], Outcome]
-    without: tuple[str, ...] = ()
-    """Kinds of faults, in full or by their beginnings, that break it whatever the flight computer does."""
-    shrink_flights: int = 150
-    """Flights that shrinking may take; few where the oracle is asked, which takes seconds."""
-
-    def is_about(self, case: Case) -> bool:
-        """Tell whether the property can be asked of a case: none of its faults breaks it by itself."""
-        return not any(fault.kind.startswith(self.without) for fault in case.fault)
 
 
 def _all_of(*requirements: str) -> Callable[[Trial], Outcome]:
@@ -334,6 +270,7 @@ PROPERTIES: Final[dict[str, Property]] = {
     p.name: p
     for p in (
         *_OWN,
+        *KERNEL_PROPERTIES,
         *(
             Property(r.id.lower(), (r.id,), r.text, _all_of(r.id), _BY_ITSELF.get(r.id, ()))
             for r in REQUIREMENTS

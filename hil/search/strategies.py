@@ -25,6 +25,7 @@ __all__ = [
     "faults",
     "initial_states",
     "off_nominal_cases",
+    "one_fault",
     "stages",
     "winds",
 ]
@@ -108,6 +109,11 @@ def _fault(kind: Kind, struck: Mapping[str, Sequence[Any]]) -> st.SearchStrategy
     return st.tuples(_trigger(kind), st.one_of(*plain)).map(
         lambda parts: FaultSpec(kind=kind.name, **parts[0], **parts[1])
     )
+
+
+def one_fault(name: str, engines: Sequence[int], boards: Sequence[str] = ()) -> st.SearchStrategy[FaultSpec]:
+    """Draw one fault of a kind of the catalogue (none that strikes messages or lines)."""
+    return _fault(CATALOGUE[name], {"engine": engines, "board": boards, "fin": range(1, FINS + 1)})
 
 
 def faults(
