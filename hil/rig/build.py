@@ -84,7 +84,7 @@ def build_flight(
     """
     rig, vehicle = plan.rig, plan.vehicle
     case, _ = disperse(plan.case, seed, plan.run_id)
-    rates = _rates(rig)
+    rates, streams = _rates(rig), partial(stream, seed, plan.run_id)
     frame = Frame(len(vehicle.landing_engines))
     _warm_up(plan)
     with ExitStack() as stack:
@@ -100,7 +100,7 @@ def build_flight(
             pace=pace,
             run_dir=run_dir,
             leave=leave,
-            streams=partial(stream, seed, plan.run_id),
+            streams=streams,
             lines=lines,
         )
         stack.callback(wires.close)
@@ -115,17 +115,8 @@ def build_flight(
         info = describe(plan, seed=seed, pace=pace)
         tape = _tape(run_dir, frame, clock, info, wires, in_memory=in_memory)
         stack.callback(tape.close)
-        flight = Flight(
-            frame=frame,
-            rates=rates,
-            pace=clock,
-            sensors=sensors,
-            crew=Crew(boards),
-            wires=wires,
-            tape=tape,
-            plant=acted_on,
-            time_limit_s=case.time_limit_s,
-        )
+        crew, limit_s = Crew(boards), case.time_limit_s
+        flight = Flight(frame, rates, clock, sensors, crew, wires, tape, acted_on, limit_s)
         _add_interlock(plan, wires, flight, bare, stack)
         return BuiltFlight(flight, tape, book, boards, bare, lines, info, stack.pop_all())
     raise AssertionError("unreachable")
@@ -192,7 +183,7 @@ def _faulty_sensors(
     sensors: Sensors, wires: Wires, frame: Frame, plan: Plan, case: Case, book: TriggerBook, seed: int
 ) -> Sensors:
     """Return the sensors with what the case has go wrong with them, and on time with wires."""
-    streams = partial(stream, seed, plan.case_name)
+    streams = partial(stream, seed, plan.run_id)
     full_pa = plan.vehicle.engine.chamber_pa
     slots = _slots(plan)
     faulty = add_sensor_faults(case, book, sensors, frame, slots=slots, chamber_pa=full_pa, streams=streams)

@@ -64,6 +64,43 @@ def flyable_kinds(rig: Rig) -> list[str]:
     return [kind.name for kind in CATALOGUE.values() if not refusals(rig, kind, "lockstep")]
 
 
+def hunt(
+    plan: Plan,
+    name: str,
+    *,
+    examples: int,
+    seed: int,
+    known: frozenset[frozenset[str]] = frozenset(),
+    kinds: Sequence[str] | None = None,
+    told: Callable[[Hunt], None] = lambda _: None,
+) -> Hunt:
+    """Look for a case about the plan's own that breaks the property `name`, and shrink it.
+
+    `known` are sets of fault kinds that need not be found again, `kinds` the faults that are drawn
+    (None: the whole catalogue).  `told` is called after each case.
+    The same plan, property, number of examples and seed give the same finding.
+    """
+    hunter = _Hunter(plan, PROPERTIES[name], known, told)
+
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.target, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+    @hypothesis.given(_cases(plan, PROPERTIES[name], kinds))
+    def attempt(case: Case) -> None:
+        hunter.look(case)
+
+    with contextlib.suppress(_Broken):
+        attempt()
+    return hunter.result
+
+
 def _cases(plan: Plan, prop: Property, kinds: Sequence[str] | None) -> SearchStrategy[Case]:
     """Return what is drawn for a property: of `kinds` those that the rig can fly and it is about."""
     boards = [name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"]
@@ -84,62 +121,41 @@ def _cases(plan: Plan, prop: Property, kinds: Sequence[str] | None) -> SearchStr
     )
 
 
-def hunt(
-    plan: Plan,
-    name: str,
-    *,
-    examples: int,
-    seed: int,
-    known: frozenset[frozenset[str]] = frozenset(),
-    kinds: Sequence[str] | None = None,
-    told: Callable[[Hunt], None] = lambda _: None,
-) -> Hunt:
-    """Look for a case about the plan's own that breaks the property `name`, and shrink it.
+class _Hunter:
+    """Looks at one case after the other; raises _Broken for one that breaks the property."""
 
-    `known` are sets of fault kinds that need not be found again, `kinds` the faults that are drawn
-    (None: the whole catalogue).  `told` is called after each case.
-    The same plan, property, number of examples and seed give the same finding.
-    """
-    prop, flyer, result = PROPERTIES[name], Flyer(plan), Hunt()
-    broken: dict[str, Finding] = {}
-    most_flights = [0]
-    cases = _cases(plan, prop, kinds)
+    def __init__(
+        self, plan: Plan, prop: Property, known: frozenset[frozenset[str]], told: Callable[[Hunt], None]
+    ) -> None:
+        self.result = Hunt()
+        self._property, self._known, self._told = prop, known, told
+        self._flyer = Flyer(plan)
+        self._broken: dict[str, Finding] = {}
+        self._most_flights = 0
 
-    @hypothesis.seed(seed)
-    @settings(
-        max_examples=examples,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate, Phase.target, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-        report_multiple_bugs=False,
-        print_blob=False,
-    )
-    @hypothesis.given(cases)
-    def attempt(case: Case) -> None:
+    def look(self, case: Case) -> None:
+        """Look at a case; how far it is from breaking the property is what hypothesis climbs by."""
         struck = frozenset(fault.kind for fault in case.fault)
-        if any(found <= struck for found in known):
+        if any(found <= struck for found in self._known):
             return
         key = case.model_dump_json()
-        if key in broken:
-            result.finding = broken[key]
+        if key in self._broken:
+            self.result.finding = self._broken[key]
             _stop()
-        if not broken:
-            result.examples += 1
-        elif flyer.flights >= most_flights[0]:
+        if not self._broken:
+            self.result.examples += 1
+        elif self._flyer.flights >= self._most_flights:
             return  # shrunk enough: only what broke before still does
-        outcome = prop.look(Trial(flyer, case))
-        result.flights = flyer.flights
-        told(result)
+        outcome = self._property.look(Trial(self._flyer, case))
+        self.result.flights = self._flyer.flights
+        self._told(self.result)
         if outcome.margin is None:
             return
-        result.least = min(result.least, outcome.margin)
+        self.result.least = min(self.result.least, outcome.margin)
         if outcome.margin <= KEPT_MARGIN:
-            most_flights[0] = most_flights[0] or flyer.flights + prop.shrink_flights
-            result.finding = broken[key] = Finding(case, outcome)
+            if not self._broken:
+                self._most_flights = self._flyer.flights + self._property.shrink_flights
+            self.result.finding = self._broken[key] = Finding(case, outcome)
             _stop()
-        hypothesis.target(-max(-_STEEPEST, min(outcome.margin, _STEEPEST)), label=name)
-
-    with contextlib.suppress(_Broken):
-        attempt()
-    return result
+        away = max(-_STEEPEST, min(outcome.margin, _STEEPEST))
+        hypothesis.target(-away, label=self._property.name)

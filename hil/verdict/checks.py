@@ -312,8 +312,11 @@ def _disobeys(flight: FlightRecord, slot: int, window: slice) -> npt.NDArray[np.
         flight.vehicle.engine.throttle_floor * flight.vehicle.engine.chamber_pa,
     )
     for part, allowed in (
-        ("ox_valve", _VALVE_OFF), ("fuel_valve", _VALVE_OFF), ("gimbal_x", _GIMBAL_OFF_RAD), ("gimbal_y", _GIMBAL_OFF_RAD),
-    ):  # fmt: skip
+        ("ox_valve", _VALVE_OFF),
+        ("fuel_valve", _VALVE_OFF),
+        ("gimbal_x", _GIMBAL_OFF_RAD),
+        ("gimbal_y", _GIMBAL_OFF_RAD),
+    ):
         unit = "" if "valve" in part else "_rad"
         command = flight.part("command", f"{part}_cmd{unit}")[window, slot]
         at = flight.part("truth", f"{part}_pos" if "valve" in part else f"{part}{unit}")[window, slot]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from hil.cli import main
-from hil.faults.case import SHIPPED, FaultSpec, load_case
+from hil.faults.case import SHIPPED, FaultSpec, Wind, load_case
+from hil.faults.dispersion import case_toml
 from hil.rig.plan import Plan, load_plan
 from hil.rig.run import run_flight
 from hil.search.found import MARGINAL, found_files, keep, replay
@@ -168,14 +169,33 @@ def test_a_fault_in_memory_is_the_flight_on_the_disk(tmp_path: Path) -> None:
         plan, case=plan.case.model_copy(update={"fault": (fault,), "time_limit_s": 60.0})
     )
     run = run_flight(plan, seed=4, pace="lockstep", run_dir=tmp_path)
-    assert _in_memory(plan, 4) == run.result["signals_sha256"]
+    assert _in_memory(plan, 4, tmp_path) == run.result["signals_sha256"]
 
 
-def _in_memory(plan: Plan, seed: int) -> str:
+@pytest.mark.parametrize("rig", ["kernel", "in_process"])
+def test_a_case_that_names_its_random_streams_may_be_renamed(rig: str, tmp_path: Path) -> None:
+    """Noise of sensors, gusts, and the noise and losses that faults draw."""
+    keys = {"at_s": 0.0, "what": "position", "axis": "all", "sigma": 2.0}
+    faults = [FaultSpec.model_validate({"kind": "nav.noise", **keys})]
+    if rig == "in_process":
+        lost = {"kind": "wire.drop", "at_s": 0.0, "message": "ENGINE_1_COMMAND", "share": 0.2}
+        faults.append(FaultSpec.model_validate(lost))
+    case = load_case(SHIPPED / "cases" / "nominal.toml")
+    wind = Wind(gust_w20_mps=5.0)
+    short = {"fault": tuple(faults), "wind": wind, "time_limit_s": 3.0}
+    digests = {}
+    for name, run_id in (("one", "drawn"), ("two", "drawn"), ("three", None)):
+        path = tmp_path / f"{name}.toml"
+        path.write_text(case_toml(case.model_copy(update={**short, "run_id": run_id})))
+        digests[name] = _in_memory(load_plan(SHIPPED / f"{rig}.toml", str(path)), 3, tmp_path)
+    assert digests["one"] == digests["two"] != digests["three"]
+
+
+def _in_memory(plan: Plan, seed: int, folder: Path) -> str:
     from hil.executive import fly
     from hil.rig.build import build_flight
 
-    built = build_flight(plan, seed=seed, pace="lockstep", run_dir=Path("/nowhere"), in_memory=True)
+    built = build_flight(plan, seed=seed, pace="lockstep", run_dir=folder, in_memory=True)
     fly(built.flight)
     built.close()
     return built.tape.signals_sha256
