@@ -86,6 +86,31 @@ static void judge_obedience(fk_engine_t *e, const fk_if_engine_config_t *c, cons
     }
 }
 
+/* What ends an engine's part in the flight: too little pressure, a fault, silence, or that it does not light. */
+static int32_t has_failed(const fk_engine_t *e, const fk_if_engine_config_t *c,
+                          const fk_if_engine_status_t *s, int32_t was_running)
+{
+    const int32_t in_mainstage = s->state == FK_IF_ENGINE_MAINSTAGE;
+    const int32_t never_lit = !in_mainstage && e->starting_s > c->start_s + START_GRACE_S;
+    return e->low_frames >= LOW_FRAMES || s->state == FK_IF_ENGINE_FAULT || e->silent_frames >= SILENT_FRAMES
+           || (was_running && !in_mainstage) || never_lit;
+}
+
+/* An engine that is to burn: its start and its time in MAINSTAGE are counted, and it is judged. */
+static void follow_burn(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_if_engine_status_t *s,
+                        double dt)
+{
+    const int32_t was_running = e->running;
+    e->starts += !(e->starting_s > 0.0);
+    e->starting_s += dt;
+    e->running = s->state == FK_IF_ENGINE_MAINSTAGE && !e->failed;
+    e->running_s = e->running ? e->running_s + dt : 0.0;
+    if (has_failed(e, c, s, was_running)) {
+        e->failed = 1;
+        e->running = 0;
+    }
+}
+
 static void update_one(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_if_engine_status_t *s,
                        int32_t asked_start, double dt)
 {
@@ -97,19 +122,9 @@ static void update_one(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_
         judge_obedience(e, c, s, dt);
     }
     e->spare = e->stopped && !e->failed && e->starts < FK_STARTS_MOST && e->silent_frames < SILENT_FRAMES;
-    if (!asked_start || e->stopped) {
-        e->running = 0;
-        return;
-    }
-    const int32_t in_mainstage = s->state == FK_IF_ENGINE_MAINSTAGE;
-    const int32_t was_running = e->running;
-    e->starts += !(e->starting_s > 0.0);
-    e->starting_s += dt;
-    e->running = in_mainstage && !e->failed;
-    e->running_s = e->running ? e->running_s + dt : 0.0;
-    if (e->low_frames >= LOW_FRAMES || s->state == FK_IF_ENGINE_FAULT || e->silent_frames >= SILENT_FRAMES
-        || (was_running && !in_mainstage) || (!in_mainstage && e->starting_s > c->start_s + START_GRACE_S)) {
-        e->failed = 1;
+    if (asked_start && !e->stopped) {
+        follow_burn(e, c, s, dt);
+    } else {
         e->running = 0;
     }
 }

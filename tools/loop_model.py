@@ -321,9 +321,10 @@ class Loop:
         missed = self._missed(row, seen, after)
         wanted = self._wanted_tilt(seen, missed) if self.steer else np.zeros_like(missed)
         error = wanted - seen["tilt now"]
-        after["integral"] = row["integral"] + _control("INTEGRAL_GAIN") * DT * error
         rate = seen["rate"] + NAV_FRAMES * DT * row["turning"]
-        accel = _control("RATE_GAIN") * (_control("ANGLE_GAIN") * error - rate) + after["integral"]
+        wrong = _control("RATE_GAIN") * (_control("ANGLE_GAIN") * error - rate)
+        after["integral"] = row["integral"] + DT / _control("INTEGRAL_S") * wrong
+        accel = wrong + after["integral"]
         after["turning"] = row["turning"] + DT / _control("ACTUATION_S") * (accel - row["turning"])
         air = (c.cp_z_m - s.cm_z_m) * self._per_flow() * self._flow(seen)
         asked: Row = accel + air / stage.known_inertia_kgm2

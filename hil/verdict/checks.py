@@ -311,16 +311,14 @@ def _disobeys(flight: FlightRecord, slot: int, window: slice) -> npt.NDArray[np.
         flight.part("truth", "chamber_expected_pa")[window, slot],
         flight.vehicle.engine.throttle_floor * flight.vehicle.engine.chamber_pa,
     )
-    for part, allowed in (
-        ("ox_valve", _VALVE_OFF),
-        ("fuel_valve", _VALVE_OFF),
-        ("gimbal_x", _GIMBAL_OFF_RAD),
-        ("gimbal_y", _GIMBAL_OFF_RAD),
+    for part, unit, told, allowed in (
+        ("ox_valve", "_pos", "_cmd", _VALVE_OFF),
+        ("fuel_valve", "_pos", "_cmd", _VALVE_OFF),
+        ("gimbal_x", "_rad", "_cmd_rad", _GIMBAL_OFF_RAD),
+        ("gimbal_y", "_rad", "_cmd_rad", _GIMBAL_OFF_RAD),
     ):
-        unit = "" if "valve" in part else "_rad"
-        command = flight.part("command", f"{part}_cmd{unit}")[window, slot]
-        at = flight.part("truth", f"{part}_pos" if "valve" in part else f"{part}{unit}")[window, slot]
-        off |= np.abs(at - command) > allowed
+        command = flight.part("command", part + told)[window, slot]
+        off |= np.abs(flight.part("truth", part + unit)[window, slot] - command) > allowed
     return np.asarray(off, bool)
 
 
