@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from hil.faults.case import Case
+from hil.faults.case import Case, FaultSpec
 from hil.faults.dispersion import disperse
 from hil.plant.vehicle import Vehicle
 from hil.search.oracle_air import Air
@@ -36,6 +36,8 @@ SPAN_S: Final = 32.0
 """Thrust is measured for so long after ignition."""
 THROTTLES: Final = ((0.75, 0.3), (0.5, 0.3), (0.25, 0.3), (0.5, 0.6), (0.9, 0.5), (0.95, 0.85))
 """Of braking and of landing, 0 floor to 1 full: from gentle burns to the shortest."""
+SHUT_BEFORE_S: Final = 0.6
+"""An engine is shut so long before its fault strikes: valves and chamber take some time."""
 TRIED_FIRST: Final = 2
 """Leads of one choice of engines that are flown before others are looked at."""
 MOST_FLIGHTS: Final = 9
@@ -201,9 +203,9 @@ class _Hunt:
     def _leads(self) -> Iterator[Lead]:
         """Yield leads, the best plans of each choice of engines first, then the others."""
         others: list[Lead] = []
-        for brake, land, shut in self._choices():
-            tactics = (Tactic(brake, land, high, low, shut) for high, low in THROTTLES)
-            found = [lead for lead in map(self._lead, tactics) if lead is not None]
+        for brake, land, early in self._choices():
+            tactics = (Tactic(brake, land, high, low) for high, low in THROTTLES)
+            found = [lead for tactic in tactics if (lead := self._lead(tactic, early)) is not None]
             found.sort(key=lambda lead: lead.plan.badness)
             first = [lead for lead in found if lead.plan.lands][:TRIED_FIRST]
             others += [
@@ -212,26 +214,18 @@ class _Hunt:
             yield from first
         yield from sorted(others, key=lambda lead: lead.plan.badness)
 
-    def _choices(self) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], dict[int, float]]]:
-        """Yield braking engines, landing engines and engines to be shut early, the most usual first."""
+    def _choices(self) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], bool]]:
+        """Yield braking and landing engines, and whether those with faults are shut before they strike."""
         every = tuple(range(self.engines))
-        numbers = self.subject.vehicle.landing_engines
-        bad = {numbers.index(f.engine) for f in physical_faults(self.subject.case) if f.engine in numbers}
-        bad |= {
-            numbers.index(int(f.board.rsplit("_", 1)[1]))
-            for f in physical_faults(self.subject.case)
-            if f.board is not None and f.board.startswith("engine_")
-        }
+        slots = {self._slot(fault) for fault in physical_faults(self.subject.case)}
+        bad = {slot for slot in slots if slot is not None}
         good = tuple(slot for slot in every if slot not in bad)
-        brakes = [every]
+        ways = [(every, False)]
         if good and good != every:
-            brakes.append(good)
-        seen = set()
-        for brake in brakes:
+            ways += [(every, True), (good, False)]
+        for brake, early in ways:
             for land in self._landing_sets(brake, bad):
-                if (brake, land) not in seen:
-                    seen.add((brake, land))
-                    yield brake, land, {}
+                yield brake, land, early
 
     def _landing_sets(self, brake: tuple[int, ...], bad: set[int]) -> list[tuple[int, ...]]:
         """Return sets of engines to land on: few and centred ones first, those with faults last."""
@@ -250,13 +244,13 @@ class _Hunt:
         healthy = [s for s in sets if not bad & set(s)]
         return sorted(healthy or sets, key=lambda s: (round(offset(s), 2), len(s)))
 
-    def _lead(self, tactic: Tactic) -> Lead | None:
+    def _lead(self, tactic: Tactic, early: bool) -> Lead | None:
         """Find the ignition of a tactic and plan its descent; None where none stops the stage."""
         guess_s = self._usual_s.get(tactic.brake, 0.6 * float(self.coast.t_s[-1]))
         schedule = latest = None
         traces = None
         for _ in range(2):
-            traces = self._traces(tactic.brake, guess_s)
+            traces, tactic = self._early(self._traces(tactic.brake, guess_s), tactic, early)
             schedule = self._latest(tactic, traces, tactic.throttle)
             if schedule is None:
                 return None
@@ -266,7 +260,7 @@ class _Hunt:
         assert schedule is not None
         self._usual_s[tactic.brake] = schedule.ignition_s
         assert traces is not None
-        traces = self._traces(tactic.brake, schedule.ignition_s)
+        traces, tactic = self._early(self._traces(tactic.brake, schedule.ignition_s), tactic, early)
         latest = self._latest(tactic, traces, 0.97)
         pos, vel, axis = self.coast.at(schedule.ignition_s)
         start = start_of(self.subject, schedule.ignition_s, pos, vel, axis, self.coast.mass_kg)
@@ -274,6 +268,41 @@ class _Hunt:
         plan = plan_descent(self.air, traces, tactic, schedule, start, None, factors, 2)
         last = schedule.ignition_s if latest is None else latest.ignition_s
         return Lead(tactic, schedule, plan, traces, last)
+
+    def _early(self, traces: Traces, tactic: Tactic, early: bool) -> tuple[Traces, Tactic]:
+        """Return thrust and tactic with engines shut just before a fault of theirs strikes, if asked for."""
+        if not early:
+            return traces, tactic
+        shut_s = {
+            slot: onset_s - SHUT_BEFORE_S
+            for slot, onset_s in self._onsets(traces.ignition_s).items()
+            if onset_s > traces.ignition_s + 2.0 * SHUT_BEFORE_S
+        }
+        low_n, high_n = traces.low_n.copy(), traces.high_n.copy()
+        at_s = traces.ignition_s + traces.step_s * np.arange(low_n.shape[1])
+        for slot, time_s in shut_s.items():
+            low_n[slot, at_s > time_s] = high_n[slot, at_s > time_s] = 0.0
+        return replace(traces, low_n=low_n, high_n=high_n), replace(tactic, shut_s=shut_s)
+
+    def _onsets(self, ignition_s: float) -> dict[int, float]:
+        """Return when the first fault of each engine strikes that has one, s; triggers by height aside."""
+        onsets: dict[int, float] = {}
+        for fault in physical_faults(self.subject.case):
+            slot = self._slot(fault)
+            if slot is None or fault.below_alt_m is not None:
+                continue
+            after_s = fault.after_ignition_s
+            onset_s = (fault.at_s or 0.0) if after_s is None else ignition_s + after_s
+            onsets[slot] = min(onsets.get(slot, onset_s), onset_s)
+        return onsets
+
+    def _slot(self, fault: FaultSpec) -> int | None:
+        """Return the slot of the engine that a fault strikes, itself or by its board."""
+        numbers = self.subject.vehicle.landing_engines
+        number = fault.engine
+        if fault.board is not None and fault.board.startswith("engine_"):
+            number = int(fault.board.rsplit("_", 1)[1])
+        return numbers.index(number) if number in numbers else None
 
     def _latest(self, tactic: Tactic, traces: Traces, throttle: float) -> Schedule | None:
         stands = 0.97 * self.subject.vehicle.body.dry_cm_z_m
