@@ -38,6 +38,11 @@ THROTTLES: Final = ((0.75, 0.3), (0.5, 0.3), (0.25, 0.3), (0.5, 0.6), (0.9, 0.5)
 """Of braking and of landing, 0 floor to 1 full: from gentle burns to the shortest."""
 SHUT_BEFORE_S: Final = 0.6
 """An engine is shut so long before its fault strikes: valves and chamber take some time."""
+LANDS_FIRST: Final = 2
+"""Sets of landing engines that are tried before the less centred ones."""
+NEAR: Final = 3.0
+"""A touch that is over its limits by less is tried again with less held back for feedback."""
+LESS_RESERVE: Final = 0.05
 TRIED_FIRST: Final = 2
 """Leads of one choice of engines that are flown before others are looked at."""
 MOST_FLIGHTS: Final = 9
@@ -155,7 +160,7 @@ class _Hunt:
         return next(self._leads(), None)
 
     def _flown(self, lead: Lead) -> Judgement | Touchdown | None:
-        """Fly a lead, and again where only its last height was off; return a judgement when it lands."""
+        """Fly a lead, and again where little was missing; return a judgement when it lands."""
         touch: Touchdown | None = None
         for _ in range(3):
             if self.flights >= self.most_flights:
@@ -172,9 +177,12 @@ class _Hunt:
                 if again.touchdown() == touch:
                     return self._landed(lead, touch, history)
             aim_m = _better_aim(lead.tactic.aim_m, touch, self.subject.vehicle)
-            if aim_m is None:
+            if aim_m is not None:
+                lead = replace(lead, tactic=replace(lead.tactic, aim_m=aim_m))
+            elif touch.excess(self.subject.vehicle) < NEAR and lead.tactic.reserve > LESS_RESERVE:
+                lead = replace(lead, tactic=replace(lead.tactic, reserve=LESS_RESERVE))
+            else:
                 return touch
-            lead = replace(lead, tactic=replace(lead.tactic, aim_m=aim_m))
         return touch
 
     def _landed(self, lead: Lead, touch: Touchdown, history: History) -> Judgement:
@@ -222,10 +230,12 @@ class _Hunt:
         good = tuple(slot for slot in every if slot not in bad)
         ways = [(every, False)]
         if good and good != every:
-            ways += [(every, True), (good, False)]
-        for brake, early in ways:
-            for land in self._landing_sets(brake, bad):
-                yield brake, land, early
+            ways = [(every, True), (good, False), (every, False)]
+        for few in (True, False):
+            for brake, early in ways:
+                lands = self._landing_sets(brake, bad)
+                for land in lands[:LANDS_FIRST] if few else lands[LANDS_FIRST:]:
+                    yield brake, land, early
 
     def _landing_sets(self, brake: tuple[int, ...], bad: set[int]) -> list[tuple[int, ...]]:
         """Return sets of engines to land on: few and centred ones first, those with faults last."""
