@@ -45,7 +45,7 @@ NEAR: Final = 3.0
 LESS_RESERVE: Final = 0.05
 TRIED_FIRST: Final = 2
 """Leads of one choice of engines that are flown before others are looked at."""
-MOST_FLIGHTS: Final = 9
+MOST_FLIGHTS: Final = 14
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ class _Hunt:
         good = tuple(slot for slot in every if slot not in bad)
         ways = [(every, False)]
         if good and good != every:
-            ways = [(every, True), (good, False), (every, False)]
+            ways = [(every, False), (every, True), (good, False)]
         for few in (True, False):
             for brake, early in ways:
                 lands = self._landing_sets(brake, bad)
