@@ -165,6 +165,7 @@ def _plan(rig: Rig, case: str | Path | Case) -> Plan:
     from hil.faults.wrappers import check_faults
     from hil.files import FileError, NotSupported
     from hil.plant.vehicle import load_vehicle
+    from hil.rig.abilities import check_supported
     from hil.rig.plan import load_plan
 
     try:
@@ -173,6 +174,7 @@ def _plan(rig: Rig, case: str | Path | Case) -> Plan:
         plan = load_plan(rig.path, str(case.path))
         vehicle = load_vehicle(vehicle_path(case, rig.path))
         check_faults(case, list(rig.board), vehicle.landing_engines)
+        check_supported(rig, case, "wall" if rig.live else "lockstep")
         return dataclasses.replace(plan, case=case, vehicle=vehicle)
     except NotSupported as error:
         pytest.skip(f"not supported: {error}")

@@ -58,7 +58,6 @@ def _card(card: dict[str, Any]) -> Iterator[str]:
     )
     yield f"<!-- kernel {card['kernel_sha256']} -->"
     yield _table(("", "", "target"), rate_rows(card))
-    yield "Lost is what was not landed and is not unlandable.\n"
     yield _table(("kind of fault", "cases", "not landed", "lost", "lost by it alone"), kind_rows(card))
     yield "## The likeliest losses\n"
     replay = (

@@ -44,6 +44,11 @@ def rate_rows(card: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         ("clearing_undecided", "kept off, of the unlandable where that is undecided"),
     ):
         yield words, f"{card[name]['good']} of {card[name]['cases']}", ""
+    yield (
+        "lost (not landed, not unlandable) within the keep-out",
+        f"{card['lost_inside']} of {len(card['lost'])}",
+        "",
+    )
     yield "engine failures: noticed after", _times(card["detection"]), ""
     yield "healthy engine taken for failed", f"in {card['detection']['false']} flights", ""
     broken = ", ".join(f"{name} {count}" for name, count in card["requirements"].items())

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hil.cli.output import tell
 from hil.faults.catalogue import CATALOGUE
 from hil.files import FileError
 
+if TYPE_CHECKING:
+    from hil.search.hunt import Hunt
+
 __all__ = ["add_search", "search_command"]
 
+_PROGRESS_EVERY_S: Final = 5.0
 _EPILOG = """\
 exit status: 0 nothing found, 1 found (each finding is a case file), 2 bad usage or bad file, 3 the rig broke,
 130 interrupted"""
@@ -30,6 +35,10 @@ def add_search(commands: Any) -> None:
     )
     search.add_argument("rig", type=Path, metavar="RIG", nargs="?", help="rig file, say rigs/kernel.toml")
     search.add_argument("--list", action="store_true", help="list the properties and do nothing else")
+    search.add_argument("--recheck", action="store_true", help="fly the found cases again instead")
+    search.add_argument(
+        "--update", action="store_true", help="with --recheck: expect from now on what they do now"
+    )
     search.add_argument("--property", metavar="P", default="lands", help="what to break (default: lands)")
     search.add_argument("--case", default="nominal", help="the case to search about (default: nominal)")
     search.add_argument(
@@ -98,7 +107,32 @@ def search_command(arguments: argparse.Namespace) -> int:
     if arguments.property not in PROPERTIES:
         known = ", ".join(PROPERTIES)
         raise FileError(f"--property {arguments.property[:80]}: no such property (known: {known})")
-    return _search(arguments)
+    if arguments.update and not arguments.recheck:
+        raise FileError("--update: goes with --recheck")
+    return _recheck(arguments) if arguments.recheck else _search(arguments)
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    folder: Path | None = arguments.found
+    return arguments.rig.parent / "cases" / "found" if folder is None else folder
+
+
+def _recheck(arguments: argparse.Namespace) -> int:
+    """Fly every found case again; tell what it does, and whether that is what its file expects."""
+    from hil.rig.plan import load_plan
+    from hil.search.found import expect, found_files, replay
+
+    changed = 0
+    for path in found_files(_folder(arguments)):
+        again = replay(load_plan(arguments.rig, str(path)))
+        assert again.case.found is not None
+        as_expected = again.verdict == again.case.found.expect
+        note = "as expected" if as_expected else f"expected {again.case.found.expect}"
+        tell(f"{path.stem}: {again.verdict}, {note} ({again.case.found.property}: {again.outcome.reason})")
+        if not as_expected and arguments.update:
+            expect(path, again.verdict)
+        changed += not as_expected
+    return 1 if changed and not arguments.update else 0
 
 
 def _list() -> int:
@@ -118,20 +152,18 @@ def _search(arguments: argparse.Namespace) -> int:
 
     plan = load_plan(arguments.rig, arguments.case)
     Flyer(plan)  # refuses a live rig before anything is started
-    folder = arguments.found or arguments.rig.parent / "cases" / "found"
+    folder = _folder(arguments)
     task = Task(
         plan, arguments.property, arguments.examples, arguments.seed, arguments.most, _kinds(arguments)
     )
-    begin = time.perf_counter()
-    totals: dict[str, Any] = {"examples": 0, "flights": 0, "least_margin": None}
-    told: list[dict[str, Any]] = []
-    for catch in search(task, arguments.jobs):
-        totals["examples"] += catch.examples
-        totals["flights"] += catch.flights
-        margins = [m for m in (totals["least_margin"], catch.least) if m is not None]
-        totals["least_margin"] = min(margins, default=None)
-        for finding in catch.findings:
-            kept = keep(plan, arguments.property, finding, seed=arguments.seed, folder=folder)
+    progress = _Progress()
+    examples = flights = 0
+    least, told = math.inf, list[dict[str, Any]]()
+    for catch in search(task, arguments.jobs, progress.tell):
+        examples, flights = examples + catch.examples, flights + catch.flights
+        least = min(least, catch.least)
+        if catch.finding is not None:
+            kept = keep(plan, arguments.property, catch.finding, seed=arguments.seed, folder=folder)
             assert kept.case.found is not None
             told.append(
                 {
@@ -153,13 +185,39 @@ def _search(arguments: argparse.Namespace) -> int:
         "case": plan.case_name,
         "seed": arguments.seed,
         "jobs": arguments.jobs,
-        **totals,
-        "wall_s": time.perf_counter() - begin,
+        "examples": examples,
+        "flights": flights,
+        "least_margin": least if math.isfinite(least) else None,
+        "wall_s": progress.wall_s,
         "found": [one for one in told if not one["marginal"]],
         "marginal": [one for one in told if one["marginal"]],
     }
     _tell_end(result, as_json=arguments.json)
     return 1 if told else 0
+
+
+class _Progress:
+    """Tells on standard error now and then that a search goes on."""
+
+    def __init__(self) -> None:
+        self._begin = time.perf_counter()
+        self._next_s = _PROGRESS_EVERY_S
+
+    @property
+    def wall_s(self) -> float:
+        """How long it has taken so far, s."""
+        return time.perf_counter() - self._begin
+
+    def tell(self, so_far: Hunt | None) -> None:
+        """Say how far it is, where the last word is some time ago."""
+        if self.wall_s < self._next_s:
+            return
+        self._next_s = self.wall_s + _PROGRESS_EVERY_S
+        what = ""
+        if so_far is not None:
+            doing = "shrinking" if so_far.finding is not None else f"{so_far.examples} cases drawn"
+            what = f", {doing}, {so_far.flights} flights, least margin {so_far.least:+.3f}"
+        print(f"hil: searching, {self.wall_s:.0f} s{what}", file=sys.stderr)
 
 
 def _tell_finding(one: dict[str, Any]) -> None:

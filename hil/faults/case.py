@@ -236,6 +236,8 @@ class FaultSpec(FileModel):
     """Trigger: the first frame in which the body origin is below this height."""
     engine: int | None = None
     board: Name | None = None
+    message: Name | None = None
+    line: Name | None = None
     tail_off_s: Measure | None = None
     delay_s: Measure | None = None
     factor: Measure | None = None
@@ -282,6 +284,15 @@ class FaultSpec(FileModel):
     towards_deg: Measure | None = None
     rise_s: Measure | None = None
     friction: Measure | None = None
+    share: Measure | None = None
+    copies: Measure | None = None
+    bits: Measure | None = None
+    count: str | None = None
+    identifier: Measure | None = None
+    bit_error_rate: Measure | None = None
+    bitrate: Measure | None = None
+    every: Measure | None = None
+    baudrate: Measure | None = None
     heals_after_s: Measure | None = None
     """After its onset the fault is over, where its kind may heal; None: never."""
 

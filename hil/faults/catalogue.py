@@ -31,7 +31,7 @@ RUNGS: Final[tuple[Rung, ...]] = ("kernel", "in_process", "process", "emulated",
 """What a board of a rig is (Rig.rungs), from the bottom up."""
 
 Ability = Literal[
-    "plant", "navigation", "engine_sensors", "board", "board_restart", "board_clock", "bus", "link"
+    "plant", "navigation", "engine_sensors", "board", "board_restart", "board_clock", "bus", "line"
 ]
 """What a rig has to be able to do for a fault; hil.rig.abilities knows which rig is."""
 
@@ -54,7 +54,7 @@ ABILITIES: Final[dict[Ability, Need]] = {
     "board_restart": Need("the bench restarts the board, and the rig demands no enable frame", _SIMULATED),
     "board_clock": Need("the bench runs the board frame by frame (pace lockstep)", _SIMULATED),
     "bus": Need("the bench is the CAN bus (interface hil)", ("in_process", "process", "emulated")),
-    "link": Need("the bench sends the navigation link's bytes", RUNGS[1:]),
+    "line": Need("the bench sends the line's bytes", RUNGS[1:]),
 }
 
 
@@ -122,8 +122,8 @@ class Kind:
     """One kind of fault: what it strikes, what it takes, and whether anything reports it."""
 
     name: str
-    strikes: Literal["engine", "board", "fin", "tank", "navigation", "air", "pad", "bus", "link"]
-    """What is struck; engine, board and fin are named by a key of that name."""
+    strikes: Literal["engine", "board", "fin", "tank", "navigation", "air", "pad", "message", "line"]
+    """What is struck; engine, board, fin, message and line are named by a key of that name."""
     sizes: tuple[Size | Choice, ...]
     """What every fault of this kind takes."""
     silent: bool
@@ -157,7 +157,7 @@ HEALS: Final = Size(
 _VALVE: Final = Choice("valve", ("oxidiser", "fuel"), "which propellant valve")
 _SIDE: Final = Choice("side", ("oxidiser", "fuel"), "which propellant")
 _AXIS: Final = Choice("axis", ("x", "y"), "which gimbal axis")
-_BOOT: Final = Size("boot_s", 0.01, 10.0, "s", "until it runs again", likely=((0.05, 1.0),))
+_BOOT: Final = Size("boot_s", 0.03, 10.0, "s", "until it runs again", likely=((0.05, 1.0),))
 
 
 def _either_way(least: float, most: float) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -792,7 +792,184 @@ _SURROUNDINGS: Final = (
     ),
 )
 
-_KINDS: Final = (*_PROPULSION, *_BOARDS, *_NAVIGATION, *_ENGINE_SENSORS, *_SURROUNDINGS)
+_SHARE: Final = Size("share", 0.01, 1.0, "1", "of the message's frames, drawn one by one")
+
+
+def _turned(among: int, of: str) -> Size:
+    text = f"of {of}, drawn anew for each frame"
+    return Size("bits", 1, among, "bits", text, likely=((1, 3),), whole=True)
+
+
+_WIRES: Final = (
+    Kind(
+        "wire.drop",
+        "message",
+        (_SHARE,),
+        silent=False,
+        needs="bus",
+        heals=True,
+        text="Frames of a message are lost.",
+    ),
+    Kind(
+        "wire.duplicate",
+        "message",
+        (_SHARE, Size("copies", 1, 16, "copies", "sent besides", whole=True)),
+        silent=False,
+        needs="bus",
+        heals=True,
+        text="Frames of a message are sent again.",
+    ),
+    Kind(
+        "wire.delay",
+        "message",
+        (_SHARE, Size("delay_s", 0.01, 1.0, "s", "held back", likely=((0.01, 0.1),))),
+        silent=True,
+        needs="bus",
+        heals=True,
+        text="Frames of a message are late.",
+    ),
+    Kind(
+        "wire.reorder",
+        "message",
+        (_SHARE,),
+        silent=False,
+        needs="bus",
+        heals=True,
+        text="Frames of a message are overtaken by the next one.",
+    ),
+    Kind(
+        "wire.corrupt",
+        "message",
+        (_SHARE, _turned(64, "a frame's data")),
+        silent=False,
+        needs="bus",
+        heals=True,
+        text="Bits of a message are turned after its checksum was made; up to 3 bits never go unnoticed.",
+    ),
+    Kind(
+        "wire.falsify",
+        "message",
+        (_SHARE, _turned(52, "a frame's signals")),
+        silent=True,
+        needs="bus",
+        heals=True,
+        text="Bits of a message are turned before its checksum is made: "
+        "only a signal out of its range shows it.",
+    ),
+    Kind(
+        "wire.counter",
+        "message",
+        (Choice("count", ("repeated", "skipped", "backwards"), "how the counter goes on"),),
+        silent=False,
+        needs="bus",
+        heals=True,
+        text="A message's counter stands still, skips every other value or counts backwards; "
+        "its checksum is good.",
+    ),
+    Kind(
+        "wire.checksum",
+        "message",
+        (_SHARE,),
+        silent=False,
+        needs="bus",
+        heals=True,
+        text="The checksum of a message is wrong.",
+    ),
+    Kind(
+        "wire.silence",
+        "board",
+        (),
+        silent=True,
+        needs="bus",
+        heals=True,
+        text="A board's transmitter is dead: it hears, drives and acknowledges, and says nothing.",
+    ),
+    Kind(
+        "wire.cut",
+        "board",
+        (),
+        silent=True,
+        needs="bus",
+        heals=True,
+        text="A board's stub is off the bus: it hears nobody, and nobody hears or acknowledges it.",
+    ),
+    Kind(
+        "wire.babble",
+        "board",
+        (Size("identifier", 0, 2047, "id", "of what it sends; below 16 nobody else gets a word in", "high",
+              whole=True),),
+        silent=False,
+        needs="bus",
+        heals=True,
+        text="A board sends a frame of eight zeros whenever the bus is idle.",
+    ),
+    Kind(
+        "wire.bit_errors",
+        "board",
+        (Size("bit_error_rate", 1e-7, 1.0, "1", "chance that it samples a bit wrongly",
+              likely=((1e-6, 1e-2),)),),
+        silent=False,
+        needs="bus",
+        heals=True,
+        text="A board's stub rings: it misreads bits and destroys frames, which are sent again, until it "
+        "is error passive or bus-off.",
+    ),
+    Kind(
+        "wire.bit_rate",
+        "board",
+        (Size("bitrate", 10_000, 1_000_000, "bit/s", "of the board; that of the bus is no fault", "high",
+              likely=((125_000, 125_000), (250_000, 250_000), (500_000, 500_000)), whole=True),),
+        silent=False,
+        needs="bus",
+        heals=True,
+        text="A board's controller has another bit rate than the bus, and goes bus-off again and again.",
+    ),
+)  # fmt: skip
+
+_LINES: Final = (
+    Kind(
+        "serial.break",
+        "line",
+        (),
+        silent=False,
+        needs="line",
+        heals=True,
+        text="A line is held low: one zero byte, then nothing.",
+    ),
+    Kind(
+        "serial.unplug",
+        "line",
+        (),
+        silent=True,
+        needs="line",
+        heals=True,
+        text="A line's plug is out: nothing arrives.",
+    ),
+    Kind(
+        "serial.framing",
+        "line",
+        (Size("every", 1, 1_000_000, "bytes", "of which one arrives damaged", "high",
+              likely=((50, 5000),), whole=True),),
+        silent=False,
+        needs="line",
+        heals=True,
+        text="Bytes of a line arrive damaged.",
+    ),
+    Kind(
+        "serial.slow",
+        "line",
+        (Size("baudrate", 1200, 4_000_000, "baud", "at which bytes go", "high",
+              likely=((9600, 115_200),), whole=True),),
+        silent=True,
+        needs="line",
+        heals=True,
+        text="A line is slower than what it has to carry: bytes come late, and what no buffer takes is lost.",
+    ),
+)  # fmt: skip
+
+_KINDS: Final = (
+    *_PROPULSION, *_BOARDS, *_NAVIGATION, *_ENGINE_SENSORS, *_SURROUNDINGS, *_WIRES, *_LINES,
+)  # fmt: skip
 
 CATALOGUE: Final = {kind.name: kind for kind in _KINDS}
 """Every kind by its name."""
@@ -802,5 +979,5 @@ SIZES: Final = frozenset(
 ) | {HEALS.name}
 """Every key that some kind takes besides its trigger and what it strikes."""
 
-STRUCK: Final = ("engine", "board", "fin")
+STRUCK: Final = ("engine", "board", "fin", "message", "line")
 """Keys that name what is struck; what there is one of needs none."""

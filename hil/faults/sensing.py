@@ -118,13 +118,20 @@ def add_sensor_faults(
         if fault.kind == "bay.fire" and slot is not None:
             book.on(index, _fire(faulty, index, fault, frame, slot))
             continue
-        draws = streams(f"fault.{index}")
+        draws = streams(_source(fault, [other for number, other in mine if number < index]))
         if slot is None:
             bend = _bent_navigation(fault, faulty, frame, draws)
         else:
             bend = _bent_reading(fault, faulty, frame, slot, chamber_pa, draws)
         book.on(index, partial(faulty.begin, index, bend), partial(faulty.end, index))
     return faulty
+
+
+def _source(fault: FaultSpec, before: list[FaultSpec]) -> str:
+    """Return the name of a fault's random stream: by what it is, so that other faults shift no draw of it."""
+    place = (fault.kind, fault.what, fault.engine)
+    number = sum((other.kind, other.what, other.engine) == place for other in before)
+    return ".".join(str(part) for part in ("fault", *place, number) if part is not None)
 
 
 def _fire(faulty: FaultySensors, index: int, fault: FaultSpec, frame: Frame, slot: int) -> Bend:

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from hil.faults.air import RisingWind
 from hil.faults.board_acts import BoardFaults, BoardWithFaults, FaultyBoard
 from hil.faults.case import Case, FaultSpec
+from hil.faults.catalogue import CATALOGUE
 from hil.faults.effects import PLANT_FAULTS, HeldEffects, fire_order
 from hil.faults.triggers import TriggerBook
 from hil.files import FileError, NotSupported
@@ -120,7 +121,7 @@ def add_faults(
     struck = set()
     faulty = FaultyPlant(plant, book)
     for index, fault in enumerate(case.fault):
-        board = fault.board
+        board = None if CATALOGUE[fault.kind].needs == "bus" else fault.board  # hil.faults.wire_acts
         if fault.kind == "bay.fire" and fault.engine is not None:
             faulty.burn(index, fault, slots[fault.engine])
             board = by_engine.get(fault.engine)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from hil.faults.case import Case, FaultSpec
 from hil.faults.catalogue import ABILITIES, CATALOGUE, Ability, Kind
-from hil.files import FileError
+from hil.files import NotSupported
 from hil.rig.model import Rig
 
 __all__ = ["check_supported", "refusals"]
@@ -19,7 +19,7 @@ def _lacks(rig: Rig, ability: Ability, board: str | None, pace: Pace) -> str | N
     """Say what keeps a rig from an ability with `board` (None: with none in particular); None when able."""
     if ability in ("plant", "navigation"):
         return None
-    if ability == "link":
+    if ability == "line":
         return None if rig.has_wires else "it has no wires"
     if ability == "bus":
         if not rig.has_wires:
@@ -44,7 +44,7 @@ def _board_of(rig: Rig, fault: FaultSpec) -> str | None:
 
 
 def check_supported(rig: Rig, case: Case, pace: Pace) -> None:
-    """Raise FileError for the first fault of a case that the rig cannot fly at this pace."""
+    """Raise NotSupported for the first fault of a case that the rig cannot fly at this pace."""
     for index, fault in enumerate(case.fault):
         kind = CATALOGUE[fault.kind]
         board = _board_of(rig, fault)
@@ -52,7 +52,7 @@ def check_supported(rig: Rig, case: Case, pace: Pace) -> None:
         if lacking is not None:
             need, on = ABILITIES[kind.needs], "" if board is None else f" on {board}"
             rungs = ", ".join(need.rungs)
-            raise FileError(
+            raise NotSupported(
                 f"{case.path}: key 'fault.{index}.kind' = {fault.kind!r}: "
                 f"rig {rig.name} cannot{on}: {lacking} (it takes a rig where {need.text}; rungs: {rungs})"
             )

@@ -19,12 +19,13 @@ from hil.faults.case import Case, vehicle_path
 from hil.faults.dispersion import disperse
 from hil.faults.sensing import add_sensor_faults
 from hil.faults.triggers import TriggerBook
+from hil.faults.wire_acts import add_wire_faults
 from hil.faults.wrappers import BoardWithFaults, add_faults
 from hil.plant.model import BoosterPlant
 from hil.rig.interlock import build_interlock
 from hil.rig.lines import SpeakingSensors, open_lines
 from hil.rig.model import Rig
-from hil.rig.plan import Plan
+from hil.rig.plan import Plan, message_ids
 from hil.sensors.lines import LineSensors
 from hil.sensors.model import BoosterSensors
 from hil.sensors.streams import stream
@@ -108,7 +109,7 @@ def build_flight(
         book = TriggerBook(frame, case.fault, rates.frame_ns)
         mortal = cast("list[BoardWithFaults]", bare)
         acted_on, boards = add_faults(case, book, plant, mortal, _slots(plan), _engines(rig))
-        sensors = _faulty_sensors(sensors, frame, plan, case, book, seed)
+        sensors = _faulty_sensors(sensors, wires, frame, plan, case, book, seed)
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
         note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)
@@ -188,13 +189,14 @@ def _sensors(frame: Frame, plan: Plan, case: Case, seed: int, run_dir: Path) -> 
 
 
 def _faulty_sensors(
-    sensors: Sensors, frame: Frame, plan: Plan, case: Case, book: TriggerBook, seed: int
+    sensors: Sensors, wires: Wires, frame: Frame, plan: Plan, case: Case, book: TriggerBook, seed: int
 ) -> Sensors:
-    """Return the sensors with what the case has go wrong with them."""
+    """Return the sensors with what the case has go wrong with them, and on time with wires."""
     streams = partial(stream, seed, plan.case_name)
     full_pa = plan.vehicle.engine.chamber_pa
     slots = _slots(plan)
-    return add_sensor_faults(case, book, sensors, frame, slots=slots, chamber_pa=full_pa, streams=streams)
+    faulty = add_sensor_faults(case, book, sensors, frame, slots=slots, chamber_pa=full_pa, streams=streams)
+    return add_wire_faults(case, book, faulty, wires, messages=message_ids(plan.rig), streams=streams)
 
 
 def _warm_up(plan: Plan) -> None:

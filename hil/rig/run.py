@@ -166,7 +166,8 @@ def _fly(built: BuiltFlight, outcome: _Outcome, stop: Stop | None, begin: float)
             "wires": flight.wires.counters(),
             "bus": flight.wires.bus_figures(),
             "faults": built.book.onsets(),
-            "clocks": {board.name: board.clock.as_dict() for board in built.bare if hasattr(board, "clock")},
+            "clocks": {board.name: board.clock.as_dict() for board in built.bare if hasattr(board, "clock")}
+            | flight.wires.clocks(),
         }
         with contextlib.suppress(RigError):  # a full disk has been latched as the cause already
             built.tape.annotate("outcome", outcome.notes)

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from hil.faults.case import SHIPPED, Case, Found
+from hil.faults.case import SHIPPED, Case, Found, load_case
 from hil.faults.dispersion import case_toml
 from hil.files import FileError, parse_toml
 from hil.rig.model import load_rig
@@ -19,7 +19,7 @@ from hil.search.priors import log_likelihood
 from hil.search.properties import PROPERTIES, Outcome, Trial
 from hil.search.wording import failure_line
 
-__all__ = ["MARGINAL", "Kept", "Replay", "found_files", "keep", "replay"]
+__all__ = ["MARGINAL", "Kept", "Replay", "expect", "found_files", "keep", "replay"]
 
 MARGINAL: Final = "marginal"
 """The folder beside the found cases for those that another rung judges otherwise."""
@@ -46,9 +46,21 @@ class Replay:
     broken: tuple[str, ...]
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Literal["PASS", "FAIL"]:
         """FAIL while the property that the case was found by is broken."""
         return "FAIL" if self.outcome.margin is not None and self.outcome.margin < 0.0 else "PASS"
+
+
+def expect(path: Path, verdict: Literal["PASS", "FAIL"]) -> None:
+    """Let a found case's file expect a verdict from now on; raise FileError when it cannot be written."""
+    case = load_case(path)
+    if case.found is None:
+        raise FileError(f"{path}: key 'found' is missing: no search wrote it")
+    changed = case.model_copy(update={"found": case.found.model_copy(update={"expect": verdict})})
+    try:
+        path.write_text(case_toml(changed), encoding="utf-8")
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror}") from None
 
 
 def found_files(folder: Path) -> list[Path]:

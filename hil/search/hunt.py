@@ -10,14 +10,15 @@ from typing import Final, NoReturn
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.strategies import SearchStrategy
 
 from hil.faults.case import Case
 from hil.faults.catalogue import CATALOGUE
 from hil.rig.abilities import refusals
 from hil.rig.model import Rig
-from hil.rig.plan import Plan
+from hil.rig.plan import Plan, message_ids
 from hil.search.flying import Flyer
-from hil.search.properties import PROPERTIES, Outcome, Trial
+from hil.search.properties import PROPERTIES, Outcome, Property, Trial
 from hil.search.strategies import off_nominal_cases
 
 __all__ = ["KEPT_MARGIN", "Finding", "Hunt", "flyable_kinds", "hunt"]
@@ -25,8 +26,6 @@ __all__ = ["KEPT_MARGIN", "Finding", "Hunt", "flyable_kinds", "hunt"]
 KEPT_MARGIN: Final = -0.05
 """A failure, and every case on the way of shrinking it, is broken by at least this much of its limit, so
 that rounding and latency of another rung do not turn it."""
-SHRINK_FLIGHTS: Final = 200
-"""Flights that shrinking may take."""
 _STEEPEST: Final = 10.0
 """Margins beyond this are all the same to the climb."""
 
@@ -65,6 +64,26 @@ def flyable_kinds(rig: Rig) -> list[str]:
     return [kind.name for kind in CATALOGUE.values() if not refusals(rig, kind, "lockstep")]
 
 
+def _cases(plan: Plan, prop: Property, kinds: Sequence[str] | None) -> SearchStrategy[Case]:
+    """Return what is drawn for a property: of `kinds` those that the rig can fly and it is about."""
+    boards = [name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"]
+    can = flyable_kinds(plan.rig)
+    if kinds is None:
+        kinds = [kind for kind in CATALOGUE if not kind.startswith(prop.without)]
+    drawn = [kind for kind in kinds if kind in can]
+    if prop.cases is not None:
+        own: SearchStrategy[Case] = prop.cases(plan, boards, drawn)
+        return own
+    return off_nominal_cases(
+        plan.case,
+        plan.vehicle.landing_engines,
+        boards=boards,
+        messages=list(message_ids(plan.rig)),
+        lines=list(plan.rig.serial),
+        kinds=drawn,
+    )
+
+
 def hunt(
     plan: Plan,
     name: str,
@@ -84,10 +103,7 @@ def hunt(
     prop, flyer, result = PROPERTIES[name], Flyer(plan), Hunt()
     broken: dict[str, Finding] = {}
     most_flights = [0]
-    boards = [name for name, board in plan.rig.board.items() if board.firmware == "engine_valve"]
-    can = flyable_kinds(plan.rig)
-    drawn = can if kinds is None else [kind for kind in kinds if kind in can]
-    cases = off_nominal_cases(plan.case, plan.vehicle.landing_engines, boards=boards, kinds=drawn)
+    cases = _cases(plan, prop, kinds)
 
     @hypothesis.seed(seed)
     @settings(
@@ -119,7 +135,7 @@ def hunt(
             return
         result.least = min(result.least, outcome.margin)
         if outcome.margin <= KEPT_MARGIN:
-            most_flights[0] = most_flights[0] or flyer.flights + SHRINK_FLIGHTS
+            most_flights[0] = most_flights[0] or flyer.flights + prop.shrink_flights
             result.finding = broken[key] = Finding(case, outcome)
             _stop()
         hypothesis.target(-max(-_STEEPEST, min(outcome.margin, _STEEPEST)), label=name)

@@ -149,14 +149,14 @@ _GROUP_OF: Final = {
     **dict.fromkeys(("gimbal", "fin"), "actuators"),
     "board": "boards",
     **dict.fromkeys(("nav", "sensor"), "sensors"),
-    **dict.fromkeys(("wire", "bus", "can", "link"), "wires"),
+    **dict.fromkeys(("wire", "bus", "can", "link", "serial"), "wires"),
     **dict.fromkeys(("wind", "air", "pad"), "environment"),
 }
-"""Group of a kind by the first word of its name."""
+"""Group of a kind by the first word of its name; any other word is a sensor's."""
 
 
 def _group(kind: str) -> str:
-    return _GROUP_OF[kind.split(".", 1)[0]]
+    return _GROUP_OF.get(kind.split(".", 1)[0], "sensors")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_
 
 PROFILES = {
     "ci": settings(
-        max_examples=100, derandomize=True, deadline=None, print_blob=True, suppress_health_check=_SLOW
+        max_examples=30, derandomize=True, deadline=None, print_blob=True, suppress_health_check=_SLOW
     ),
-    "nightly": settings(max_examples=2000, deadline=None, print_blob=True, suppress_health_check=_SLOW),
+    "nightly": settings(max_examples=300, deadline=None, print_blob=True, suppress_health_check=_SLOW),
     "bench": settings(
         max_examples=10,
         derandomize=True,

@@ -17,7 +17,8 @@ _CLEARING: Final[dict[str, Clearing]] = {"clear": "possible", "not clear": "not"
 def check_oracle() -> None:
     """Raise FileError where the oracle cannot be asked: better before thousands of flights than after."""
     try:
-        import hil.search.oracle  # noqa: F401
+        import clarabel  # noqa: F401 - the oracle imports them where it needs them
+        import scipy.sparse  # noqa: F401
     except ImportError as error:
         raise FileError(
             f"the oracle needs {error.name}: pip install 'lastbrake[test]', or score with --no-oracle"

@@ -208,6 +208,7 @@ def scorecard(scored: Sequence[Scored], plan: Plan, seed: int, *, judged: bool) 
         "kinds": _kinds(scored),
         "likeliest_losses": [_told(one) for one in lost[:LISTED]],
         "lost": sorted(one.index for one in lost),
+        "lost_inside": sum(one.inside for one in lost),
         "unlandable_inside": sorted(o.index for o in scored if o.standing == "unlandable" and o.inside),
     }
     holds = all(card[name]["holds"] for name in ("landable", "undecided", "clearable"))

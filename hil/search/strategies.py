@@ -8,7 +8,7 @@ can read (50 ms, a hundredth of a fault's range, 1 m, 0.1 m/s), so that a case f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -25,6 +25,7 @@ __all__ = [
     "faults",
     "initial_states",
     "off_nominal_cases",
+    "one_fault",
     "stages",
     "winds",
 ]
@@ -88,9 +89,8 @@ def _trigger(kind: Kind) -> st.SearchStrategy[dict[str, Any]]:
     return after if kind.name.split(".")[0] in IN_FLIGHT else st.one_of(after, at_start)
 
 
-def _fault(kind: Kind, engines: Sequence[int], boards: Sequence[str]) -> st.SearchStrategy[FaultSpec]:
+def _fault(kind: Kind, struck: Mapping[str, Sequence[Any]]) -> st.SearchStrategy[FaultSpec]:
     """Draw a fault of one kind."""
-    struck: dict[str, Sequence[Any]] = {"engine": engines, "board": boards, "fin": range(1, FINS + 1)}
     keys: dict[str, st.SearchStrategy[Any]] = {}
     if kind.strikes in struck:
         keys[kind.strikes] = st.sampled_from(list(struck[kind.strikes]))
@@ -111,24 +111,45 @@ def _fault(kind: Kind, engines: Sequence[int], boards: Sequence[str]) -> st.Sear
     )
 
 
+def one_fault(name: str, engines: Sequence[int], boards: Sequence[str] = ()) -> st.SearchStrategy[FaultSpec]:
+    """Draw one fault of a kind of the catalogue (none that strikes messages or lines)."""
+    return _fault(CATALOGUE[name], {"engine": engines, "board": boards, "fin": range(1, FINS + 1)})
+
+
 def faults(
-    engines: Sequence[int], boards: Sequence[str] = (), *, kinds: Iterable[str] | None = None, most: int = 3
+    engines: Sequence[int],
+    boards: Sequence[str] = (),
+    *,
+    messages: Sequence[str] = (),
+    lines: Sequence[str] = (),
+    kinds: Iterable[str] | None = None,
+    most: int = 3,
 ) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
     """Draw up to `most` faults of `kinds` (None: every kind of the catalogue), none twice on one thing.
 
-    `engines` are the numbers of the engines that land, `boards` the names of the boards that may be struck.
+    `engines` are the numbers of the engines that land, `boards`, `messages` (of the bus) and `lines` (serial)
+    the names of what else may be struck; kinds for which there is nothing to strike are left out.
     """
+    struck: dict[str, Sequence[Any]] = {
+        "engine": engines,
+        "board": boards,
+        "message": messages,
+        "line": lines,
+        "fin": range(1, FINS + 1),
+    }
     shares = kind_shares(tuple(CATALOGUE if kinds is None else kinds))
     # a kind is drawn about as often as it is met, none less than once in SHARES
     often = [
         name
         for name, share in sorted(shares.items(), key=lambda item: -item[1])
-        if boards or CATALOGUE[name].strikes != "board"
+        if struck.get(CATALOGUE[name].strikes, (None,))
         for _ in range(max(1, round(SHARES * share)))
     ]
-    each = {name: _fault(CATALOGUE[name], engines, boards) for name in often}
+    each = {name: _fault(CATALOGUE[name], struck) for name in often}
     one = st.sampled_from(often).flatmap(lambda name: each[name])
-    unique = st.lists(one, max_size=most, unique_by=lambda f: (f.kind, f.engine, f.board, f.fin, f.what))
+    unique = st.lists(
+        one, max_size=most, unique_by=lambda f: (f.kind, f.engine, f.board, f.fin, f.what, f.message, f.line)
+    )
     return unique.map(tuple)
 
 
@@ -189,6 +210,8 @@ def off_nominal_cases(
     engines: Sequence[int],
     *,
     boards: Sequence[str] = (),
+    messages: Sequence[str] = (),
+    lines: Sequence[str] = (),
     kinds: Iterable[str] | None = None,
     most: int = 3,
 ) -> st.SearchStrategy[Case]:
@@ -205,7 +228,7 @@ def off_nominal_cases(
         return nominal.model_copy(update={**changes, "seed": seed, "dispersion": None, "run_id": run_id})
 
     return st.tuples(
-        faults(engines, boards, kinds=kinds, most=most),
+        faults(engines, boards, messages=messages, lines=lines, kinds=kinds, most=most),
         initial_states(nominal.initial),
         winds(),
         stages(),

@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from hil.verdict.checks import COMMANDS, TOLERANCE, Result, commands
+from hil.verdict.checks import TOLERANCE, Result, closing_moments, commands, steps
 from hil.verdict.flight import FlightRecord
 from hil.verdict.metrics import first_true
 from hil.verdict.requirements import DETECTED_WITHIN_S, REALLOCATED_WITHIN_S, REQUIREMENTS
@@ -92,17 +92,11 @@ def _range(flight: FlightRecord) -> float | None:
 
 
 def _rate(flight: FlightRecord) -> float | None:
-    """Always, while the engine runs: a step at most what the rate limit allows in a frame."""
-    heard = flight.computer_frames
-    frame_s = flight.frame_s * (2.0 if flight.own_clocks else 1.0)
-    running = flight.asked_to_run[:heard]
+    """Always, where a step is judged: at most what the rate limit allows."""
     worst = math.inf
-    for name, values, _, _, rate, lsb in commands(flight):
-        limit = rate * frame_s + lsb + TOLERANCE
-        steps = np.abs(np.diff(values[:heard], axis=0))
-        if name in COMMANDS:
-            steps = steps[running[1:] & running[:-1]]
-        worst = min(worst, (limit - float(np.max(steps, initial=0.0))) / limit)
+    for step in steps(flight):
+        spare = (step.allowed - step.taken) / step.allowed
+        worst = min(worst, float(np.min(spare[step.judged], initial=math.inf)))
     return worst if math.isfinite(worst) else None
 
 
@@ -145,10 +139,10 @@ def _clear_of_the_pad(flight: FlightRecord) -> float | None:
 
 
 def _closed(flight: FlightRecord) -> float | None:
-    """At the end: every valve within its closed position."""
+    """At the end, and after a landing when the commands end: every valve within its closed position."""
     limit = flight.vehicle.valve_board.closed_pos
-    last = flight.frames["truth"][-1:]
-    most = max(float(np.max(last[f"{valve}_valve_pos"], initial=0.0)) for valve in ("ox", "fuel"))
+    ends = flight.frames["truth"][closing_moments(flight)]
+    most = max(float(np.max(ends[f"{valve}_valve_pos"], initial=0.0)) for valve in ("ox", "fuel"))
     return (limit - most) / limit
 
 

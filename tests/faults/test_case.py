@@ -74,14 +74,17 @@ def test_wrong_cases_say_what_is_wrong(tmp_path: Path, old: str, new: str, says:
         assert says in message
 
 
+TARGETS = {
+    "engine": "engine = 1", "board": 'board = "engine_1"', "fin": "fin = 1",
+    "message": 'message = "ENGINE_1_COMMAND"', "line": 'line = "navigation"',
+}  # fmt: skip
 PLAIN = [plain for kind in CATALOGUE.values() for plain in kind.variants()]
 """Every kind, once for each word of its key `what`."""
 
 
 @pytest.mark.parametrize("spec", PLAIN, ids=lambda s: ".".join([s.name, *_what(s)]))
 def test_every_kind_can_be_written_and_every_size_is_bounded(tmp_path: Path, spec: Kind) -> None:
-    targets = {"engine": "engine = 1", "board": 'board = "engine_1"', "fin": "fin = 1"}
-    target = targets.get(spec.strikes, "")
+    target = TARGETS.get(spec.strikes, "")
     heals = {HEALS.name: repr(HEALS.high)} if spec.heals else {}
     keys = heals | {
         size.name: f'"{size.words[0]}"' if isinstance(size, Choice) else repr(float(size.low))

@@ -21,6 +21,7 @@ from hil.rig.plan import load_plan
 from hil.rig.run import run_flight
 from hil.tape import read_tape
 from tests.emulation import emulated
+from tests.vcan import ON_VCAN
 
 BURN = """
 vehicle = "zq3_class"
@@ -141,17 +142,25 @@ def test_the_same_bits_on_every_rung_with_faults_of_plant_and_sensors(rig: str) 
 
 
 def everything() -> tuple[FaultSpec, ...]:
-    """Return a fault of each kind but those of boards and pad, 10 ms apart; those that may heal do."""
-    kinds = [
-        kind for kind in CATALOGUE.values() if kind.needs in SHOWS and kind.strikes not in ("board", "pad")
-    ]
+    """Return a fault of each plain kind but those of boards and pad, 10 ms apart; those that may heal do."""
     faults = []
-    for number, kind in enumerate(kinds):
-        late = 0.0 if kind.name in ONSETS_S else ONSET_S + 0.01 * number
-        ends = {"heals_after_s": 0.05} if kind.heals else {}
-        mild = fault_of(next(kind.variants())).model_dump(exclude_none=True)
-        faults.append(FaultSpec.model_validate({**mild, "at_s": late, **ends}))
+    for number, plain in enumerate(p for p in PLAIN if p.strikes not in ("board", "pad")):
+        onset_s = ONSETS_S.get(label(plain), ONSET_S + 0.01 * number)
+        ends = {"heals_after_s": 0.05} if plain.heals else {}
+        engine = {"engine": 1 + number % 3} if plain.strikes == "engine" else {}
+        one = fault_of(plain).model_dump(exclude_none=True)
+        faults.append(FaultSpec.model_validate({**one, "at_s": onset_s, **ends, **engine}))
     return tuple(faults)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("rig", ["in_process", "virtual", emulated("emulated")])
+@pytest.mark.parametrize("plain", PLAIN, ids=label)
+def test_each_kind_by_itself_is_the_same_on_every_rung(rig: str, plain: Kind) -> None:
+    fault, case = fault_of(plain), SLIDE if plain.strikes == "pad" else BURN
+    frames, digest = flown(rig, case, (fault,))
+    check_shows(plain, fault, frames)
+    assert digest == flown("kernel", case, (fault,))[1]
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -161,5 +170,33 @@ def test_boards_go_wrong_alike_on_every_rung(rig: str, plain: Kind, board: str) 
     fault = fault_of(plain, board)
     frames, digest = flown(rig, BURN, (fault,))
     check_shows(plain, fault, frames)
-    if rig != "in_process":
-        assert digest == flown("in_process", BURN, (fault,))[1]
+    assert digest == flown("kernel", BURN, (fault,))[1]
+
+
+@pytest.mark.parametrize(
+    "plain", [pytest.param(plain, marks=ON_VCAN, id=label(plain)) for plain in WITH_BOARDS]
+)
+def test_boards_that_are_on_socketcan_by_themselves_go_wrong_alike(plain: Kind) -> None:
+    fault = fault_of(plain)
+    assert flown("socketcan", BURN, (fault,))[1] == flown("kernel", BURN, (fault,))[1]
+
+
+@pytest.mark.xdist_group("wall")
+def test_on_the_wall_clock_boards_start_anew_and_hang_too(tmp_path: Path) -> None:
+    """Whatever a loaded machine makes of the timing: what the boards' own logs say."""
+    path = tmp_path / "short.toml"
+    path.write_text(BURN)
+    plan = load_plan(SHIPPED / "virtual.toml", str(path))
+    faults = (
+        FaultSpec(kind="board.reset", board="engine_3", at_s=1.2, boot_s=0.1),
+        FaultSpec(kind="board.brown_out", board="engine_1", at_s=1.2, duration_s=0.1, boot_s=0.1),
+        FaultSpec(kind="board.freeze", board="engine_2", at_s=1.2, heals_after_s=0.3),
+    )
+    plan = dataclasses.replace(plan, case=plan.case.model_copy(update={"fault": faults}))
+    run = run_flight(plan, seed=0, pace="wall", run_dir=tmp_path)
+    logs = {n: (tmp_path / f"engine_{n}.log").read_text() for n in (1, 2, 3)}
+    assert {n: log.count("bench restarts the board") for n, log in logs.items()} == {1: 1, 2: 0, 3: 1}
+    frames = read_tape(tmp_path / "tape.mcap").frames
+    spoken = frames["status"]["fresh"][:, 1] != 0
+    assert not spoken[125:145].any(), "hung, whatever its process did before and after"
+    assert spoken[160:].any() or run.cause is not None

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from hil.search.profiles import PROFILES
+
 ROOT = Path(__file__).parents[2]
 RIGS = ROOT / "rigs"
 KERNEL = ("--hil-rig", str(RIGS / "kernel.toml"))
@@ -210,10 +212,9 @@ def test_cases_of_every_kind_and_a_profile(tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout
 
 
-@pytest.mark.parametrize(("profile", "examples"), [("ci", 100), ("nightly", 2000)])
-def test_the_other_profiles(profile: str, examples: int, tmp_path: Path) -> None:
-    test = (
-        f"from hypothesis import settings\ndef test_x(): assert settings.default.max_examples == {examples}\n"
-    )
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_profiles_are_known_by_their_names(profile: str, tmp_path: Path) -> None:
+    most = PROFILES[profile].max_examples
+    test = f"from hypothesis import settings\ndef test_x(): assert settings.default.max_examples == {most}\n"
     done = run_pytest(tmp_path, "--hypothesis-profile", profile, test=test)
     assert done.returncode == 0, done.stdout

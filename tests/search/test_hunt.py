@@ -91,6 +91,23 @@ def test_the_same_search_finds_the_same(searched: tuple[dict[str, Any], Path], t
     assert not keep(plan, "lands", again.finding, seed=0, folder=tmp_path).is_new
 
 
+def test_a_recheck_tells_what_has_changed_and_updates_what_is_expected(
+    searched: tuple[dict[str, Any], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result, folder = searched
+    path = tmp_path / Path(result["found"][0]["file"]).name
+    text = (folder / result["found"][0]["file"]).read_text()
+    recheck = ["search", str(KERNEL), "--recheck", "--found", str(tmp_path)]
+    path.write_text(text)
+    assert main(recheck) == 0
+    path.write_text(text.replace('expect = "FAIL"', 'expect = "PASS"'))
+    assert main(recheck) == 1
+    assert f"{path.stem}: FAIL, expected PASS" in capsys.readouterr().out
+    assert main([*recheck, "--update"]) == 0
+    assert path.read_text() == text
+    assert main(recheck) == 0
+
+
 def test_nothing_found_is_success(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     arguments = ["search", str(KERNEL), "--property", "cmd-finite", "--examples", "3", "--jobs", "2"]
     assert main([*arguments, "--found", str(tmp_path), "--json"]) == 0
@@ -125,6 +142,7 @@ def test_kinds_that_were_found_are_left_alone() -> None:
         ((str(KERNEL), "--only", "engine.on"), "no such kind"),
         (("no.toml",), "no such file"),
         ((str(KERNEL), "--examples", "0"), "whole number from 1"),
+        ((str(KERNEL), "--update"), "goes with --recheck"),
         ((str(SHIPPED / "bench_example.toml"),), "is live"),
     ],
 )

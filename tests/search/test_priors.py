@@ -114,8 +114,9 @@ def test_only_kinds_that_are_asked_for_are_drawn() -> None:
     assert {fault.kind for case in drawn for fault in case.fault} == kinds
 
 
-def test_every_kind_has_a_row_that_names_its_own_sizes() -> None:
-    assert set(priors.PRIORS) == set(CATALOGUE)
+def test_every_drawn_kind_has_a_row_and_rows_name_sizes_of_their_kind() -> None:
+    assert set(priors.PRIORS) == set(drawn_kinds())
+    assert priors._group("wire.drop") == priors._group("serial.slow") == "wires"
     for name, prior in priors.PRIORS.items():
         assert set(prior.laws) <= {size.name for plain in CATALOGUE[name].variants() for size in plain.sizes}
 

@@ -12,8 +12,10 @@ import scorecard_doc
 
 from hil.cli import main
 from hil.executive import Stop
+from hil.faults.case import FaultSpec
 from hil.rig.plan import load_plan
 from hil.search import scorecard as module
+from hil.search.rulings import ask_oracle
 from hil.search.scorecard import Ruling, Scored, Scorer, scorecard
 
 RIGS = Path(__file__).parents[2] / "rigs"
@@ -110,7 +112,7 @@ def test_what_is_landed_is_landable_and_undecided_counts_as_landable() -> None:
     assert (found["landable"]["good"], found["landable"]["cases"]) == (2, 4)
     assert found["undecided"]["cases"] == 1
     assert found["unlandable"] == found["clearable"]["cases"] == 1
-    assert found["lost"] == [2, 3]
+    assert (found["lost"], found["lost_inside"]) == ([2, 3], 2)
 
 
 def test_the_unlandable_are_counted_apart_by_whether_they_could_clear_the_pad() -> None:
@@ -191,3 +193,10 @@ def test_a_page_of_another_kernel_is_noticed(
     scorecard_doc.PAGE.write_text(scorecard_doc.page({**mine, "kernel_sha256": "f" * 64}, ""))
     assert scorecard_doc.main() == 1
     assert "is not of the kernel in csrc/" in capsys.readouterr().out
+
+
+def test_the_oracle_rules_on_a_stage_without_engines() -> None:
+    out = [FaultSpec(kind="engine.out", at_s=0.0, engine=engine, tail_off_s=0.2) for engine in (1, 2, 3)]
+    plan = load_plan(RIGS / "kernel.toml", "nominal")
+    case = plan.case.model_copy(update={"fault": tuple(out)})
+    assert ask_oracle(case, plan) == Ruling("unlandable", "possible")

@@ -19,6 +19,8 @@ from hil.search.strategies import COMBUSTION, LAST_ONSET_S
 
 PLAN = load_plan(SHIPPED / "kernel.toml", "nominal")
 ENGINES = PLAN.vehicle.landing_engines
+MESSAGES = ("ENGINE_1_COMMAND", "ENGINE_2_STATUS_A")
+LINES = ("navigation",)
 BOARDS = ("engine_1", "engine_2", "engine_3")
 CASES = off_nominal_cases(PLAN.case, ENGINES, boards=BOARDS)
 QUIET = settings(
@@ -45,14 +47,16 @@ ONE_OF_EACH_GROUP = {kind.split(".")[0]: kind for kind in CATALOGUE}
 @pytest.mark.parametrize("kind", CATALOGUE)
 def test_every_kind_of_the_catalogue_can_be_drawn(kind: str) -> None:
     drawn = find(
-        faults(ENGINES, BOARDS, kinds=[kind]), bool, settings=settings(QUIET, phases=[Phase.generate])
+        faults(ENGINES, BOARDS, messages=MESSAGES, lines=LINES, kinds=[kind]),
+        bool,
+        settings=settings(QUIET, phases=[Phase.generate]),
     )
     assert {fault.kind for fault in drawn} == {kind}
 
 
 @pytest.mark.parametrize("kind", ONE_OF_EACH_GROUP.values())
 def test_faults_shrink_to_one_that_is_late_and_mild(kind: str) -> None:
-    drawn = find(faults(ENGINES, BOARDS, kinds=[kind]), bool, settings=QUIET)
+    drawn = find(faults(ENGINES, BOARDS, messages=MESSAGES, lines=LINES, kinds=[kind]), bool, settings=QUIET)
     assert len(drawn) == 1
     fault = drawn[0]
     assert fault.at_s == 0.0 or fault.after_ignition_s == LAST_ONSET_S
