@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from hil.faults.case import Case
+from hil.faults.case import Case, FaultSpec
 from hil.faults.dispersion import disperse
 from hil.plant.vehicle import Vehicle
 from hil.search.oracle_air import Air
@@ -36,9 +36,16 @@ SPAN_S: Final = 32.0
 """Thrust is measured for so long after ignition."""
 THROTTLES: Final = ((0.75, 0.3), (0.5, 0.3), (0.25, 0.3), (0.5, 0.6), (0.9, 0.5), (0.95, 0.85))
 """Of braking and of landing, 0 floor to 1 full: from gentle burns to the shortest."""
+SHUT_BEFORE_S: Final = 0.6
+"""An engine is shut so long before its fault strikes: valves and chamber take some time."""
+LANDS_FIRST: Final = 2
+"""Sets of landing engines that are tried before the less centred ones."""
+NEAR: Final = 3.0
+"""A touch that is over its limits by less is tried again with less held back for feedback."""
+LESS_RESERVE: Final = 0.05
 TRIED_FIRST: Final = 2
 """Leads of one choice of engines that are flown before others are looked at."""
-MOST_FLIGHTS: Final = 9
+MOST_FLIGHTS: Final = 14
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,7 @@ class _Hunt:
         return next(self._leads(), None)
 
     def _flown(self, lead: Lead) -> Judgement | Touchdown | None:
-        """Fly a lead, and again where only its last height was off; return a judgement when it lands."""
+        """Fly a lead, and again where little was missing; return a judgement when it lands."""
         touch: Touchdown | None = None
         for _ in range(3):
             if self.flights >= self.most_flights:
@@ -170,9 +177,12 @@ class _Hunt:
                 if again.touchdown() == touch:
                     return self._landed(lead, touch, history)
             aim_m = _better_aim(lead.tactic.aim_m, touch, self.subject.vehicle)
-            if aim_m is None:
+            if aim_m is not None:
+                lead = replace(lead, tactic=replace(lead.tactic, aim_m=aim_m))
+            elif touch.excess(self.subject.vehicle) < NEAR and lead.tactic.reserve > LESS_RESERVE:
+                lead = replace(lead, tactic=replace(lead.tactic, reserve=LESS_RESERVE))
+            else:
                 return touch
-            lead = replace(lead, tactic=replace(lead.tactic, aim_m=aim_m))
         return touch
 
     def _landed(self, lead: Lead, touch: Touchdown, history: History) -> Judgement:
@@ -201,9 +211,9 @@ class _Hunt:
     def _leads(self) -> Iterator[Lead]:
         """Yield leads, the best plans of each choice of engines first, then the others."""
         others: list[Lead] = []
-        for brake, land, shut in self._choices():
-            tactics = (Tactic(brake, land, high, low, shut) for high, low in THROTTLES)
-            found = [lead for lead in map(self._lead, tactics) if lead is not None]
+        for brake, land, early in self._choices():
+            tactics = (Tactic(brake, land, high, low) for high, low in THROTTLES)
+            found = [lead for tactic in tactics if (lead := self._lead(tactic, early)) is not None]
             found.sort(key=lambda lead: lead.plan.badness)
             first = [lead for lead in found if lead.plan.lands][:TRIED_FIRST]
             others += [
@@ -212,26 +222,20 @@ class _Hunt:
             yield from first
         yield from sorted(others, key=lambda lead: lead.plan.badness)
 
-    def _choices(self) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], dict[int, float]]]:
-        """Yield braking engines, landing engines and engines to be shut early, the most usual first."""
+    def _choices(self) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], bool]]:
+        """Yield braking and landing engines, and whether those with faults are shut before they strike."""
         every = tuple(range(self.engines))
-        numbers = self.subject.vehicle.landing_engines
-        bad = {numbers.index(f.engine) for f in physical_faults(self.subject.case) if f.engine in numbers}
-        bad |= {
-            numbers.index(int(f.board.rsplit("_", 1)[1]))
-            for f in physical_faults(self.subject.case)
-            if f.board is not None and f.board.startswith("engine_")
-        }
+        slots = {self._slot(fault) for fault in physical_faults(self.subject.case)}
+        bad = {slot for slot in slots if slot is not None}
         good = tuple(slot for slot in every if slot not in bad)
-        brakes = [every]
+        ways = [(every, False)]
         if good and good != every:
-            brakes.append(good)
-        seen = set()
-        for brake in brakes:
-            for land in self._landing_sets(brake, bad):
-                if (brake, land) not in seen:
-                    seen.add((brake, land))
-                    yield brake, land, {}
+            ways = [(every, False), (every, True), (good, False)]
+        for few in (True, False):
+            for brake, early in ways:
+                lands = self._landing_sets(brake, bad)
+                for land in lands[:LANDS_FIRST] if few else lands[LANDS_FIRST:]:
+                    yield brake, land, early
 
     def _landing_sets(self, brake: tuple[int, ...], bad: set[int]) -> list[tuple[int, ...]]:
         """Return sets of engines to land on: few and centred ones first, those with faults last."""
@@ -250,13 +254,13 @@ class _Hunt:
         healthy = [s for s in sets if not bad & set(s)]
         return sorted(healthy or sets, key=lambda s: (round(offset(s), 2), len(s)))
 
-    def _lead(self, tactic: Tactic) -> Lead | None:
+    def _lead(self, tactic: Tactic, early: bool) -> Lead | None:
         """Find the ignition of a tactic and plan its descent; None where none stops the stage."""
         guess_s = self._usual_s.get(tactic.brake, 0.6 * float(self.coast.t_s[-1]))
         schedule = latest = None
         traces = None
         for _ in range(2):
-            traces = self._traces(tactic.brake, guess_s)
+            traces, tactic = self._early(self._traces(tactic.brake, guess_s), tactic, early)
             schedule = self._latest(tactic, traces, tactic.throttle)
             if schedule is None:
                 return None
@@ -266,7 +270,7 @@ class _Hunt:
         assert schedule is not None
         self._usual_s[tactic.brake] = schedule.ignition_s
         assert traces is not None
-        traces = self._traces(tactic.brake, schedule.ignition_s)
+        traces, tactic = self._early(self._traces(tactic.brake, schedule.ignition_s), tactic, early)
         latest = self._latest(tactic, traces, 0.97)
         pos, vel, axis = self.coast.at(schedule.ignition_s)
         start = start_of(self.subject, schedule.ignition_s, pos, vel, axis, self.coast.mass_kg)
@@ -274,6 +278,41 @@ class _Hunt:
         plan = plan_descent(self.air, traces, tactic, schedule, start, None, factors, 2)
         last = schedule.ignition_s if latest is None else latest.ignition_s
         return Lead(tactic, schedule, plan, traces, last)
+
+    def _early(self, traces: Traces, tactic: Tactic, early: bool) -> tuple[Traces, Tactic]:
+        """Return thrust and tactic with engines shut just before a fault of theirs strikes, if asked for."""
+        if not early:
+            return traces, tactic
+        shut_s = {
+            slot: onset_s - SHUT_BEFORE_S
+            for slot, onset_s in self._onsets(traces.ignition_s).items()
+            if onset_s > traces.ignition_s + 2.0 * SHUT_BEFORE_S
+        }
+        low_n, high_n = traces.low_n.copy(), traces.high_n.copy()
+        at_s = traces.ignition_s + traces.step_s * np.arange(low_n.shape[1])
+        for slot, time_s in shut_s.items():
+            low_n[slot, at_s > time_s] = high_n[slot, at_s > time_s] = 0.0
+        return replace(traces, low_n=low_n, high_n=high_n), replace(tactic, shut_s=shut_s)
+
+    def _onsets(self, ignition_s: float) -> dict[int, float]:
+        """Return when the first fault of each engine strikes that has one, s; triggers by height aside."""
+        onsets: dict[int, float] = {}
+        for fault in physical_faults(self.subject.case):
+            slot = self._slot(fault)
+            if slot is None or fault.below_alt_m is not None:
+                continue
+            after_s = fault.after_ignition_s
+            onset_s = (fault.at_s or 0.0) if after_s is None else ignition_s + after_s
+            onsets[slot] = min(onsets.get(slot, onset_s), onset_s)
+        return onsets
+
+    def _slot(self, fault: FaultSpec) -> int | None:
+        """Return the slot of the engine that a fault strikes, itself or by its board."""
+        numbers = self.subject.vehicle.landing_engines
+        number = fault.engine
+        if fault.board is not None and fault.board.startswith("engine_"):
+            number = int(fault.board.rsplit("_", 1)[1])
+        return numbers.index(number) if number in numbers else None
 
     def _latest(self, tactic: Tactic, traces: Traces, throttle: float) -> Schedule | None:
         stands = 0.97 * self.subject.vehicle.body.dry_cm_z_m

@@ -59,7 +59,7 @@ class Descent:
     final_pos: Array
     final_vel: Array
     tilt_rad: float = math.radians(20.0)
-    final_tilt_rad: float = math.radians(1.5)
+    final_tilt_rad: float = math.radians(0.9)
     turn_radps: float = math.radians(8.0)
     turning: tuple[float, float] = (0.0, 0.0)
     """How fast the axis turns at the start, pad axes east and north, 1/s."""
