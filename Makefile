@@ -17,7 +17,7 @@ BENCH ?= rungs plant_peers descent
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test emulated socketcan nightly check format cov kernel-cov mutation bench clean
+.PHONY: help run test emulated socketcan nightly scorecard check format cov kernel-cov mutation bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ run: $(RUN_STAMP) ## Build everything and fly one landing on virtual boards (RIG
 	$(VENV)/bin/hil run $(RIG) --case $(CASE) $(ARGS)
 
 test: $(DEV_STAMP) ## Run the tests (ARGS= goes to pytest)
-	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not nightly and not socketcan" $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadgroup --hypothesis-profile ci -m "not nightly and not socketcan" $(ARGS)
 
 emulated: $(DEV_STAMP) ## Fly a landing on Cortex-M7 boards in QEMU, and run their tests (CASE=, ARGS=)
 	@$(PY) tools/machine.py --emulated || { [ $$? -eq 3 ]; exit; }; \
@@ -34,10 +34,14 @@ emulated: $(DEV_STAMP) ## Fly a landing on Cortex-M7 boards in QEMU, and run the
 	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "emulated and not nightly" $(ARGS)
 
 socketcan: $(DEV_STAMP) ## Run the tests on a real vcan: of this kernel, else of User-Mode Linux (ARGS=)
-	$(PY) tools/socketcan.py $(PY) -m pytest -m "socketcan and not nightly" tests/seams tests/socketcan $(ARGS)
+	$(PY) tools/socketcan.py $(PY) -m pytest -m "socketcan and not nightly" tests/seams tests/socketcan tests/faults $(ARGS)
 
 nightly: $(DEV_STAMP) ## Run all tests, those that take long included; those on a vcan are `make socketcan`'s
-	$(PY) -m pytest -n $(JOBS) --dist loadgroup -m "not socketcan" $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadgroup --hypothesis-profile nightly -m "not socketcan" $(ARGS)
+
+scorecard: $(DEV_STAMP) ## Fly 2,000 drawn off-nominal cases and write docs/SCORECARD.md; fails where a target is missed (ARGS=)
+	@mkdir -p runs; $(VENV)/bin/hil scorecard --jobs $(JOBS) --json $(ARGS) > runs/scorecard.json; status=$$?; \
+	if [ $$status -le 1 ]; then $(PY) tools/scorecard_doc.py runs/scorecard.json || exit; fi; exit $$status
 
 check: $(DEV_STAMP) ## Lint, types, walls, C rules, format and function sizes (ARGS= names single checks)
 	$(PY) tools/check.py $(ARGS)

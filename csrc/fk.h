@@ -162,6 +162,7 @@ typedef struct {
     int32_t solving;
     int32_t relaxed;    /* limits that the running solve does without, the last one having had no answer */
     int32_t engines;    /* that ran when the solve began */
+    int32_t failed;     /* that had failed then */
     int32_t iterations; /* in this frame */
 } fk_optimiser_t;
 

@@ -145,6 +145,15 @@ static int32_t engines_counted_on(const fk_if_config_t *c, const fk_engine_t eng
     return count;
 }
 
+static int32_t engines_failed(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES])
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        count += engine[i].failed;
+    }
+    return count;
+}
+
 /* Full thrust of the engines that burn before, or after, the step-down. */
 static double full_thrust(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],
                           const fk_modes_t *modes, int32_t landing)
@@ -352,6 +361,7 @@ static void begin(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *na
     o->began_s = now_s;
     o->start_s = now_s + time_ahead(c, plan);
     o->engines = engines_counted_on(c, engine, modes);
+    o->failed = engines_failed(c, engine);
     if (plan->time_to_go_s < LAST_S) {
         return;
     }
@@ -434,7 +444,8 @@ void fk_plan_update(fk_optimiser_t *o, const fk_if_config_t *c, const fk_nav_t *
         return;
     }
     /* a clock that ran backwards would keep a plan fresh for ever */
-    if (now_s < o->began_s || (before_landing && engines_counted_on(c, engine, modes) < o->engines)) {
+    if (now_s < o->began_s || engines_failed(c, engine) > o->failed
+        || (before_landing && engines_counted_on(c, engine, modes) < o->engines)) {
         o->solving = o->flown.valid = o->before.valid = 0;
     }
     if (o->solving) {

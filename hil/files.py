@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-__all__ = ["Figure", "FileError", "FileModel", "Name", "bounded", "load_toml", "parse_toml"]
+__all__ = ["Figure", "FileError", "FileModel", "Name", "NotSupported", "bounded", "load_toml", "parse_toml"]
 
 ORIGINS: Final = ("published", "computed", "assumed")
 """Where a figure of a vehicle may come from."""
@@ -22,6 +22,10 @@ _LONGEST: Final = 80
 
 class FileError(Exception):
     """A file that cannot be used: one line that names file, key, range and unit; exit status 2."""
+
+
+class NotSupported(FileError):
+    """A rig cannot fly what a case asks for; each file is good by itself."""
 
 
 class FileModel(BaseModel):

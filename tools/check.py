@@ -128,6 +128,13 @@ CHECKS = (
         lambda: _own("requirements_doc.py", "--check"),
     ),
     Check(
+        "fault-doc",
+        "docs/FAULTS.md in step with the catalogue",
+        "python3",
+        "",
+        lambda: _own("faults_doc.py", "--check"),
+    ),
+    Check(
         "plant-doc",
         "the README's check cases in step",
         "python3",
@@ -140,6 +147,20 @@ CHECKS = (
         "python3",
         "",
         lambda: _own("loop_margins.py", "--check"),
+    ),
+    Check(
+        "prior-doc",
+        "docs/PRIORS.md in step with what is drawn",
+        "python3",
+        "",
+        lambda: _own("priors_doc.py", "--check"),
+    ),
+    Check(
+        "scorecard",
+        "docs/SCORECARD.md of this kernel",
+        "python3",
+        "",
+        lambda: _own("scorecard_doc.py", "--check"),
     ),
     Check(
         "c-format",

@@ -89,7 +89,7 @@ PICTURES = (
     Picture("gimbal.slow", {"rate": 0.2}, steady(0.7), "gimbal_x_rad", gimbal=0.05),
     Picture("fin.stuck", {}, steady(0.7), "fin_rad", gimbal=0.05),
     Picture("fin.slow", {"rate": 0.1}, steady(0.7), "fin_rad", gimbal=0.05),
-    Picture("bay.fire", {"first_s": 0.1, "spread_s": 0.3}, lambda t_s: 0.7 + 0.1 * math.sin(6.0 * t_s),
+    Picture("bay.fire", {"first_s": 0.0, "spread_s": 0.2}, lambda t_s: 0.7 + 0.1 * math.sin(6.0 * t_s),
             "gimbal_x_rad", gimbal=0.05),
 )  # fmt: skip
 UNITS = {
@@ -212,13 +212,19 @@ def draw(picture: Picture, table: Any) -> str:
     return "\n".join([*lines, "</svg>", ""])
 
 
+def pictured() -> list[str]:
+    """Return the kinds that a picture shows: those of engines, fins and tanks, but not of sensors."""
+    kinds = [kind for kind in CATALOGUE.values() if kind.strikes in ("engine", "fin", "tank")]
+    return [kind.name for kind in kinds if kind.needs == "plant" or kind.name == "bay.fire"]
+
+
 def main() -> int:
     """Draw all pictures, or look for missing ones."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     drawn = {picture.kind for picture in PICTURES}
-    missing = [kind.name for kind in CATALOGUE.values() if kind.strikes != "board" and kind.name not in drawn]
+    missing = [name for name in pictured() if name not in drawn]
     missing += [name for name in drawn if check and not (OUT / f"{name}.svg").is_file()]
     if missing:
         print(f"no picture of {', '.join(missing)}: see PICTURES in {Path(__file__).name}")

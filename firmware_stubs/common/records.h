@@ -39,11 +39,11 @@ enum { /* record_status_t.state */
        ENGINE_FAULT = 5
 };
 
-enum {                     /* bits of record_status_t.fault, latched until the board is initialised ... */
-       FAULT_WATCHDOG = 1, /* no valid command for the watchdog time */
-       FAULT_NOT_LIT = 2,  /* no chamber pressure within the light timeout */
-       FAULT_SENSOR = 4,   /* a sensor had no valid reading */
+enum {                    /* bits of record_status_t.fault, latched until the board is initialised ... */
+       FAULT_NOT_LIT = 2, /* no chamber pressure within the light timeout */
+       FAULT_SENSOR = 4,  /* a sensor had no valid reading */
        /* ... or, of these, takes the leave of the next run */
+       FAULT_WATCHDOG = 1, /* no valid command for the watchdog time */
        FAULT_ENABLE = 8,   /* the enable frame was lost, withdrawn or changed outside SAFE */
        FAULT_BENCHES = 16, /* two benches enabled at once */
        FAULT_LIMIT = 32    /* an actuator has used up what it is allowed */

@@ -100,7 +100,7 @@ void ev_hear_enable(ev_t *ev, int64_t t_ns, const record_enable_t *enable)
         }
         ev->limited = 0;
         ev->enable.two_benches = 0;
-        ev->fault &= ~(FAULT_ENABLE | FAULT_BENCHES | FAULT_LIMIT);
+        ev->fault &= ~(FAULT_WATCHDOG | FAULT_ENABLE | FAULT_BENCHES | FAULT_LIMIT);
         for (int32_t v = 0; v < EV_VALVES; ++v) {
             ev->model_pos[v] = 0.0;
             ev->model_rad[v] = 0.0;

@@ -28,14 +28,18 @@ typedef struct {
     int line[PORT_LINES];
     int wall;
     int64_t frame_ns;
-    int64_t t_ns;      /* of the frame that runs */
-    int64_t clock_off; /* CLOCK_MONOTONIC at t = 0 */
-    host_tick_t tick;  /* newest */
-    host_tock_t tock;
+    int64_t t_ns;           /* of the frame that runs */
+    int64_t clock_off;      /* CLOCK_MONOTONIC at t = 0 */
+    host_tick_packet_t *in; /* newest */
+    host_tock_packet_t *out;
+    int carried;       /* lockstep: frames go with ticks and tocks */
     uint32_t can_left; /* lockstep: announced and not yet read */
     uint32_t serial_left;
     uint32_t line_left[PORT_LINES];
     const char *said; /* state that was logged last */
+    unsigned char *configuration;
+    size_t configured; /* its bytes */
+    int restart;       /* 1: a tick that has been taken asks for it */
 } host_t;
 
 static int64_t monotonic_ns(void)
@@ -63,11 +67,20 @@ static int64_t port_now_us(void *context)
 static int32_t port_can_send(void *context, const port_can_frame_t *frame)
 {
     host_t *host = context;
+    host_tock_t *tock = &host->out->tock;
+    if (host->carried) {
+        if (tock->can_frames >= HOST_CAN_FRAMES) {
+            ++tock->can_lost;
+            return 0;
+        }
+        host->out->frame[tock->can_frames++] = *frame;
+        return 1;
+    }
     if (send(host->can, frame, sizeof *frame, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)sizeof *frame) {
-        ++host->tock.can_lost;
+        ++tock->can_lost;
         return 0;
     }
-    ++host->tock.can_frames;
+    ++tock->can_frames;
     return 1;
 }
 
@@ -81,6 +94,13 @@ static int can_is_there(const host_t *host)
 static int32_t port_can_receive(void *context, port_can_frame_t *frame)
 {
     host_t *host = context;
+    if (host->carried) {
+        if (host->can_left == 0) {
+            return 0;
+        }
+        *frame = host->in->frame[host->in->tick.can_frames - host->can_left--];
+        return 1;
+    }
     if (!host->wall) {
         if (host->can_left == 0 || !can_is_there(host)) {
             return 0;
@@ -138,17 +158,17 @@ static void port_actuator_out(void *context, uint32_t channel, double value)
 {
     host_t *host = context;
     if (channel < PORT_CHANNELS) {
-        host->tock.actuator[channel] = value;
+        host->out->tock.actuator[channel] = value;
     }
 }
 
 static int32_t port_sensor_in(void *context, uint32_t channel, double *value)
 {
     const host_t *host = context;
-    if (channel >= PORT_CHANNELS || ((host->tick.sensor_valid >> channel) & 1u) == 0) {
+    if (channel >= PORT_CHANNELS || ((host->in->tick.sensor_valid >> channel) & 1u) == 0) {
         return 0;
     }
-    *value = host->tick.sensor[channel];
+    *value = host->in->tick.sensor[channel];
     return 1;
 }
 
@@ -178,9 +198,21 @@ static void say(host_t *host, const char *what, const char *text)
     }
 }
 
+/* What init took once it takes again. */
+static void start_anew(host_t *host)
+{
+    (void)host->firmware->init(host->state, host->configuration, host->configured);
+    memset(host->out->tock.actuator, 0, sizeof host->out->tock.actuator);
+    host->restart = 0;
+    say(host, "bench", "restarts the board");
+}
+
 static void run_frame(host_t *host)
 {
-    host->tock.can_frames = 0;
+    if (host->restart) {
+        start_anew(host);
+    }
+    host->out->tock.can_frames = 0;
     host->firmware->step(host->state, &host->port);
     const char *now = host->firmware->describe(host->state);
     if (host->said == NULL || strcmp(host->said, now) != 0) {
@@ -193,31 +225,34 @@ static void run_frame(host_t *host)
 static void stay_dead(host_t *host)
 {
     port_can_frame_t frame;
-    host->tock.can_frames = 0;
+    host->out->tock.can_frames = 0;
     for (int i = 0; i < MOST_DISCARDED && port_can_receive(host, &frame); ++i) {
     }
 }
 
 static void answer(host_t *host)
 {
-    host->tock.magic = HOST_TOCK_MAGIC;
-    host->tock.t_ns = host->t_ns;
-    host->tock.safe = host->firmware->safe(host->state);
-    memcpy(host->tock.counters, host->firmware->counters(host->state)->count, sizeof host->tock.counters);
+    host_tock_t *tock = &host->out->tock;
+    tock->magic = HOST_TOCK_MAGIC;
+    tock->t_ns = host->t_ns;
+    tock->safe = host->firmware->safe(host->state);
+    memcpy(tock->counters, host->firmware->counters(host->state)->count, sizeof tock->counters);
     for (uint32_t i = 0; i < PORT_LINES && host->firmware->line_counters != NULL; ++i) {
         const link_counters_t *counted = host->firmware->line_counters(host->state, i);
-        memcpy(host->tock.line_counters[i], counted->count, sizeof host->tock.line_counters[i]);
+        memcpy(tock->line_counters[i], counted->count, sizeof tock->line_counters[i]);
     }
-    (void)send(host->control, &host->tock, sizeof host->tock, MSG_NOSIGNAL | (host->wall ? MSG_DONTWAIT : 0));
+    const size_t frames = host->carried ? tock->can_frames * sizeof host->out->frame[0] : 0;
+    (void)send(host->control, host->out, sizeof *tock + frames,
+               MSG_NOSIGNAL | (host->wall ? MSG_DONTWAIT : 0));
 }
 
-/* Takes one tick.  1: taken, 0: none waits, -1: the bench is gone, -2: it spoke nonsense. */
+/* Takes one tick, with the frames behind it.  1: taken, 0: none waits, -1: the bench is gone, -2: it spoke nonsense. */
 static int take_tick(host_t *host, int flags)
 {
-    host_tick_t tick;
-    ssize_t got = recv(host->control, &tick, sizeof tick, flags);
+    const host_tick_t *tick = &host->in->tick;
+    ssize_t got = recv(host->control, host->in, sizeof *host->in, flags);
     while (got < 0 && errno == EINTR) {
-        got = recv(host->control, &tick, sizeof tick, flags);
+        got = recv(host->control, host->in, sizeof *host->in, flags);
     }
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         return 0;
@@ -225,10 +260,12 @@ static int take_tick(host_t *host, int flags)
     if (got <= 0) {
         return -1;
     }
-    if (got != (ssize_t)sizeof tick || tick.magic != HOST_TICK_MAGIC) {
+    const size_t frames = host->carried ? tick->can_frames : 0;
+    const size_t whole = sizeof *tick + frames * sizeof host->in->frame[0];
+    if (frames > HOST_CAN_FRAMES || (size_t)got != whole || tick->magic != HOST_TICK_MAGIC) {
         return -2;
     }
-    host->tick = tick;
+    host->restart |= (tick->flags & HOST_FLAG_RESTART) != 0; /* also of ticks that a newer one replaces */
     return 1;
 }
 
@@ -238,11 +275,11 @@ static int fly_lockstep(host_t *host)
 {
     int taken = take_tick(host, 0);
     while (taken == 1) {
-        host->t_ns = host->tick.t_ns;
-        host->can_left = host->tick.can_frames;
-        host->serial_left = host->tick.serial_bytes;
-        memcpy(host->line_left, host->tick.line_bytes, sizeof host->line_left);
-        if ((host->tick.flags & HOST_FLAG_DEAD) != 0) {
+        host->t_ns = host->in->tick.t_ns;
+        host->can_left = host->in->tick.can_frames;
+        host->serial_left = host->in->tick.serial_bytes;
+        memcpy(host->line_left, host->in->tick.line_bytes, sizeof host->line_left);
+        if ((host->in->tick.flags & HOST_FLAG_DEAD) != 0) {
             stay_dead(host);
         } else {
             run_frame(host);
@@ -271,12 +308,12 @@ static int fly_wall(host_t *host)
         host->clock_off = monotonic_ns();
         return taken;
     }
-    host->t_ns = host->tick.t_ns;
-    host->clock_off = host->tick.epoch_ns + host->frame_ns / 2;
+    host->t_ns = host->in->tick.t_ns;
+    host->clock_off = host->in->tick.epoch_ns + host->frame_ns / 2;
     while (taken >= 0) {
         sleep_until(host->clock_off + host->t_ns);
         taken = take_newest(host);
-        if (taken >= 0 && (host->tick.flags & HOST_FLAG_DEAD) != 0) {
+        if (taken >= 0 && (host->in->tick.flags & HOST_FLAG_DEAD) != 0) {
             stay_dead(host);
         } else if (taken >= 0) {
             run_frame(host);
@@ -295,7 +332,7 @@ static int fly_orphaned(host_t *host)
 {
     const int64_t end = monotonic_ns() + HOST_ORPHAN_MS * 1000000LL;
     say(host, "bench", "gone");
-    host->tick.sensor_valid = 0;
+    host->in->tick.sensor_valid = 0;
     host->can_left = 0;
     host->serial_left = 0;
     memset(host->line_left, 0, sizeof host->line_left);
@@ -352,30 +389,63 @@ static int open_bus(host_t *host)
     if (host->interface != NULL) {
         host->can = socketcan_open(host->interface, host->accepts);
     }
-    if (host->can < 0) {
+    if (host->can < 0 && !host->carried) {
         char reason[64];
         say(host, "CAN interface does not open:", strerror_r(-host->can, reason, sizeof reason));
     }
-    return host->can >= 0;
+    return host->carried || host->can >= 0;
 }
 
 static int start(host_t *host)
 {
-    unsigned char *config = calloc(1, CONFIG_ROOM);
-    size_t used = 0;
+    size_t *used = &host->configured;
     ssize_t got = 1;
-    while (config != NULL && got > 0 && used < CONFIG_ROOM) {
-        got = read(host->config, config + used, CONFIG_ROOM - used);
-        used += (got > 0) ? (size_t)got : 0;
+    host->configuration = calloc(1, CONFIG_ROOM);
+    while (host->configuration != NULL && got > 0 && *used < CONFIG_ROOM) {
+        got = read(host->config, host->configuration + *used, CONFIG_ROOM - *used);
+        *used += (got > 0) ? (size_t)got : 0;
     }
     const size_t size = host->firmware->state_size();
     host->state = (size > 0) ? aligned_alloc(16, (size + 15u) & ~(size_t)15u) : NULL;
     int result = FIRMWARE_BAD_KERNEL;
-    if (config != NULL && host->state != NULL) {
-        result = host->firmware->init(host->state, config, used);
+    if (host->configuration != NULL && host->state != NULL) {
+        result = host->firmware->init(host->state, host->configuration, *used);
     }
-    free(config);
     return result;
+}
+
+/* Takes the arguments, and tells whether there is what a board needs. */
+static int understand(host_t *host, int argc, char **argv)
+{
+    host->accepts = "";
+    host->control = host->can = host->serial = host->config = host->log = -1;
+    for (uint32_t i = 0; i < PORT_LINES; ++i) {
+        host->line[i] = -1;
+    }
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (!option(host, argv[i], argv[i + 1])) {
+            return 0;
+        }
+    }
+    host->carried = !host->wall && host->can < 0 && host->interface == NULL;
+    const int ways = (host->can >= 0) + (host->interface != NULL) + host->carried;
+    return host->control >= 0 && ways == 1 && host->config >= 0 && host->frame_ns > 0;
+}
+
+/* Lives from the configuration to the end; returns the exit status. */
+static int live(host_t *host)
+{
+    const int refused = start(host);
+    if (refused != FIRMWARE_READY) {
+        return 10 + refused;
+    }
+    if (host->interface != NULL) {
+        host->t_ns = HOST_READY_T_NS;
+        answer(host);
+    }
+    const int ended = host->wall ? fly_wall(host) : fly_lockstep(host);
+    const int unsafe = fly_orphaned(host);
+    return (ended == -2) ? 20 : unsafe;
 }
 
 int host_main(const firmware_t *firmware, int argc, char **argv)
@@ -383,37 +453,20 @@ int host_main(const firmware_t *firmware, int argc, char **argv)
     host_t host;
     memset(&host, 0, sizeof host);
     host.firmware = firmware;
-    host.accepts = "";
-    host.control = host.can = host.serial = host.config = host.log = -1;
-    for (uint32_t i = 0; i < PORT_LINES; ++i) {
-        host.line[i] = -1;
-    }
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (!option(&host, argv[i], argv[i + 1])) {
-            return 2;
-        }
-    }
-    if (host.control < 0 || (host.can < 0) == (host.interface == NULL) || host.config < 0
-        || host.frame_ns <= 0) {
+    if (!understand(&host, argc, argv)) {
         return 2;
     }
     (void)signal(SIGINT, SIG_IGN); /* the bench decides when a board ends, not the terminal */
     (void)signal(SIGHUP, SIG_IGN);
     (void)signal(SIGPIPE, SIG_IGN);
     open_port(&host);
-    if (!open_bus(&host)) {
-        return 21;
-    }
-    const int refused = start(&host);
-    if (refused != FIRMWARE_READY) {
-        return 10 + refused;
-    }
-    if (host.interface != NULL) {
-        host.t_ns = HOST_READY_T_NS;
-        answer(&host);
-    }
-    const int ended = host.wall ? fly_wall(&host) : fly_lockstep(&host);
-    const int unsafe = fly_orphaned(&host);
+    host.in = calloc(1, sizeof *host.in);
+    host.out = calloc(1, sizeof *host.out);
+    const int open = host.in != NULL && host.out != NULL && open_bus(&host);
+    const int status = open ? live(&host) : 21;
     free(host.state);
-    return (ended == -2) ? 20 : unsafe;
+    free(host.configuration);
+    free(host.in);
+    free(host.out);
+    return status;
 }

@@ -29,7 +29,8 @@ typedef struct {
     int64_t t_us;
     int64_t frame_us;
     int32_t in, out, log;
-    const char *said; /* state that was logged last */
+    const char *said;  /* state that was logged last */
+    size_t configured; /* bytes of the configuration */
     unsigned char config[CONFIG_ROOM];
 } board_t;
 
@@ -121,8 +122,20 @@ static int32_t take_tick(void)
     return whole ? 1 : -1;
 }
 
+/* What init took once it takes again. */
+static void start_anew(void)
+{
+    (void)board.firmware->init(board.state, board.config, board.configured);
+    memset(board.memory.actuator, 0, sizeof board.memory.actuator);
+    board.tick.flags &= ~HOST_FLAG_RESTART;
+    say("bench", "restarts the board");
+}
+
 static void run_frame(void)
 {
+    if ((board.tick.flags & HOST_FLAG_RESTART) != 0) {
+        start_anew();
+    }
     machine_serve_watchdog();
     board.memory.now_us = board.t_us;
     board.memory.can_read = 0;
@@ -198,6 +211,7 @@ static int32_t start(void)
         semihosting_exit(20);
     }
     board.frame_us = head.frame_us;
+    board.configured = head.config_size;
     board.state = board_state(&room);
     const size_t size = board.firmware->state_size();
     if (size == 0 || size > room) {

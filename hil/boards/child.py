@@ -9,7 +9,7 @@ import subprocess
 from abc import ABC, abstractmethod
 from typing import Any, Final
 
-from hil.boards.common import REFUSALS, BoardFaults, Role
+from hil.boards.common import REFUSALS, Backlog, BoardFaults, Role
 from hil.boards.outputs import Seam
 from hil.signals import BoardLost, Reality
 from hil.wire.bus import Node
@@ -19,6 +19,8 @@ from hil.wire.sensor_lines import LINE_NAMES
 __all__ = [
     "ANSWER_S",
     "CHANNELS",
+    "FLAG_DEAD",
+    "FLAG_RESTART",
     "LINES",
     "TICK",
     "TICK_MAGIC",
@@ -34,6 +36,9 @@ TOCK: Final = struct.Struct(f"=IIqiI8d{(1 + LINES) * len(REASONS)}I")
 """host_tick_t and host_tock_t of firmware_stubs/port_host/host.h."""
 TICK_MAGIC: Final = 0x4B434954
 TOCK_MAGIC: Final = 0x4B434F54
+FLAG_DEAD: Final = 1
+FLAG_RESTART: Final = 2
+"""HOST_FLAG_... of the same file."""
 CHANNELS: Final = 8
 """Most actuator outputs, and most sensor inputs, of a board (port.h)."""
 ANSWER_S: Final = 2.0
@@ -88,6 +93,7 @@ class ChildBoard(ABC):
         self._seam = seam
         self._waiting = False
         self._sensors = [0.0] * CHANNELS
+        self._backlog = Backlog()
         self._safe = role == "flight_computer"
         self._counts: tuple[int, ...] = (0,) * ((1 + LINES) * len(REASONS))
         self._t_ns = 0
@@ -104,7 +110,10 @@ class ChildBoard(ABC):
     def _take(self, fields: tuple[Any, ...]) -> None:
         """Take what a board has answered: the fields of TOCK."""
         self._safe = bool(fields[3])
-        self._seam.drive(fields[5 : 5 + CHANNELS])
+        if self.faults.undriven:
+            self._seam.no_drive()
+        else:
+            self._seam.drive(fields[5 : 5 + CHANNELS])
         self._counts = fields[5 + CHANNELS :]
 
     # ---- the end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from hil.boards._firmware import ffi, lib
@@ -10,7 +10,7 @@ from hil.files import FileError
 from hil.kernel import Kernel
 from hil.signals import RigError
 
-__all__ = ["REFUSALS", "BoardFaults", "Role", "aligned", "kernel_table", "refuse"]
+__all__ = ["REFUSALS", "Backlog", "BoardFaults", "Role", "aligned", "kernel_table", "refuse"]
 
 Role = Literal["flight_computer", "engine_valve"]
 
@@ -33,9 +33,43 @@ class BoardFaults:
     `silent`: the board is dead as if without power. It does not run, sends nothing and drives nothing
     (valves and gimbals stay where they are, igniter off, fins keep their last demand); what the bus brings
     it is lost. Cleared again, it goes on with the state it had.
+    `frozen`: its program hangs. It does not run and sends nothing, its outputs stay as they are, and what the
+    bus brings is lost in its controller.
+    `undriven`: what it drives has no supply, as where it is silent, but it runs and speaks.
+    `restart`: before it runs again it forgets everything and starts anew; then this is cleared. Its clock
+    goes on: boards keep the bench's time.
     """
 
     silent: bool = False
+    frozen: bool = False
+    undriven: bool = False
+    restart: bool = False
+
+    @property
+    def stopped(self) -> bool:
+        """True while the board does not run."""
+        return self.silent or self.frozen
+
+
+@dataclass
+class Backlog:
+    """What has come for a board that was not run in a frame because its clock is slow."""
+
+    frames: list[bytes] = field(default_factory=list)
+    serial: bytes = b""
+
+    def keep(self, frames: list[bytes], serial: bytes) -> None:
+        """Keep what one frame brought."""
+        self.frames += frames
+        self.serial += serial
+
+    def with_new(self, frames: list[bytes], serial: bytes) -> tuple[list[bytes], bytes]:
+        """Return all that waits, oldest first; afterwards nothing does."""
+        if not self.frames and not self.serial:
+            return frames, serial
+        waiting = (self.frames + frames, self.serial + serial)
+        self.frames, self.serial = [], b""
+        return waiting
 
 
 def aligned(size: int) -> tuple[Any, Any]:

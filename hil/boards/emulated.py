@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hil.boards._firmware import lib
-from hil.boards.child import ANSWER_S, LINES, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard
-from hil.boards.common import Role
+from hil.boards.child import ANSWER_S, FLAG_RESTART, LINES, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard
+from hil.boards.common import Backlog, Role
 from hil.boards.outputs import ALL_VALID, Seam
 from hil.kernel.toolchain import CORTEX_M7, compiler_of
 from hil.signals import RigError
@@ -203,24 +203,38 @@ class EmulatedBoard(ChildBoard):
         self._t_ns = t_ns
         self._waiting = False
         self._work[()] = 0
-        serial = b"" if self._nav is None else self._nav()[:_MOST_SERIAL]
+        serial = b"" if self._nav is None else self._nav()
         spoken = [b""] * LINES
         for number, line in self._lines:
             spoken[number] = line.take()[:_MOST_LINE]
         node = self._node
         node.deaf = self.faults.silent or self.lost is not None
-        if node.deaf:
-            self._seam.no_drive()
+        if node.deaf or self.faults.frozen:
+            self._backlog = Backlog()
+            if node.deaf:
+                self._seam.no_drive()
             return
-        frames = node.inbox[:_MOST_CAN]
+        frames, serial = self._backlog.with_new(node.inbox, serial)
+        frames, serial = frames[:_MOST_CAN], serial[:_MOST_SERIAL]
+        flags = FLAG_RESTART if self.faults.restart else 0
+        self.faults.restart = False
         valid = self._seam.read_sensors(self._sensors) & ALL_VALID
         sizes = (len(frames), len(serial), *map(len, spoken))
-        tick = TICK.pack(TICK_MAGIC, 0, t_ns, 0, valid, *sizes, *self._sensors)
+        tick = TICK.pack(TICK_MAGIC, flags, t_ns, 0, valid, *sizes, *self._sensors)
         try:
             self._emulation.send(b"".join((tick, *frames, serial, *spoken)))
         except OSError:
             self._lose(self._obituary())
         self._waiting = True
+
+    def skip_frame(self) -> None:
+        """Let the frame pass without the board, whose clock is slow; what the bus brings waits for it."""
+        self._waiting = False
+        self._work[()] = 0
+        self._node.deaf = self.lost is not None
+        for _, line in self._lines:
+            line.missed(len(line.take()))
+        self._backlog.keep(self._node.inbox, b"" if self._nav is None else self._nav())
 
     def finish_frame(self) -> None:
         """Take the board's outputs; raise BoardLost when it has died or does not answer."""

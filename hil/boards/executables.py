@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -59,7 +60,7 @@ def flight_computer_executable(kernel: Kernel) -> Path:
         (*sources, *kernel.sources),
         (*includes, *kernel.includes),
         links=links,
-        defines=build_defines(source_root()),
+        defines=build_defines(source_root(), kernel.files),
     )
     try:
         return build(product)
@@ -70,8 +71,14 @@ def flight_computer_executable(kernel: Kernel) -> Path:
 # ---- images: the same sources on the port of the mps2-an500
 
 
-def _image(name: str, own: str, sources: tuple[Path, ...], includes: tuple[Path, ...] = ()) -> Path:
-    """Build the image of main_<own>.c; raise CompileError or RigError."""
+def _image(
+    name: str,
+    own: str,
+    sources: tuple[Path, ...],
+    includes: tuple[Path, ...] = (),
+    kernel: Sequence[Path] = (),
+) -> Path:
+    """Build the image of main_<own>.c with a kernel of these files; raise CompileError or RigError."""
     stubs = source_root() / "firmware_stubs"
     port = stubs / "port_mps2_an500"
     parts = ("board", "machine", "semihosting", "startup", f"main_{own}")
@@ -86,7 +93,7 @@ def _image(name: str, own: str, sources: tuple[Path, ...], includes: tuple[Path,
             (*folders, *includes),
             links=links,
             target=CORTEX_M7,
-            defines=build_defines(source_root()),
+            defines=build_defines(source_root(), kernel),
         )
     )
 
@@ -125,6 +132,7 @@ def flight_computer_image(kernel: Kernel) -> Path:
             "flight_computer",
             (*_node_sources("flight_computer"), *kernel.sources),
             own,
+            kernel.files,
         )
     except CompileError as error:
         raise FileError(f"kernel {kernel.name}: does not link into the Cortex-M7 image: {error}") from None

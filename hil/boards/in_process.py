@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hil.boards._firmware import ffi, lib
-from hil.boards.common import BoardFaults, Role, aligned, kernel_table, refuse
+from hil.boards.common import Backlog, BoardFaults, Role, aligned, kernel_table, refuse
 from hil.boards.outputs import Seam
 from hil.kernel import Kernel
 from hil.signals import Reality
@@ -32,6 +32,7 @@ class _InProcess:
     def __init__(self, name: str, node: Node, seam: Seam, step: Callable[..., None]) -> None:
         self.name = name
         self.faults = BoardFaults()
+        self._backlog = Backlog()
         self._node = node
         self._seam = seam
         self._step = step
@@ -44,12 +45,17 @@ class _InProcess:
 
     def _run(self, t_ns: int, serial: bytes) -> None:
         memory, node = self._memory, self._node
-        if self.faults.silent:
-            node.deaf = True
-            self._seam.no_drive()
+        node.deaf = self.faults.silent
+        if self.faults.stopped:
+            self._backlog = Backlog()
+            if self.faults.silent:
+                self._seam.no_drive()
             return
-        node.deaf = False
-        frames = node.inbox[:_MOST_CAN]
+        if self.faults.restart:
+            self._restart()
+            self.faults.restart = False
+        frames, serial = self._backlog.with_new(node.inbox, serial)
+        frames = frames[:_MOST_CAN]
         memory.can_in = len(frames)
         if frames:
             ffi.memmove(memory.inbox, b"".join(frames), FRAME_BYTES * len(frames))
@@ -62,7 +68,23 @@ class _InProcess:
         sent = memory.can_out * FRAME_BYTES
         raw = self._outbox[:sent]
         node.outbox = [raw[at : at + FRAME_BYTES] for at in range(0, sent, FRAME_BYTES)]
-        self._seam.drive(self._actuator)
+        if self.faults.undriven:
+            self._seam.no_drive()
+        else:
+            self._seam.drive(self._actuator)
+
+    def skip_frame(self) -> None:
+        """Let the frame pass without the board, whose clock is slow; what the bus brings waits for it."""
+        self._node.deaf = False
+        self._backlog.keep(self._node.inbox, self._heard())
+
+    def _heard(self) -> bytes:
+        """Return what a serial link brings in this frame."""
+        return b""
+
+    def _restart(self) -> None:
+        """Let the firmware start anew."""
+        raise NotImplementedError
 
     def finish_frame(self) -> None:
         """Nothing to wait for."""
@@ -94,9 +116,20 @@ class FlightComputer(_InProcess):
         self._kernel = kernel
         self._nav = nav
         self._lines = [(LINE_NAMES.index(name), line) for name, line in (lines or {}).items()]
-        table = kernel_table(kernel)
-        self._owner, self._state = aligned(lib.fc_node_state_size(table))
-        refuse(name, lib.fc_node_init(self._state, table, config, len(config)))
+        self._config = config
+        self._owner, self._state = aligned(lib.fc_node_state_size(kernel_table(kernel)))
+        self._restart()
+
+    def _restart(self) -> None:
+        refuse(
+            self.name,
+            lib.fc_node_init(self._state, kernel_table(self._kernel), self._config, len(self._config)),
+        )
+
+    def _heard(self) -> bytes:
+        for _, line in self._lines:
+            line.missed(len(line.take()))
+        return self._nav()
 
     def start_frame(self, t_ns: int) -> None:
         """Run the frame: bus, navigation link and sensors' lines in, bus and fins out."""
@@ -129,8 +162,12 @@ class ValveBoard(_InProcess):
 
     def __init__(self, name: str, node: Node, seam: Seam, config: bytes) -> None:
         super().__init__(name, node, seam, lib.in_process_valve_board)
+        self._config = config
         self._owner, self._state = aligned(lib.in_process_valve_state_size())
-        refuse(name, lib.in_process_valve_init(self._state, config, len(config)))
+        self._restart()
+
+    def _restart(self) -> None:
+        refuse(self.name, lib.in_process_valve_init(self._state, self._config, len(self._config)))
 
     def start_frame(self, t_ns: int) -> None:
         """Run the frame: bus and sensors in, bus and drives out."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,35 +17,55 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from hil.boards.child import ANSWER_S, LINES, TICK, TICK_MAGIC, TOCK, TOCK_MAGIC, ChildBoard, obituary
-from hil.boards.common import Role
+from hil.boards.child import (
+    ANSWER_S,
+    FLAG_DEAD,
+    FLAG_RESTART,
+    LINES,
+    TICK,
+    TICK_MAGIC,
+    TOCK,
+    TOCK_MAGIC,
+    ChildBoard,
+    obituary,
+)
+from hil.boards.common import Backlog, Role
 from hil.boards.outputs import ALL_VALID, Seam
 from hil.signals import BoardLost, RigError
 from hil.signals.clocks import ClockMatch
 from hil.wire.bus import Node
 from hil.wire.can_hardware import DirectNode
+from hil.wire.canframe import FRAME_BYTES
 from hil.wire.sensor_lines import LINE_NAMES, SensorLine
 from hil.wire.transport import LinkLost, PtyTransport
 from hil.wire.wire_set import CanBus
 
 __all__ = ["ANSWER_S", "WALL_ANSWER_S", "Launch", "ProcessBoard", "launch"]
 
-_FLAG_DEAD: Final = 1
+_MOST_CAN: Final = 1024
+"""Most frames that go with a tick or a tock (host.h)."""
 READY_S: Final = 10.0
 """Wall time that a board on a bus of its own has to open its interface."""
 WALL_ANSWER_S: Final = 0.2
 """Time without an answer, both simulated and real, after which a board on the wall clock is frozen."""
+_MOST_TOCK: Final = TOCK.size + _MOST_CAN * FRAME_BYTES
 PRIORITY: Final = 60
 """Of a board's process on the wall clock, below the bench that looks after it."""
 BEHIND_S: Final = 0.1
 """Wall time without an answer after which nothing more is written to a board's serial link."""
 
 
+def _timeval(duration_s: float) -> bytes:
+    """Return a duration as socket options take it (struct timeval)."""
+    return struct.pack("@ll", int(duration_s), int(duration_s % 1.0 * 1e6))
+
+
 @dataclass
 class Launch:
     """A started board process and the bench's ends of its control socket and bus.
 
-    `can` is None for a board that opens a SocketCAN interface by itself.
+    `can` is None in lockstep, where frames go with ticks and tocks, and for a board that opens a SocketCAN
+    interface by itself.
     """
 
     process: subprocess.Popen[bytes]
@@ -83,7 +104,7 @@ def launch(
     control, board_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     inherited = {"--control": board_control.detach(), "--config": _config_pipe(config)}
     can = None
-    if bus is None:
+    if bus is None and pace == "wall":
         can, board_can = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         inherited["--can"] = board_can.detach()
     if log is not None:
@@ -164,6 +185,7 @@ class ProcessBoard(ChildBoard):
         self._nav = nav
         self._link = link
         self._lines = lines
+        self._tock = memoryview(bytearray(_MOST_TOCK + 1))
         self._live = pace == "wall"
         self._epoch_ns = 0
         self._answered_s = time.monotonic()
@@ -171,10 +193,10 @@ class ProcessBoard(ChildBoard):
         self.clock = ClockMatch()
         """The board's clock against the bench's, on the wall clock."""
         node.socket = start.can
-        self._direct = isinstance(node, DirectNode)
-        """True when the board is on the bus by itself: dead or alive, its process is told of every frame."""
-        if isinstance(node, DirectNode):
-            node.silence = self.hang_up
+        self._direct = node if isinstance(node, DirectNode) else None
+        """The place of a board that is on the bus by itself: dead or alive, it is told of every frame."""
+        if self._direct is not None:
+            self._direct.silence = self.hang_up
         if self._live:
             with contextlib.suppress(OSError):  # where it is permitted: a board's clock waits for nobody
                 os.sched_setscheduler(start.process.pid, os.SCHED_FIFO, os.sched_param(PRIORITY))
@@ -183,7 +205,13 @@ class ProcessBoard(ChildBoard):
             self._control.setblocking(False)
             bus.go_live(node)
         else:
-            self._control.settimeout(ANSWER_S)
+            self._control.setblocking(True)
+            for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+                # a timeout of Python's own polls before each call; half the system calls
+                self._control.setsockopt(socket.SOL_SOCKET, option, _timeval(ANSWER_S))
+            with contextlib.suppress(OSError):
+                # a board that is told of its frame lets the bench tell the others first: fewer hand-overs
+                os.sched_setscheduler(start.process.pid, os.SCHED_BATCH, os.sched_param(0))
 
     # ---- a frame
 
@@ -196,22 +224,41 @@ class ProcessBoard(ChildBoard):
         announced = [0] * LINES
         node = self._node
         node.deaf = self.faults.silent or self.lost is not None
-        if node.deaf:
-            self._seam.no_drive()
-            if self.lost is not None or not (self._live or self._direct):
-                return
+        stopped = node.deaf or self.faults.frozen
+        if stopped and not self._stays_stopped():
+            return
+        if not stopped:
+            node.inbox, serial = self._backlog.with_new(node.inbox, serial)
         try:
-            if not node.deaf and not self._behind(BEHIND_S):
+            if not stopped and not self._behind(BEHIND_S):
                 if self._link is not None:
                     self._link.write(serial)
                 self._speak(spoken, announced)
-            frames = 0 if self._live else node.hand_over()
-            self._send_tick(t_ns, frames, 0 if node.deaf else len(serial), announced)
+            self._send_tick(t_ns, 0 if stopped else len(serial), announced)
             self._waiting = True
         except BlockingIOError:
             self._waiting = True  # the board is behind: it will take a later tick
         except (OSError, LinkLost):
             self._lose(self._obituary())
+
+    def _stays_stopped(self) -> bool:
+        """Pass over a frame that the board does not run; tell whether its process is to be told of it."""
+        self._backlog = Backlog()
+        self._answered_s, self._answered_t_ns = (
+            time.monotonic(),
+            self._t_ns,
+        )  # when it runs again it has its time
+        if self._node.deaf:
+            self._seam.no_drive()
+        return self.lost is None and (self._live or self._direct is not None)
+
+    def skip_frame(self) -> None:
+        """Let the frame pass without the board, whose clock is slow; what the bus brings waits for it."""
+        self._waiting = False
+        self._node.deaf = self.lost is not None
+        for line, _ in self._lines:
+            line.missed(len(line.take()))
+        self._backlog.keep(self._node.inbox, b"" if self._nav is None else self._nav())
 
     def _speak(self, spoken: list[bytes], announced: list[int]) -> None:
         """Put the bytes of the sensors' lines on their way; a board that does not read misses them."""
@@ -221,14 +268,25 @@ class ProcessBoard(ChildBoard):
                 line.missed(len(data) - taken)
                 announced[LINE_NAMES.index(line.name)] = taken
 
-    def _send_tick(self, t_ns: int, frames: int, serial: int, announced: list[int]) -> None:
+    def _send_tick(self, t_ns: int, serial: int, announced: list[int]) -> None:
         if self._live and self._epoch_ns == 0:
             self._epoch_ns = time.monotonic_ns() - t_ns
             self._answered_s = time.monotonic()
         valid = self._seam.read_sensors(self._sensors)
-        flags = _FLAG_DEAD if self.faults.silent else 0
-        inputs = (valid & ALL_VALID, frames, serial, *announced, *self._sensors)
-        self._control.send(TICK.pack(TICK_MAGIC, flags, t_ns, self._epoch_ns, *inputs))
+        restart = self.faults.restart and not self.faults.stopped
+        flags = (FLAG_DEAD if self.faults.stopped else 0) | (FLAG_RESTART if restart else 0)
+        count, carried = (0, b"") if self._live else self._frames_for_board()
+        inputs = (valid & ALL_VALID, count, serial, *announced, *self._sensors)
+        self._control.send(TICK.pack(TICK_MAGIC, flags, t_ns, self._epoch_ns, *inputs) + carried)
+        self.faults.restart = self.faults.restart and not restart
+
+    def _frames_for_board(self) -> tuple[int, bytes]:
+        """Lockstep: return how many frames wait for the board, and those that go with the tick."""
+        if self._direct is not None:
+            return self._direct.hand_over(), b""
+        frames = self._node.inbox[:_MOST_CAN]
+        self._node.lost += len(self._node.inbox) - len(frames)
+        return len(frames), b"".join(frames)
 
     def finish_frame(self) -> None:
         """Take the board's outputs; raise BoardLost when it has died or does not answer.
@@ -241,23 +299,34 @@ class ProcessBoard(ChildBoard):
         if self._live:
             self._take_newest()
             return
-        tock = self._receive()
-        if len(tock) != TOCK.size or TOCK.unpack(tock)[0] != TOCK_MAGIC:
-            self._lose(self._obituary() if not tock else "spoke nonsense on its control socket")
-        fields = TOCK.unpack(tock)
+        tock = self._tock[: self._receive()]
+        if not tock:
+            self._lose(self._obituary())
+        fields = TOCK.unpack_from(tock) if len(tock) >= TOCK.size else (0,)
+        if fields[0] != TOCK_MAGIC or len(tock) != TOCK.size + self._carried(fields[1]):
+            self._lose("spoke nonsense on its control socket")
         if fields[2] != self._t_ns:
             self._lose(f"is out of step: answered frame {fields[2]} ns, asked for {self._t_ns} ns")
-        self._node.collect(fields[1])
-        if not self.faults.silent:
+        if self._direct is not None:
+            self._direct.collect(fields[1])
+        else:
+            carried = bytes(tock[TOCK.size :])
+            self._node.outbox = [carried[at : at + FRAME_BYTES] for at in range(0, len(carried), FRAME_BYTES)]
+        if not self.faults.stopped:
             self._take(fields)
 
-    def _receive(self) -> bytes:
+    def _carried(self, frames: int) -> int:
+        """Return how many bytes follow a tock that says that so many frames were sent."""
+        return 0 if self._direct is not None else FRAME_BYTES * frames
+
+    def _receive(self) -> int:
+        """Wait for the board's answer; return how many bytes it has, 0 when the board has closed its end."""
         try:
-            return self._control.recv(TOCK.size + 1)
-        except TimeoutError:
+            return self._control.recv_into(self._tock)
+        except BlockingIOError:
             self._lose(self._frozen(ANSWER_S))
         except OSError:
-            return b""
+            return 0
         raise AssertionError("unreachable")
 
     def _take_newest(self) -> None:
@@ -273,7 +342,7 @@ class ProcessBoard(ChildBoard):
             self._answered_s = time.monotonic()
             self._answered_t_ns = self._t_ns
             self.clock.note(self._answered_s - 1e-9 * self._epoch_ns, 1e-9 * TOCK.unpack(newest)[2])
-            if not self.faults.silent:
+            if not self.faults.stopped:
                 self._take(TOCK.unpack(newest))
         if not tock:
             self._lose(self._obituary())
@@ -285,7 +354,7 @@ class ProcessBoard(ChildBoard):
 
         Both clocks have to say so: a bench that catches up after a stall has asked often in no time.
         """
-        dead = self.faults.silent or not self._live
+        dead = self.faults.stopped or not self._live
         unanswered_s = 1e-9 * (self._t_ns - self._answered_t_ns)
         return not dead and min(time.monotonic() - self._answered_s, unanswered_s) > allowed_s
 

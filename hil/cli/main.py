@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hil import __version__
+from hil.cli.oracle import add_oracle
 from hil.cli.output import open_streams
 from hil.cli.plant import add_plant, plant_command
+from hil.cli.search import add_search, search_command
 from hil.files import FileError
 from hil.signals import RigError
 
@@ -21,9 +23,14 @@ _STATUSES: Final = """\
 exit status: 0 PASS, 1 FAIL (a requirement broken), 2 bad usage or bad file, 3 ERROR (the rig broke),
 4 INVALID (timing degraded, so nothing is proven), 130 interrupted after the rig was made safe"""
 
+_SCORECARD_STATUSES: Final = """\
+exit status: 0 the targets hold, 1 they do not, 2 bad usage or bad file, 3 ERROR (the rig broke),
+130 interrupted"""
+
 _SEEDS: Final = 2**63
 """Number of seeds: they are 0 to this, excluded."""
 _MOST_JOBS: Final = 256
+_MOST_CASES: Final = 1_000_000
 _BAD_FILE: Final = 2
 _RIG_ERROR: Final = 3
 _INTERRUPTED: Final = 130
@@ -53,6 +60,12 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not _is_count(text) or not 1 <= int(text) <= _MOST_CASES:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number from 1 to {_MOST_CASES:,}")
+    return int(text)
+
+
 def _folder(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("a folder has a name")
@@ -71,6 +84,64 @@ def _add_arming(run: argparse.ArgumentParser) -> None:
         "--stop-tested",
         action="store_true",
         help="with --arm, without a terminal: the hard-wired stop was tried today",
+    )
+
+
+def _add_climb(commands: Any) -> None:
+    climb = commands.add_parser(
+        "climb",
+        help="fly one case on each rung; tell where the rungs part",
+        epilog="exit status: 0 every rung says PASS; 1 every rung says FAIL, or some say PASS and some FAIL "
+        "(a line tells so that begins with DISAGREE); 2 bad usage, a bad file, or no rig supports the case; "
+        "3 a rig broke, or a live rig is not armed; 4 INVALID; 130 interrupted",
+    )
+    climb.add_argument("case", metavar="CASE", help="a name under cases/, or a path")
+    climb.add_argument("rigs", type=Path, nargs="+", metavar="RIG", help="rig files, the lowest rung first")
+    climb.add_argument("--seed", type=_seed, metavar="N", help="master seed (default: the case's)")
+    climb.add_argument(
+        "--out", type=_folder, metavar="DIR", help="folder for the run folders 1-RIG, 2-RIG, ..."
+    )
+    climb.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    _add_arming(climb)
+
+
+def _add_scorecard(commands: Any) -> None:
+    card = commands.add_parser(
+        "scorecard",
+        help="fly drawn off-nominal cases: of those that can be landed, how many are",
+        epilog=_SCORECARD_STATUSES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    card.add_argument("--cases", type=_count, default=2000, metavar="N", help="(default: 2000)")
+    card.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the draws (default: 0)")
+    card.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="at once (default: 1)")
+    card.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    card.add_argument(
+        "--out",
+        type=_folder,
+        metavar="DIR",
+        help="folder of scorecard.json and the losses as case files (default: runs/scorecard-<seed>)",
+    )
+    card.add_argument(
+        "--again",
+        type=Path,
+        metavar="CARD",
+        help="fly only what was lost in this scorecard.json, of its seed",
+    )
+    card.add_argument(
+        "--rig", type=Path, help="rig file, say with your own kernel (default: the shipped kernel)"
+    )
+    card.add_argument("--case", default="dispersed", help="case that is drawn about (default: dispersed)")
+    card.add_argument(
+        "--no-oracle",
+        action="store_true",
+        help="quick look: what is not landed counts as undecided",
+    )
+    card.add_argument(
+        "--write",
+        type=_seed,
+        metavar="INDEX",
+        help="only write case INDEX into --out (default: .)",
     )
 
 
@@ -111,11 +182,20 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="open what a rig names; tell the first thing missing")
     check.add_argument("rig", type=Path, metavar="RIG")
+    check.add_argument("--case", help="see too whether the rig can fly this case: a name or a path")
+
+    faults = commands.add_parser("faults", help="list the faults that can be flown")
+    faults.add_argument("rig", type=Path, nargs="?", metavar="RIG", help="say what this rig supports")
+    faults.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
     report = commands.add_parser("report", help="write the report of a run again")
     report.add_argument("run", type=Path, metavar="RUN", help="run folder")
 
+    _add_climb(commands)
     add_plant(commands)
+    add_oracle(commands, _seed)
+    add_search(commands)
+    _add_scorecard(commands)
     return parser
 
 
@@ -128,9 +208,27 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     if arguments.command == "check":
         from hil.cli.check import check_command
 
-        return check_command(arguments.rig)
+        return check_command(arguments.rig, arguments.case)
+    if arguments.command == "scorecard":
+        from hil.cli.scorecard import scorecard_command
+
+        return scorecard_command(arguments)
+    if arguments.command == "faults":
+        from hil.cli.faults import faults_command
+
+        return faults_command(arguments.rig, as_json=arguments.json)
     if arguments.command == "plant":
         return plant_command(arguments)
+    if arguments.command == "oracle":
+        from hil.cli.oracle import oracle_command
+
+        return oracle_command(arguments)
+    if arguments.command == "search":
+        return search_command(arguments)
+    if arguments.command == "climb":
+        from hil.cli.climb import climb_command
+
+        return climb_command(arguments)
     from hil.cli.report import report_command
 
     return report_command(arguments.run)
@@ -144,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leave:
         return int(leave.code or 0)
     try:
-        if getattr(arguments, "jobs", 1) > 1 and arguments.seeds is None:
+        if arguments.command == "run" and arguments.jobs > 1 and arguments.seeds is None:
             raise FileError("--jobs: several flights need --seeds A:B")
         if output_lost and (getattr(arguments, "json", False) or getattr(arguments, "seeds", None)):
             raise RigError("standard output is closed: nobody could read the JSON object")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from hil.campaign import Tally
-from hil.cli.jobs import SIGNALS, fly_in_jobs, fly_once
+from hil.cli.jobs import fly_in_jobs, fly_once, signals_ask
 from hil.cli.output import tell
 from hil.cli.summary import progress_line, summary, tally_lines, why_not_passed
 from hil.executive import Stop
@@ -25,7 +23,7 @@ from hil.rig.plan import Plan, load_plan
 if TYPE_CHECKING:
     from hil.rig.run import Run
 
-__all__ = ["run_command"]
+__all__ = ["INTERRUPTED", "Progress", "ask_person", "claim_run_dir", "run_command", "signals_ask", "wish_of"]
 
 _PROGRESS_EVERY_S: Final = 2.0
 INTERRUPTED: Final = 130
@@ -35,11 +33,12 @@ def run_command(arguments: argparse.Namespace) -> int:
     """Fly what the arguments ask for; return the exit status."""
     plan = load_plan(arguments.rig, arguments.case)
     _settle_pace(plan, arguments)
-    arguments.arming = arm(plan.rig, _wish(arguments), _ask)
+    flights = 1 if arguments.seeds is None else len(arguments.seeds)
+    arguments.arming = arm(plan.rig, wish_of(arguments, flights), ask_person)
     if arguments.seeds is not None:
         return _many(plan, arguments)
     seed = plan.case.seed if arguments.seed is None else arguments.seed
-    run = _one(plan, seed, arguments, _run_dir(plan, seed, arguments.out))
+    run = _one(plan, seed, arguments, claim_run_dir(plan, seed, arguments.out))
     page = _report(run)
     if arguments.json:
         _print_object(run.result)
@@ -56,18 +55,19 @@ def _settle_pace(plan: Plan, arguments: argparse.Namespace) -> None:
     arguments.pace = arguments.pace or ("wall" if plan.rig.live else "lockstep")
 
 
-def _wish(arguments: argparse.Namespace) -> Wish:
+def wish_of(arguments: argparse.Namespace, flights: int) -> Wish:
+    """Return what the arguments ask of a live rig, for so many flights."""
     return Wish(
         arm=arguments.arm,
         cold=arguments.cold,
         igniter=arguments.arm_igniter,
         confirm=arguments.confirm,
         stop_tested=arguments.stop_tested,
-        flights=1 if arguments.seeds is None else len(arguments.seeds),
+        flights=flights,
     )
 
 
-def _ask(question: str) -> str | None:
+def ask_person(question: str) -> str | None:
     """Ask the person at the terminal; None where there is none."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
@@ -82,14 +82,14 @@ def _many(plan: Plan, arguments: argparse.Namespace) -> int:
         raise FileError(f"--jobs {jobs}: flights at once need virtual wires and --pace lockstep")
 
     def run_dir(seed: int) -> Path:
-        return _run_dir(plan, seed, None if arguments.out is None else arguments.out / f"seed-{seed}")
+        return claim_run_dir(plan, seed, None if arguments.out is None else arguments.out / f"seed-{seed}")
 
     stop, tally = Stop(), Tally()
     if jobs > 1:
         runs = fly_in_jobs(plan, arguments.seeds, jobs, run_dir, stop)
     else:
         runs = _in_a_row(plan, arguments, run_dir, stop)
-    with _signals_ask(stop), closing(runs):
+    with signals_ask(stop), closing(runs):
         for run in runs:
             _print_object(run.result)
             tally.add(run.result["seed"], run.result["verdict"], run.exit_status, why_not_passed(run))
@@ -115,9 +115,9 @@ def _in_a_row(
 
 
 def _one(plan: Plan, seed: int, arguments: argparse.Namespace, run_dir: Path) -> Run:
-    stop, progress = Stop(), _Progress(plan, seed)
+    stop, progress = Stop(), Progress(plan, seed)
     try:
-        with _signals_ask(stop):
+        with signals_ask(stop):
             return fly_once(
                 plan,
                 seed,
@@ -156,7 +156,7 @@ def _report(run: Run) -> Path | None:
         return None
 
 
-def _run_dir(plan: Plan, seed: int, out: Path | None) -> Path:
+def claim_run_dir(plan: Plan, seed: int, out: Path | None) -> Path:
     """Make and return the run folder; an earlier run is never overwritten."""
     try:
         if out is not None:
@@ -178,28 +178,7 @@ def _run_dir(plan: Plan, seed: int, out: Path | None) -> Path:
         raise FileError(f"run folder {error.filename}: {error.strerror}") from None
 
 
-@contextmanager
-def _signals_ask(stop: Stop) -> Iterator[None]:
-    """Let Ctrl-C and its like ask for a safe end instead of breaking into the middle of a frame.
-
-    Asking again changes nothing: making safe is bounded, and must not be cut short.
-    """
-
-    def ask(number: int, _: FrameType | None) -> None:
-        stop.request(signal.Signals(number).name)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, ask) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class _Progress:
+class Progress:
     """Tells on standard error now and then that a flight goes on, from its start to its end."""
 
     def __init__(self, plan: Plan, seed: int) -> None:

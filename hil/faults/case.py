@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AllowInfNan, Field, model_validator
 
-from hil.faults.catalogue import CATALOGUE, SIZES, STRUCK, Choice, Size
+from hil.faults.catalogue import CATALOGUE, HEALS, SIZES, STRUCK, Choice, Kind, Size
 from hil.files import FileError, FileModel, Name, bounded, load_toml
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Case",
     "Dispersion",
     "FaultSpec",
+    "Found",
     "Gnss",
     "Ignition",
     "Imu",
@@ -235,6 +236,8 @@ class FaultSpec(FileModel):
     """Trigger: the first frame in which the body origin is below this height."""
     engine: int | None = None
     board: Name | None = None
+    message: Name | None = None
+    line: Name | None = None
     tail_off_s: Measure | None = None
     delay_s: Measure | None = None
     factor: Measure | None = None
@@ -269,6 +272,29 @@ class FaultSpec(FileModel):
     angle_deg: Measure | None = None
     first_s: Measure | None = None
     spread_s: Measure | None = None
+    boot_s: Measure | None = None
+    what: str | None = None
+    late_s: Measure | None = None
+    bias: Measure | None = None
+    sigma: Measure | None = None
+    scale: Measure | None = None
+    value: Measure | None = None
+    shape: str | None = None
+    speed_mps: Measure | None = None
+    towards_deg: Measure | None = None
+    rise_s: Measure | None = None
+    friction: Measure | None = None
+    share: Measure | None = None
+    copies: Measure | None = None
+    bits: Measure | None = None
+    count: str | None = None
+    identifier: Measure | None = None
+    bit_error_rate: Measure | None = None
+    bitrate: Measure | None = None
+    every: Measure | None = None
+    baudrate: Measure | None = None
+    heals_after_s: Measure | None = None
+    """After its onset the fault is over, where its kind may heal; None: never."""
 
     @model_validator(mode="after")
     def _is_in_the_catalogue(self) -> Self:
@@ -280,22 +306,54 @@ class FaultSpec(FileModel):
             raise ValueError("a fault has exactly one trigger: at_s, after_ignition_s or below_alt_m")
         if kind.strikes in STRUCK and getattr(self, kind.strikes) is None:
             raise ValueError(f"{kind.name} needs the key '{kind.strikes}'")
-        taken = {size.name for size in kind.sizes}
+        sizes = _sizes_of(kind, self.what)
+        taken = {size.name for size in sizes} | ({HEALS.name} if kind.heals else set())
         others = [name for name in STRUCK if name != kind.strikes]
         for name in (*others, *sorted(SIZES - taken)):
             if getattr(self, name) is not None:
                 raise ValueError(f"{kind.name} does not take the key '{name}'")
-        for size in kind.sizes:
+        for size in sizes:
             _check_size(kind.name, size, getattr(self, size.name))
+        if self.heals_after_s is not None:
+            _check_size(kind.name, HEALS, self.heals_after_s)
         return self
+
+
+def _sizes_of(kind: Kind, what: str | None) -> tuple[Size | Choice, ...]:
+    """Return what a fault takes, `what` among it where its kind has that."""
+    if not kind.what:
+        return kind.sizes
+    words = Choice("what", tuple(word for word, _ in kind.what), "what is struck")
+    _check_size(kind.name, words, what)
+    return (words, *kind.sizes_for(what))
 
 
 def _check_size(kind: str, size: Size | Choice, value: float | str | None) -> None:
     if value is None:
         raise ValueError(f"{kind} needs the key '{size.name}' (allowed: {size.allowed})")
-    fits = value in size.words if isinstance(size, Choice) else size.low <= float(value) <= size.high
-    if not fits:
+    if not size.takes(value):
         raise ValueError(f"key '{size.name}' = {value!r} is out of range (allowed: {size.allowed})")
+
+
+class Found(FileModel):
+    """What a search found when it wrote a case, and what the case is expected to do from then on."""
+
+    property: str
+    """Name of the property that it breaks (hil search --list)."""
+    requirements: tuple[str, ...] = ()
+    """Ids of the requirements that it broke, worst first."""
+    expect: Literal["PASS", "FAIL"]
+    """Verdict to expect: FAIL for a known loss, PASS for one that has been put right."""
+    reason: str
+    """The failure in one line."""
+    margin: float = bounded(-1e6, 1e6, "1, of the limit; negative: broken by so much")
+    log_likelihood: float = bounded(-1e6, 1e6, "1, natural logarithm")
+    onsets_s: tuple[float, ...] = ()
+    """When each fault struck, s since the start of the flight, in the order of the faults."""
+    rig: str
+    """Name of the rig that it was found on."""
+    search: str
+    """Seed and base case of the search."""
 
 
 class Case(FileModel):
@@ -315,6 +373,10 @@ class Case(FileModel):
     fault: tuple[FaultSpec, ...] = ()
     seed: int = bounded(0, 2**63 - 1, "1", default=0)
     time_limit_s: float = bounded(1.0, 600.0, "s", default=120.0)
+    run_id: Name | None = None
+    """Names the random streams; None takes the file's name, so that a renamed case is another flight."""
+    found: Found | None = None
+    """Only in cases that a search wrote."""
     path: Annotated[Path, Field(exclude=True)] = Path()
 
     @model_validator(mode="after")

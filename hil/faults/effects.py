@@ -1,4 +1,4 @@
-"""What each fault does to the plant: the effects that it sets, each with its value."""
+"""What each fault does to the plant: the effects that it sets, each with its value, and how they end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hil.faults.case import FaultSpec
 
-__all__ = ["PLANT_FAULTS", "fire_order", "plant_changes"]
+__all__ = ["PLANT_FAULTS", "HeldEffects", "fire_board_s", "fire_order", "fire_sensors", "plant_changes"]
 
 Changes = dict[str, float]
 
@@ -76,22 +76,78 @@ PLANT_FAULTS: Final[dict[str, Callable[[FaultSpec], Changes]]] = {
     "fin.stuck": lambda _: {"fin_stuck": 1.0},
     "fin.slow": lambda f: {"fin_rate_factor": _value(f.rate)},
     "tank.load_error": lambda f: {f"{_side(f.tank)}_missing_kg": _value(f.missing_kg)},
+    "air.density": lambda f: {"density_factor": _value(f.factor)},
+    "pad.slippery": lambda f: {"leg_friction": _value(f.friction)},
 }  # fmt: skip
 """Kinds that strike the plant at once, and the effects that they set."""
 
 
-def fire_order(fault: FaultSpec) -> list[tuple[float, str]]:
-    """Return what a fire takes, in order: seconds after its outbreak, and the effect set to 1."""
+_SCALES: Final = ("density_factor", "leg_friction")
+"""Effects whose value is a factor of the healthy one."""
+
+_FIRE: Final = (
+    ("sensor", "chamber"),
+    ("plant", "gimbal_stuck"),
+    ("sensor", "fuel_valve"),
+    ("plant", "fuel_stuck"),
+    ("sensor", "oxidiser_valve"),
+    ("plant", "ox_stuck"),
+    ("board", ""),
+)
+"""What a fire takes, in order."""
+
+
+def _burnt(fault: FaultSpec, where: str) -> list[tuple[float, str]]:
+    """Return what a fire takes of one sort, with the seconds after its outbreak."""
     first_s, spread_s = _value(fault.first_s), _value(fault.spread_s)
-    lost = ("gimbal_stuck", "fuel_stuck", "ox_stuck")
-    return [(first_s + i * spread_s, name) for i, name in enumerate(lost)]
+    return [(first_s + i * spread_s, name) for i, (sort, name) in enumerate(_FIRE) if sort == where]
+
+
+def fire_order(fault: FaultSpec) -> list[tuple[float, str]]:
+    """Return what a fire does to actuators: seconds after its outbreak, and the effect set to 1."""
+    return _burnt(fault, "plant")
+
+
+def fire_sensors(fault: FaultSpec) -> list[tuple[float, str]]:
+    """Return the engine sensors that a fire takes: seconds after its outbreak, and which."""
+    return _burnt(fault, "sensor")
+
+
+def fire_board_s(fault: FaultSpec) -> float:
+    """Return when a fire takes the engine's valve board, s after its outbreak."""
+    return _burnt(fault, "board")[0][0]
 
 
 def plant_changes(effects: Any, index: int, changes: Changes) -> Callable[[], None]:
-    """Return the act of setting `changes` for engine slot, fin or tank number `index`."""
+    """Return the act of setting `changes` for engine slot, fin or tank number `index`, for good."""
+    held = HeldEffects(effects)
+    return lambda: held.hold(object(), index, changes)
 
-    def strike() -> None:
+
+class HeldEffects:
+    """Effects as the faults that act now set them: the newest has its way, after the last all is healthy."""
+
+    def __init__(self, effects: Any) -> None:
+        """`effects` are the plant's arrays, as yet untouched."""
+        self._effects = effects
+        self._healthy: dict[tuple[str, int], float] = {}
+        self._held: dict[tuple[str, int], dict[object, float]] = {}
+
+    def hold(self, fault: object, index: int, changes: Changes) -> None:
+        """Let `fault` set `changes` for engine slot, fin or tank number `index`."""
         for name, value in changes.items():
-            getattr(effects, name)[index] = value
+            place = (name, index)
+            healthy = self._healthy.setdefault(place, float(getattr(self._effects, name)[index]))
+            self._held.setdefault(place, {})[fault] = value * healthy if name in _SCALES else value
+            self._show(place)
 
-    return strike
+    def lift(self, fault: object) -> None:
+        """Let `fault` act no longer."""
+        for place, held in self._held.items():
+            if held.pop(fault, None) is not None:
+                self._show(place)
+
+    def _show(self, place: tuple[str, int]) -> None:
+        name, index = place
+        held = self._held[place]
+        getattr(self._effects, name)[index] = next(reversed(held.values()), self._healthy[place])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hil.faults.case import FaultSpec
@@ -17,13 +17,14 @@ _START: Final = REQUESTS.index("START")
 @dataclass
 class _Entry:
     spec: FaultSpec
-    strike: Callable[[], None] | None = None
+    strikes: list[Callable[[], object]] = field(default_factory=list)
+    heals: list[Callable[[], object]] = field(default_factory=list)
     onset_ns: int | None = None
     struck: bool = False
 
 
 class TriggerBook:
-    """Strikes each fault of a case once, at the first frame boundary at or after its trigger.
+    """Strikes each fault of a case once, at the first frame boundary at or after its trigger, and ends it.
 
     Times are those of the flight: a fault that strikes at t acts on everything from t on.  The
     landing ignition is the first frame with a START request on the wire.
@@ -31,18 +32,26 @@ class TriggerBook:
 
     def __init__(self, frame: Frame, faults: Sequence[FaultSpec], frame_ns: int) -> None:
         self.ignition_ns: int | None = None
+        self.now_ns = 0
+        """Start of the frame that was looked at last."""
         self._entries = [_Entry(spec) for spec in faults]
         self._pending = list(self._entries)
-        self._frame_ns = frame_ns
+        self._healing: list[_Entry] = []
+        self.frame_ns = frame_ns
         self._request = frame["command"]["request"]
         self._position = frame["truth"]["pos_pad_m"]
 
-    def on(self, index: int, strike: Callable[[], None]) -> None:
-        """Let fault number `index` of the case do `strike` when its time has come."""
-        self._entries[index].strike = strike
+    def on(self, index: int, strike: Callable[[], object], heal: Callable[[], object] | None = None) -> None:
+        """Let fault number `index` of the case do `strike` too in its time, and `heal` when it is over."""
+        self._entries[index].strikes.append(strike)
+        if heal is not None:
+            self._entries[index].heals.append(heal)
 
     def begin_frame(self, t_ns: int) -> None:
-        """Strike what is due at the start of the frame at `t_ns` (before the boards run it)."""
+        """Strike and end what is due at the start of the frame at `t_ns` (before the boards run it)."""
+        self.now_ns = t_ns
+        if self._healing:
+            self._heal(t_ns)
         if not self._pending:
             return
         for entry in self._pending:
@@ -52,7 +61,7 @@ class TriggerBook:
 
     def wires_done(self, t_ns: int) -> None:
         """Look for the ignition on the wires of the frame at `t_ns`, and strike what it triggers."""
-        if not self._pending:
+        if not self._pending and not self._healing:
             return
         if self.ignition_ns is None and (self._request == _START).any():
             self.ignition_ns = t_ns
@@ -80,12 +89,24 @@ class TriggerBook:
 
     def _boundary(self, seconds: float) -> int:
         """Return the first frame boundary at or after `seconds`, in ns."""
-        return -(-round(seconds * 1e9) // self._frame_ns) * self._frame_ns
+        return -(-round(seconds * 1e9) // self.frame_ns) * self.frame_ns
 
     def _strike(self, t_ns: int) -> None:
         due = [e for e in self._pending if e.onset_ns is not None and e.onset_ns <= t_ns]
         for entry in due:
             entry.struck = True
             self._pending.remove(entry)
-            if entry.strike is not None:
-                entry.strike()
+            for strike in entry.strikes:
+                strike()
+            if entry.spec.heals_after_s is not None:
+                self._healing.append(entry)
+
+    def _heal(self, t_ns: int) -> None:
+        """End what is over at the start of the frame at `t_ns`."""
+        for entry in list(self._healing):
+            assert entry.onset_ns is not None, "it has struck"
+            assert entry.spec.heals_after_s is not None, "it heals"
+            if entry.onset_ns + self._boundary(entry.spec.heals_after_s) <= t_ns:
+                self._healing.remove(entry)
+                for heal in entry.heals:
+                    heal()

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from functools import partial
+from typing import Any, Final, Protocol
 
+from hil.faults.air import RisingWind
+from hil.faults.board_acts import BoardFaults, BoardWithFaults, FaultyBoard
 from hil.faults.case import Case, FaultSpec
-from hil.faults.effects import PLANT_FAULTS, fire_order, plant_changes
+from hil.faults.catalogue import CATALOGUE
+from hil.faults.effects import PLANT_FAULTS, HeldEffects, fire_order
 from hil.faults.triggers import TriggerBook
-from hil.files import FileError
-from hil.signals import Board, Plant, Reality
+from hil.files import FileError, NotSupported
+from hil.signals import Board, Plant
 
-__all__ = ["BoardFaults", "FaultyBoard", "FaultyPlant", "add_faults", "check_faults"]
+__all__ = [
+    "BoardFaults",
+    "BoardWithFaults",
+    "FaultyBoard",
+    "FaultyPlant",
+    "add_faults",
+    "check_faults",
+]
+
+WINDS: Final = ("wind.gust", "wind.shift")
 
 
 class PlantWithEffects(Plant, Protocol):
@@ -22,18 +35,6 @@ class PlantWithEffects(Plant, Protocol):
         """What faults may do to the plant: writable arrays, one value for each slot (fin, tank)."""
 
 
-class BoardFaults(Protocol):
-    """What a board lets faults do to it."""
-
-    silent: bool
-
-
-class BoardWithFaults(Board, Protocol):
-    """A board that faults can act on."""
-
-    faults: BoardFaults
-
-
 class FaultyPlant:
     """A plant that the faults of a case act on."""
 
@@ -42,10 +43,28 @@ class FaultyPlant:
         self._book = book
         self._t_ns = 0
         self._later: list[tuple[int, Callable[[], None]]] = []
+        self._held = HeldEffects(plant.effects)
+        self._wind: RisingWind | None = None
 
-    def strike_later(self, delay_s: float, strike: Callable[[], None]) -> None:
-        """Do `strike` at the start of the first step at or after `delay_s` from now."""
-        self._later.append((self._t_ns + round(delay_s * 1e9), strike))
+    def take(self, index: int, fault: FaultSpec, place: int) -> None:
+        """Have fault number `index` of the case act on engine slot, fin or tank number `place`."""
+        changes = PLANT_FAULTS[fault.kind](fault)
+        self._book.on(index, lambda: self._held.hold(index, place, changes), lambda: self._held.lift(index))
+
+    def burn(self, index: int, fault: FaultSpec, slot: int) -> None:
+        """Have a fire take the actuators of the engine in `slot`, one by one."""
+
+        def strike() -> None:
+            for delay_s, name in fire_order(fault):
+                due_ns = self._t_ns + round(delay_s * 1e9)
+                self._later.append((due_ns, partial(self._held.hold, index, slot, {name: 1.0})))
+
+        self._book.on(index, strike)
+
+    def rise(self, index: int, fault: FaultSpec) -> None:
+        """Have a gust or a shift of the wind rise in its time."""
+        wind = self._wind = self._wind or RisingWind(self._plant.effects)
+        self._book.on(index, lambda: wind.rise(fault, 1e-9 * self._t_ns))
 
     @property
     def at_rest(self) -> bool:
@@ -60,47 +79,21 @@ class FaultyPlant:
                 if due_ns <= self._t_ns:
                     strike()
             self._later = [entry for entry in self._later if entry[0] > self._t_ns]
+        if self._wind is not None:
+            self._wind.blow(0.5e-9 * (self._t_ns + t_ns))  # of the middle of the step, for all of it
         self._plant.advance(t_ns)
         self._t_ns = t_ns
 
 
-class FaultyBoard:
-    """A board that the faults of a case act on."""
-
-    def __init__(self, board: BoardWithFaults, book: TriggerBook) -> None:
-        self._board = board
-        self._book = book
-        self.name: str = board.name
-        self.role: Literal["flight_computer", "engine_valve"] = board.role
-        self.backend: str = board.backend
-        self.reality: Reality = board.reality
-
-    def start_frame(self, t_ns: int) -> None:
-        """Let the board run its frame, with everything struck that is due at its start."""
-        self._book.begin_frame(t_ns)
-        self._board.start_frame(t_ns)
-
-    def finish_frame(self) -> None:
-        """Wait for the board's outputs."""
-        self._board.finish_frame()
-
-    @property
-    def safe(self) -> bool:
-        """True when the board is as safe as it will ever get; a dead one drives nothing, for good."""
-        return self._board.faults.silent or self._board.safe
-
-    def close(self) -> None:
-        """End the board."""
-        self._board.close()
-
-
 def check_faults(case: Case, boards: Collection[str], engines: Collection[int]) -> None:
-    """Raise FileError for a fault of a board that the rig lacks, or of an engine that does not land."""
+    """Raise NotSupported for a board that the rig lacks, FileError for an engine that does not land."""
     for index, fault in enumerate(case.fault):
         where = f"{case.path}: key 'fault.{index}"
         if fault.board is not None and fault.board not in boards:
             known = ", ".join(boards)
-            raise FileError(f"{where}.board' = {fault.board!r}: the rig has no such board (it has: {known})")
+            raise NotSupported(
+                f"{where}.board' = {fault.board!r}: the rig has no such board (it has: {known})"
+            )
         if fault.engine is not None and fault.engine not in engines:
             known = ", ".join(str(number) for number in sorted(engines))
             raise FileError(
@@ -114,46 +107,36 @@ def add_faults(
     plant: PlantWithEffects,
     boards: Sequence[BoardWithFaults],
     slots: Mapping[int, int],
+    engines: Mapping[str, int] | None = None,
 ) -> tuple[Plant, list[Board]]:
     """Return plant and boards as the case (checked by check_faults) wants them.
 
-    `slots` maps engine numbers to slots.  Stations that no fault strikes come back unwrapped.
+    `slots` maps engine numbers to slots, `engines` boards to the numbers of theirs.  Stations that no fault
+    strikes come back unwrapped, but for the plant.
     """
     if not case.fault:
         return plant, list(boards)
-    by_name = {board.name: board for board in boards}
+    taken: dict[str, FaultyBoard] = {board.name: FaultyBoard(board, book) for board in boards}
+    by_engine = {engine: name for name, engine in (engines or {}).items()}
     struck = set()
     faulty = FaultyPlant(plant, book)
     for index, fault in enumerate(case.fault):
-        if fault.board is not None:
-            struck.add(fault.board)
-            book.on(index, _silence(by_name[fault.board]))
-        elif fault.kind == "bay.fire":
-            book.on(index, _burn(faulty, plant.effects, _place(fault, slots), fault))
-        else:
-            changes = PLANT_FAULTS[fault.kind](fault)
-            book.on(index, plant_changes(plant.effects, _place(fault, slots), changes))
-    wrapped: list[Board] = [FaultyBoard(b, book) if b.name in struck else b for b in boards]
-    return faulty, wrapped
+        board = None if CATALOGUE[fault.kind].needs == "bus" else fault.board  # hil.faults.wire_acts
+        if fault.kind == "bay.fire" and fault.engine is not None:
+            faulty.burn(index, fault, slots[fault.engine])
+            board = by_engine.get(fault.engine)
+        elif fault.kind in WINDS:
+            faulty.rise(index, fault)
+        elif fault.kind in PLANT_FAULTS:
+            faulty.take(index, fault, _place(fault, slots))
+        if board is not None:
+            struck.add(board)
+            taken[board].take(index, fault)
+    return faulty, [taken[b.name] if b.name in struck else b for b in boards]
 
 
 def _place(fault: FaultSpec, slots: Mapping[int, int]) -> int:
-    """Return where in the effects' arrays the fault strikes: slot, fin, or the one value of a tank."""
+    """Return where in the effects' arrays the fault strikes: slot, fin, or the one value there is."""
     if fault.engine is not None:
         return slots[fault.engine]
     return 0 if fault.fin is None else fault.fin - 1
-
-
-def _burn(plant: FaultyPlant, effects: Any, slot: int, fault: FaultSpec) -> Callable[[], None]:
-    def strike() -> None:
-        for delay_s, name in fire_order(fault):
-            plant.strike_later(delay_s, plant_changes(effects, slot, {name: 1.0}))
-
-    return strike
-
-
-def _silence(board: BoardWithFaults) -> Callable[[], None]:
-    def strike() -> None:
-        board.faults.silent = True
-
-    return strike

@@ -55,6 +55,14 @@ class Kernel:
     step_instructions_max: int | None = None
     """Instructions of a step on a Cortex-M7, at most; None for a kernel that states no bound."""
 
+    @property
+    def files(self) -> list[Path]:
+        """What goes into a flight computer: sources and the headers that they may include, or a library."""
+        if self.library is not None:
+            return [self.library]
+        folders = {*self.includes, *(path.parent for path in self.sources)}
+        return [*self.sources, *(header for folder in folders for header in folder.glob("*.h"))]
+
 
 @functools.cache
 def interface() -> Any:

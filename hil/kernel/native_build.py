@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,19 +99,26 @@ def digest_of(root: Path, sources: list[str]) -> str:
     return digest.hexdigest()
 
 
-def firmware_build(root: Path, role: str) -> int:
-    """Return 24 bits of the digest of what the firmware `role` is built from, whatever it runs on."""
+def firmware_build(root: Path, role: str, kernel: Iterable[Path] = ()) -> int:
+    """Return 24 bits of the digest of what the firmware `role` is built from, whatever it runs on.
+
+    `kernel` are the files of the guidance kernel that is linked into a flight computer; a valve board has
+    none.
+    """
     stubs = root / "firmware_stubs"
     folders = ("common", "common/generated", role)
+    files = [path for folder in folders for path in (stubs / folder).glob("*.[ch]")]
+    if role == "flight_computer":
+        files += {root / "csrc" / "fk_interface.h", *kernel}
     digest = hashlib.sha256()
-    for path in sorted(path for folder in folders for path in (stubs / folder).glob("*.[ch]")):
+    for path in sorted(files, key=lambda path: (path.name, path)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return int.from_bytes(digest.digest()[:3], "big") or 1
 
 
-def build_defines(root: Path) -> tuple[str, ...]:
+def build_defines(root: Path, kernel: Iterable[Path] = ()) -> tuple[str, ...]:
     """Return the preprocessor's definitions by which a board knows what it was built from."""
-    return tuple(f"FIRMWARE_BUILD_{role.upper()}={firmware_build(root, role)}" for role in ROLES)
+    return tuple(f"FIRMWARE_BUILD_{role.upper()}={firmware_build(root, role, kernel)}" for role in ROLES)
 
 
 def _module(
@@ -131,16 +139,17 @@ def _module(
     ffi.cdef("static char *const BUILT_FROM;")
     ffi.cdef(more[0])
     includes = "\n".join(f'#include "{Path(header).name}"' for header in headers) + more[1]
-    digest = digest_of(Path.cwd(), sources)
+    digest, defines = digest_of(Path.cwd(), sources), build_defines(Path.cwd())
     ffi.set_source(
         name,
-        f'{includes}\nstatic char *const BUILT_FROM = "{digest}";',
+        # the definitions stand in the text too, so that setuptools builds anew when they change
+        f'{includes}\n/* {" ".join(defines)} */\nstatic char *const BUILT_FROM = "{digest}";',
         sources=sources,
         include_dirs=list(INCLUDES),
         extra_compile_args=[
             *FLAGS,
             "-D_POSIX_C_SOURCE=200809L",
-            *(f"-D{define}" for define in build_defines(Path.cwd())),
+            *(f"-D{define}" for define in defines),
         ],
         libraries=["m"],
     )

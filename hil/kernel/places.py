@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any, Final
 
 from hil.kernel.native_build import digest_of
 from hil.signals import RigError
 
-__all__ = ["check_built", "source_root"]
+__all__ = ["check_built", "reference_sha256", "source_root"]
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 
@@ -19,6 +20,14 @@ def source_root() -> Path:
         if (root / "csrc" / "fk_interface.h").is_file() and (root / "firmware_stubs").is_dir():
             return root
     raise RigError(f"the C sources (csrc/, firmware_stubs/) are not beside the package in {_PACKAGE.parent}")
+
+
+def reference_sha256() -> str:
+    """Return the digest of the reference kernel: its C sources and headers."""
+    digest = hashlib.sha256()
+    for path in sorted((source_root() / "csrc").glob("*.[ch]")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def check_built(what: str, module: Any, sources: list[str]) -> None:

@@ -123,6 +123,14 @@ class Effects:
     """Oxidiser that is not in the tank after all, kg (one value); taken out once, then 0."""
     fuel_missing_kg: Array
     """As for the oxidiser."""
+    density_factor: Array
+    """Factor of the air's density (one value)."""
+    leg_friction: Array
+    """Friction of the feet on the pad, 1 (one value)."""
+    wind_east_mps: Array
+    """The steady wind towards east, m/s, one value for each point of its profile."""
+    wind_north_mps: Array
+    """As towards east."""
 
 
 class BoosterPlant:
@@ -161,7 +169,7 @@ class BoosterPlant:
         _weigh(self._constants, real.mass_factor)
         self._propulsion = memory = PropulsionMemory(vehicle, real.thrust_factor)
         self._body = _body(vehicle, initial, wind, self._constants, real.mass_factor)
-        self.effects = _effects(memory, self._body)
+        self.effects = _effects(memory, self._body, self._constants)
         self._actuator = frame.floats("actuator")
         self._truth = frame.floats("truth")
         self._truth_int = frame.ints("truth")
@@ -222,7 +230,7 @@ class BoosterPlant:
         self._body[0].fin_decay = math.exp(-dt / self._constants[0].fin_lag_s)
 
 
-def _effects(memory: PropulsionMemory, body: Any) -> Effects:
+def _effects(memory: PropulsionMemory, body: Any, constants: Any) -> Effects:
     """Return the views through which faults act; those of feeds are named ox_... and fuel_...."""
     views = {}
     for name in Effects.__dataclass_fields__:
@@ -233,6 +241,10 @@ def _effects(memory: PropulsionMemory, body: Any) -> Effects:
             views[name] = memory.engines[name][: memory.count]
         elif name in ("fin_stuck", "fin_rate_factor"):
             views[name] = body[name][0]
+        elif name.startswith("wind_"):
+            views[name] = constants[name][0]
+        elif name in ("density_factor", "leg_friction"):
+            views[name] = constants[name]
         else:
             views[name] = body[name]
     return Effects(**views)

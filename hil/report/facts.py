@@ -61,6 +61,17 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Clock:
+    """A clock against the bench's: offset and drift, how well the offset is known, how well it repeats."""
+
+    name: str
+    offset_s: float | None
+    drift_ppm: float | None
+    uncertainty_s: float | None
+    residual_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """A run as its `run.json` tells it; `run` is that file's object."""
 
@@ -154,6 +165,16 @@ class Facts:
         """What the verdict found, one sentence each."""
         value = self.run.get("findings")
         return [str(sentence) for sentence in value] if isinstance(value, list) else []
+
+    @property
+    def clocks(self) -> list[Clock]:
+        """Clocks that were compared with the bench's and are not the bench's own."""
+        found = []
+        for name, told in self._table("clocks").items():
+            if told.get("offset_s") is not None and any(told.values()):
+                numbers = [told.get(key) for key in ("offset_s", "drift_ppm", "uncertainty_s", "residual_s")]
+                found.append(Clock(name, *numbers))
+        return found
 
     @property
     def nodes(self) -> list[Node]:

@@ -50,7 +50,7 @@ def _page(facts: Facts, tape: Recording, story: list[Event]) -> str:
         "</head>\n<body>",
         _header(facts, tape),
         '<div class="cards">',
-        f"<div>{_touchdown(facts)}{_findings(facts)}{_nodes(facts)}</div>",
+        f"<div>{_touchdown(facts)}{_findings(facts)}{_nodes(facts)}{_clocks(facts)}</div>",
         _requirements(facts),
         "</div>",
         _happenings(story, ignition_t_s(tape.frames), opened=not facts.findings),
@@ -132,6 +132,25 @@ def _nodes(facts: Facts) -> str:
     ]
     head = "<tr><th>node</th><th>rung</th><th>reality</th></tr>"
     return _card("Nodes of the rig", f"<table>{head}{''.join(rows)}</table>")
+
+
+def _clocks(facts: Facts) -> str:
+    """Return the clocks of boards and buses against the bench's; nothing where none was compared."""
+
+    def ms(value: float | None) -> str:
+        return "not known" if value is None else f"{1e3 * value:.3f} ms"
+
+    rows = [
+        f'<tr><td>{_text(clock.name)}</td><td class="n">{ms(clock.offset_s)}</td>'
+        f'<td class="n">{"" if clock.drift_ppm is None else f"{clock.drift_ppm:.1f}"}</td>'
+        f'<td class="n">{ms(clock.uncertainty_s)}</td><td class="n">{ms(clock.residual_s)}</td></tr>'
+        for clock in facts.clocks
+    ]
+    head = (
+        '<tr><th>clock</th><th class="n">offset</th><th class="n">drift, ppm</th>'
+        '<th class="n">known to</th><th class="n">repeats to</th></tr>'
+    )
+    return _card("Clocks against the bench's", f"<table>{head}{''.join(rows)}</table>") if rows else ""
 
 
 def _happenings(story: list[Event], ignition_s: float | None, *, opened: bool) -> str:

@@ -17,18 +17,20 @@ from hil.boards.stations import build_stations, note_work, rig_kernel
 from hil.executive import Crew, Flight, Lockstep, Pace, RateTable, WallClock
 from hil.faults.case import Case, vehicle_path
 from hil.faults.dispersion import disperse
+from hil.faults.sensing import add_sensor_faults
 from hil.faults.triggers import TriggerBook
+from hil.faults.wire_acts import add_wire_faults
 from hil.faults.wrappers import BoardWithFaults, add_faults
 from hil.plant.model import BoosterPlant
 from hil.rig.interlock import build_interlock
 from hil.rig.lines import SpeakingSensors, open_lines
 from hil.rig.model import Rig
-from hil.rig.plan import Plan
+from hil.rig.plan import Plan, message_ids
 from hil.sensors.lines import LineSensors
 from hil.sensors.model import BoosterSensors
 from hil.sensors.streams import stream
 from hil.signals import Board, Frame, Sensors, Wires
-from hil.tape import TapeWriter
+from hil.tape import MemoryTape, TapeWriter
 from hil.wire.enable import NO_LEAVE, Leave
 from hil.wire.sensor_lines import SensorLines
 from hil.wire.wire_set import WireSet
@@ -43,7 +45,7 @@ class BuiltFlight:
     """A flight ready to be turned; `close` ends every board and closes wires and tape."""
 
     flight: Flight
-    tape: TapeWriter
+    tape: TapeWriter | MemoryTape
     book: TriggerBook
     boards: list[Board]
     bare: list[Board]
@@ -63,11 +65,17 @@ def _rates(rig: Rig) -> RateTable:
 
 
 def build_flight(
-    plan: Plan, *, seed: int, pace: PaceName, run_dir: Path, leave: Leave = NO_LEAVE
+    plan: Plan,
+    *,
+    seed: int,
+    pace: PaceName,
+    run_dir: Path,
+    leave: Leave = NO_LEAVE,
+    in_memory: bool = False,
 ) -> BuiltFlight:
-    """Build every station of a flight and open its tape in `run_dir`.
+    """Build every station of a flight and open its tape in `run_dir`, or `in_memory`.
 
-    Random streams and dispersions depend on the seed and the case's name alone, so that every rung
+    Random streams and dispersions depend on the seed and the case's run id alone, so that every rung
     flies the same flight; boards and kernel are told the undispersed case.  `leave` is what may move
     where the rig demands the enable frame.
 
@@ -75,11 +83,9 @@ def build_flight(
     opened until then is closed again.
     """
     rig, vehicle = plan.rig, plan.vehicle
-    case, _ = disperse(plan.case, seed, plan.case_name)
-    rates = _rates(rig)
+    case, _ = disperse(plan.case, seed, plan.run_id)
+    rates, streams = _rates(rig), partial(stream, seed, plan.run_id)
     frame = Frame(len(vehicle.landing_engines))
-    initial = case.initial
-    propellant = vehicle.body.propellant_kg if initial.propellant_kg is None else initial.propellant_kg
     _warm_up(plan)
     with ExitStack() as stack:
         plant = _plant(frame, plan, case, seed)
@@ -90,42 +96,54 @@ def build_flight(
             rig,
             vehicle,
             ignition_forced_at_s=case.ignition.forced_at_s,
-            initial_propellant_kg=propellant,
+            initial_propellant_kg=_propellant_kg(plan, case),
             pace=pace,
             run_dir=run_dir,
             leave=leave,
-            streams=partial(stream, seed, plan.case_name),
+            streams=streams,
             lines=lines,
         )
         stack.callback(wires.close)
         for board in bare:
             stack.callback(board.close)
         book = TriggerBook(frame, case.fault, rates.frame_ns)
-        acted_on, boards = add_faults(case, book, plant, cast("list[BoardWithFaults]", bare), _slots(plan))
+        mortal = cast("list[BoardWithFaults]", bare)
+        acted_on, boards = add_faults(case, book, plant, mortal, _slots(plan), _engines(rig))
+        sensors = _faulty_sensors(sensors, wires, frame, plan, case, book, seed)
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
         note_work(bare, clock.timing["step_instructions"])
         info = describe(plan, seed=seed, pace=pace)
-        tape = TapeWriter(run_dir / "tape.mcap", frame, clock.timing, info, bus=wires.bus_sheet())
+        tape = _tape(run_dir, frame, clock, info, wires, in_memory=in_memory)
         stack.callback(tape.close)
-        flight = Flight(
-            frame=frame,
-            rates=rates,
-            pace=clock,
-            sensors=sensors,
-            crew=Crew(boards),
-            wires=wires,
-            tape=tape,
-            plant=acted_on,
-            time_limit_s=case.time_limit_s,
-        )
+        crew, limit_s = Crew(boards), case.time_limit_s
+        flight = Flight(frame, rates, clock, sensors, crew, wires, tape, acted_on, limit_s)
         _add_interlock(plan, wires, flight, bare, stack)
         return BuiltFlight(flight, tape, book, boards, bare, lines, info, stack.pop_all())
     raise AssertionError("unreachable")
 
 
+def _tape(
+    run_dir: Path, frame: Frame, clock: Pace, info: dict[str, Any], wires: Wires, *, in_memory: bool
+) -> TapeWriter | MemoryTape:
+    if in_memory:
+        return MemoryTape(frame, clock.timing, info, bus=wires.bus_sheet())
+    return TapeWriter(run_dir / "tape.mcap", frame, clock.timing, info, bus=wires.bus_sheet())
+
+
+def _propellant_kg(plan: Plan, case: Case) -> float:
+    """Return the landing propellant that the flight computer is told of, kg."""
+    told = case.initial.propellant_kg
+    return plan.vehicle.body.propellant_kg if told is None else told
+
+
 def _slots(plan: Plan) -> dict[int, int]:
     """Return the slot of each engine of the burn by its number."""
     return {number: slot for slot, number in enumerate(plan.vehicle.landing_engines)}
+
+
+def _engines(rig: Rig) -> dict[str, int]:
+    """Return the number of the engine of each valve board by the board's name."""
+    return {name: spec.node for name, spec in rig.board.items() if spec.node is not None}
 
 
 def _add_interlock(plan: Plan, wires: Wires, flight: Flight, bare: list[Board], stack: ExitStack) -> None:
@@ -148,17 +166,28 @@ def _plant(frame: Frame, plan: Plan, case: Case, seed: int) -> BoosterPlant:
         pad=case.pad,
         stage=case.stage,
         seed=seed,
-        run_id=plan.case_name,
+        run_id=plan.run_id,
     )
 
 
 def _sensors(frame: Frame, plan: Plan, case: Case, seed: int, run_dir: Path) -> tuple[Sensors, SensorLines]:
     """Return the sensors of the plain case that is flown, and the lines of those that have one."""
-    sensors = BoosterSensors(frame, plan.vehicle, case.navigation, seed, plan.case_name)
+    sensors = BoosterSensors(frame, plan.vehicle, case.navigation, seed, plan.run_id)
     rates_hz = plan.rig.sensor_rates_hz
-    speaking = LineSensors(frame, rates_hz, case.navigation, case.pad, seed, plan.case_name)
+    speaking = LineSensors(frame, rates_hz, case.navigation, case.pad, seed, plan.run_id)
     lines = open_lines(plan.rig, speaking.samples, run_dir)
     return (SpeakingSensors(sensors, speaking, lines) if rates_hz else sensors), lines
+
+
+def _faulty_sensors(
+    sensors: Sensors, wires: Wires, frame: Frame, plan: Plan, case: Case, book: TriggerBook, seed: int
+) -> Sensors:
+    """Return the sensors with what the case has go wrong with them, and on time with wires."""
+    streams = partial(stream, seed, plan.run_id)
+    full_pa = plan.vehicle.engine.chamber_pa
+    slots = _slots(plan)
+    faulty = add_sensor_faults(case, book, sensors, frame, slots=slots, chamber_pa=full_pa, streams=streams)
+    return add_wire_faults(case, book, faulty, wires, messages=message_ids(plan.rig), streams=streams)
 
 
 def _warm_up(plan: Plan) -> None:
@@ -173,7 +202,7 @@ def _warm_up(plan: Plan) -> None:
 def describe(plan: Plan, *, seed: int, pace: PaceName) -> dict[str, Any]:
     """Return what is flown, as JSON values: the inputs word for word, and the versions."""
     rig, case, vehicle = plan.rig, plan.case, plan.vehicle
-    _, drawn = disperse(case, seed, plan.case_name)
+    _, drawn = disperse(case, seed, plan.run_id)
     kernel = rig_kernel(rig)
     return {
         "rig": rig.name,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Final
 
 from hil.boards._firmware import lib
-from hil.boards.stations import build_stations, firmware_layouts
+from hil.boards.stations import build_stations, firmware_layouts, rig_kernel
 from hil.executive import Crew
 from hil.faults.case import SHIPPED
 from hil.kernel.native_build import firmware_build
@@ -16,6 +17,7 @@ from hil.kernel.places import source_root
 from hil.plant.vehicle import load_vehicle
 from hil.rig.model import BoardSpec, Rig
 from hil.signals import Frame, RigError
+from hil.signals.clocks import ClockMatch
 from hil.wire.bus import VirtualBus
 from hil.wire.can_link import open_can_link
 from hil.wire.codec import BenchDecoder
@@ -27,6 +29,8 @@ __all__ = ["ask_real_boards", "ask_virtual_boards"]
 
 _LOST_ALLOWED: Final = 1
 """Questions of QUESTIONS that may stay unanswered: the first may come while a board starts."""
+_SAME_CLOCK_S: Final = 1.0
+"""Time stamps nearer to this machine's clock than this are of it."""
 _REJECTS: Final = ("length", "checksum", "repeated", "jumped", "range")
 
 
@@ -43,7 +47,7 @@ def ask_real_boards(rig: Rig, *, questions: int = QUESTIONS) -> Iterator[str]:
     inquiry = Inquiry(load_database(rig.path.parent / spec.database), [b.node for b in real.values()])
     bus = open_can_link("engine", spec.link)
     try:
-        inquiry.ask_on(bus.send, lambda: [frame for _, frame in bus.drain()], questions)
+        inquiry.ask_on(bus.send, bus.drain, questions)
     finally:
         bus.close()
     for name, board in real.items():
@@ -51,6 +55,20 @@ def ask_real_boards(rig: Rig, *, questions: int = QUESTIONS) -> Iterator[str]:
         yield f"{_who(rig, name, said)}; {_round_trip(said)}"
     _check_counters(inquiry.decoder)
     yield f"can.engine: {inquiry.decoder.counts['accepted']} frames heard, every counter and checksum good"
+    yield f"can.engine: {_time_stamps(inquiry.clock)}"
+
+
+def _time_stamps(match: ClockMatch) -> str:
+    """Say how the bus's time stamps lie to this machine's clocks, and how well that is known."""
+    found = match.as_dict()
+    offset_s, known_s = found["offset_s"], found["uncertainty_s"]
+    if offset_s is None:
+        return "the interface gives no time stamps"
+    known = f"known to {1e3 * known_s:.2f} ms" if known_s is not None else "their delay included"
+    behind_s = offset_s + (time.time() - time.monotonic())
+    if abs(behind_s) < _SAME_CLOCK_S:
+        return f"time stamps are {1e3 * behind_s:.2f} ms behind this machine's clock, {known}"
+    return f"time stamps are of a clock of their own: + {offset_s:.6f} s is the bench's, {known}"
 
 
 def _round_trip(said: Identity) -> str:
@@ -152,12 +170,18 @@ def _check_build(rig: Rig, name: str, board: BoardSpec, said: Identity) -> None:
             f"board {name}: its firmware has version {said.version}, this bench speaks "
             f"{lib.FIRMWARE_VERSION}: flash it"
         )
-    wanted = firmware_build(source_root(), board.firmware) if board.build is None else int(board.build, 16)
+    wanted = _wanted_build(rig, board) if board.build is None else int(board.build, 16)
     if said.build != wanted:
         raise RigError(
             f"board {name}: out of date: its firmware was built from {said.build:06x}, not {wanted:06x}: "
             f"flash it, or name its build in the rig (board.{name}.build)"
         )
+
+
+def _wanted_build(rig: Rig, board: BoardSpec) -> int:
+    """Return what a board of these sources is built from; in process the kernel is beside its firmware."""
+    linked = board.firmware == "flight_computer" and board.backend != "in_process"
+    return firmware_build(source_root(), board.firmware, rig_kernel(rig).files if linked else ())
 
 
 def _who(rig: Rig, name: str, said: Identity) -> str:

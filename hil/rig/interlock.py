@@ -33,10 +33,14 @@ _REFUSALS: Final = {
     32: "has reached the limit of an actuator and has shut down",
 }
 """Bits of a board's fault word that end a flight (records.h)."""
+_UNCOMMANDED: Final = 1
+"""The bit of a board that has heard no valid command in time and has shut down."""
 
 
 class _Silenced(Protocol):
-    silent: bool
+    @property
+    def stopped(self) -> bool:
+        """True while a fault of the case keeps the board from running."""
 
 
 @dataclass
@@ -47,6 +51,7 @@ class Watched:
     slot: int
     faults: _Silenced
     quiet_frames: int = 0
+    uncommanded_frames: int = 0
     has_leave: bool = False
     """True once it has reported the leave of this run."""
 
@@ -95,12 +100,13 @@ class Interlock:
     def _look_at_boards(self) -> None:
         status = self.frame["status"]
         for board in self.boards:
-            fresh = bool(status["fresh"][board.slot]) or board.faults.silent
+            fresh = bool(status["fresh"][board.slot]) or board.faults.stopped
             board.quiet_frames = 0 if fresh else board.quiet_frames + 1
             if self.live and board.quiet_frames * self._frame_s > SILENT_S and self._started:
                 raise RigError(f"board {board.name}: silent on the bus for {1e3 * SILENT_S:.0f} ms, unasked")
-            if not board.faults.silent:
+            if not board.faults.stopped:
                 self._look_at_leave(board, int(status["fault"][board.slot]))
+                self._look_at_commands(board, int(status["fault"][board.slot]))
         self._look_at_computer()
 
     @property
@@ -120,8 +126,22 @@ class Interlock:
         if refused is not None or not same:
             raise RigError(f"board {board.name}: {refused or 'has lost the leave of this run'}")
 
+    def _look_at_commands(self, board: Watched, fault: int) -> None:
+        """Raise RigError for a board of a live rig that its commands do not reach, unasked.
+
+        A computer that is silent altogether is told first.
+        """
+        asked = self.computer is not None and self.computer.stopped
+        lacking = self.live and not asked and bool(fault & _UNCOMMANDED)
+        board.uncommanded_frames = board.uncommanded_frames + 1 if lacking else 0
+        if board.uncommanded_frames * self._frame_s > SILENT_S:
+            raise RigError(
+                f"board {board.name}: heard no valid command and has shut down: frames are lost or damaged, "
+                "or the flight computer leaves it out"
+            )
+
     def _look_at_computer(self) -> None:
-        if self.computer is None or not self.live or self.computer.silent:
+        if self.computer is None or not self.live or self.computer.stopped:
             return
         fresh = bool(self.frame["telemetry"]["fresh"][()])
         self._computer_quiet = 0 if fresh else self._computer_quiet + 1

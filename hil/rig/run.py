@@ -14,6 +14,7 @@ from hil.executive import Ending, Stop, fly
 from hil.executive.realtime import real_time
 from hil.faults.dispersion import case_toml, disperse
 from hil.files import FileError
+from hil.rig.abilities import check_supported
 from hil.rig.arming import Arming, leave_for
 from hil.rig.build import BuiltFlight, PaceName, build_flight, describe
 from hil.rig.lock import held
@@ -84,6 +85,7 @@ def run_flight(
     """
     if plan.rig.live and pace != "wall":
         raise FileError(f"rig {plan.rig.name} is live: it flies on the wall clock")
+    check_supported(plan.rig, plan.case, pace)
     outcome = _Outcome()
     begin = time.perf_counter()
     with contextlib.ExitStack() as stack:
@@ -130,7 +132,7 @@ def _keep_drawn_case(plan: Plan, seed: int, run_dir: Path) -> None:
     It keeps the name of the case, which the random streams are named by.  Raises FileError where that
     would overwrite a file.
     """
-    case, drawn = disperse(plan.case, seed, plan.case_name)
+    case, drawn = disperse(plan.case, seed, plan.run_id)
     if drawn is None:
         return
     path = run_dir / f"{plan.case_name}.toml"
@@ -164,7 +166,8 @@ def _fly(built: BuiltFlight, outcome: _Outcome, stop: Stop | None, begin: float)
             "wires": flight.wires.counters(),
             "bus": flight.wires.bus_figures(),
             "faults": built.book.onsets(),
-            "clocks": {board.name: board.clock.as_dict() for board in built.bare if hasattr(board, "clock")},
+            "clocks": {board.name: board.clock.as_dict() for board in built.bare if hasattr(board, "clock")}
+            | flight.wires.clocks(),
         }
         with contextlib.suppress(RigError):  # a full disk has been latched as the cause already
             built.tape.annotate("outcome", outcome.notes)

@@ -1,5 +1,37 @@
-"""Property-based search for cases that break a landing."""
+"""Property-based search for cases that break a landing.
 
-from hil.search.strategies import engine_faults, initial_states, off_nominal_cases, winds
+The strategies are what users compose in tests of their own; they need hypothesis, which is imported when
+the first of them is asked for.
+"""
 
-__all__ = ["engine_faults", "initial_states", "off_nominal_cases", "winds"]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hil.search.strategies import (
+        combustion_faults,
+        engine_faults,
+        faults,
+        initial_states,
+        off_nominal_cases,
+        stages,
+        winds,
+    )
+
+__all__ = [
+    "combustion_faults",
+    "engine_faults",
+    "faults",
+    "initial_states",
+    "off_nominal_cases",
+    "stages",
+    "winds",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("hil.search.strategies"), name)

@@ -93,6 +93,9 @@ class Wires(Protocol):
     def bus_sheet(self) -> BusSheet | None:
         """Return the diagnostics of the CAN bus, which every exchange fills in anew; None without one."""
 
+    def clocks(self) -> dict[str, dict[str, float | None]]:
+        """Return, for each bus, its time stamps against the bench's clock (hil.signals.clocks)."""
+
     def bus_figures(self) -> dict[str, Any] | None:
         """Return what has happened on the CAN bus so far, as JSON values; None without one."""
 

@@ -21,7 +21,7 @@ from hil.verdict.requirements import (
     WATCHDOG_S,
 )
 
-__all__ = ["CHECKS", "Result"]
+__all__ = ["CHECKS", "COMMANDS", "TOLERANCE", "Result", "Steps", "closing_moments", "commands", "steps"]
 
 Status = Literal["pass", "fail", "not exercised"]
 
@@ -53,7 +53,13 @@ _SHUTTING: Final = tuple(ENGINE_STATES.index(name) for name in ("SAFE", "SHUTDOW
 _VALVE_LSB: Final = 0.00025
 _ANGLE_LSB_RAD: Final = 0.0001
 """Resolution of commands on the wire: a value may be off by half of it, a difference by all of it."""
-_TOLERANCE: Final = 1e-9
+TOLERANCE: Final = 1e-9
+_MISREAD: Final = 0.03
+"""An engine sensor that is off by more than this (of full pressure or stroke) ..."""
+_MISREAD_RAD: Final = 0.01
+"""... or by this is out of order: ten times its noise."""
+_AWAY_FRAMES: Final = 3
+"""A flight computer that was silent for so long and speaks again has been stopped, or has started anew."""
 _MOST_COUNTED: Final = 255
 """Where the flight computer's counters of bad kernel output stop."""
 
@@ -107,15 +113,15 @@ def _stands(flight: FlightRecord) -> Result:
 # ---- commands
 
 
-_COMMANDS: Final = ("ox_valve_cmd", "fuel_valve_cmd", "gimbal_x_cmd_rad", "gimbal_y_cmd_rad")
+COMMANDS: Final = ("ox_valve_cmd", "fuel_valve_cmd", "gimbal_x_cmd_rad", "gimbal_y_cmd_rad")
 
 
-def _commands(flight: FlightRecord) -> Iterator[tuple[str, npt.NDArray[Any], float, float, float, float]]:
+def commands(flight: FlightRecord) -> Iterator[tuple[str, npt.NDArray[Any], float, float, float, float]]:
     """Yield name, values (frame, channel), low, high, rate a second and resolution of each command."""
     engine, fins = flight.vehicle.engine, flight.vehicle.fins
     gimbal, gimbal_rate = math.radians(engine.gimbal_limit_deg), math.radians(engine.gimbal_rate_degps)
     fin, fin_rate = math.radians(fins.limit_deg), math.radians(fins.rate_degps)
-    for name in _COMMANDS:
+    for name in COMMANDS:
         values = flight.part("command", name)
         if "valve" in name:
             yield name, values, 0.0, 1.0, engine.valve_slew_per_s, _VALVE_LSB
@@ -145,7 +151,7 @@ def _kernel_fault(flight: FlightRecord, counter: str, what: str) -> Result | Non
 
 
 def _finite(flight: FlightRecord) -> Result:
-    for name, values, *_ in _commands(flight):
+    for name, values, *_ in commands(flight):
         wild: Flags = ~np.isfinite(values)
         bad = first_true(wild.any(axis=1))
         if bad is not None:
@@ -155,8 +161,8 @@ def _finite(flight: FlightRecord) -> Result:
 
 
 def _in_range(flight: FlightRecord) -> Result:
-    for name, values, low, high, _, lsb in _commands(flight):
-        margin = 0.5 * lsb + _TOLERANCE
+    for name, values, low, high, _, lsb in commands(flight):
+        margin = 0.5 * lsb + TOLERANCE
         outside: Flags = ~((values >= low - margin) & (values <= high + margin))
         bad = first_true(outside.any(axis=1))
         if bad is not None:
@@ -171,30 +177,72 @@ def _in_range(flight: FlightRecord) -> Result:
     return fault or _no_commands(flight) or _pass("every command is in range")
 
 
-def _in_rate(flight: FlightRecord) -> Result:
-    """Judge the steps between two frames in both of which the engine is asked to start or to run.
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps of one command from frame to frame; arrays of shape (frame, channel)."""
+
+    name: str
+    rate: float
+    """What is allowed a second."""
+    taken: npt.NDArray[np.float64]
+    allowed: npt.NDArray[np.float64]
+    judged: Flags
+
+
+def steps(flight: FlightRecord) -> Iterator[Steps]:
+    """Yield the steps between two frames in both of which the engine is asked to start or to run.
 
     This is about what goes to the boards: a kernel may ask for a step and leave the ramp to the flight
     computer, which enforces the rate limits.
-    Shutting an engine down is not limited: its valve board closes the valves at its own pace.  On the
+    Shutting an engine down is not limited: its valve board closes the valves at its own pace.  Nor is the
+    first command of a flight computer that was away, since it may not know what it commanded before.  On the
     wall clock bench and computer keep their own time, and two of the computer's frames may fall into
-    one of the bench's: then a step may be as large as two frames allow.
+    one of the bench's: then a step may be as large as two frames allow.  Where frames got lost, a step is
+    that from the last command heard: as large as the frames since then allow.
     """
     heard = flight.computer_frames
     frame_s = flight.frame_s * (2.0 if flight.own_clocks else 1.0)
     running = flight.asked_to_run[:heard]
     both = running[1:] & running[:-1]
-    for name, values, _, _, rate, lsb in _commands(flight):
-        limit = rate * frame_s + lsb + _TOLERANCE
-        steps = np.abs(np.diff(values[:heard], axis=0))
-        over: Flags = steps > limit
-        if name in _COMMANDS:
-            over &= both
+    back = _computer_is_back(flight)[1:heard]
+    since = _frames_since_heard(flight)[1:heard]
+    for name, values, _, _, rate, lsb in commands(flight):
+        taken = np.abs(np.diff(values[:heard], axis=0))
+        judged = np.broadcast_to(~back[:, None], taken.shape)
+        allowed = np.full(taken.shape, rate * frame_s + lsb + TOLERANCE)
+        if name in COMMANDS:
+            judged = judged & both
+            allowed = rate * frame_s * since + lsb + TOLERANCE
+        yield Steps(name, rate, taken, allowed, judged)
+
+
+def _in_rate(flight: FlightRecord) -> Result:
+    """Judge every step of `steps`."""
+    for step in steps(flight):
+        over: Flags = (step.taken > step.allowed) & step.judged
         bad = first_true(over.any(axis=1))
         if bad is not None:
-            got = float(np.max(steps[bad][over[bad]])) / frame_s
-            return _fail(f"{name} moves {got:.3g}/s at t = {flight.t_s(bad + 1):.2f} s (limit {rate:.3g}/s)")
+            got = step.rate * float(np.max((step.taken[bad] / step.allowed[bad])[over[bad]]))
+            at = flight.t_s(bad + 1)
+            return _fail(f"{step.name} moves {got:.3g}/s at t = {at:.2f} s (limit {step.rate:.3g}/s)")
     return _no_commands(flight) or _pass("every command is within its rate limit")
+
+
+def _frames_since_heard(flight: FlightRecord) -> npt.NDArray[np.int64]:
+    """For each frame and engine: how many frames before it a command was heard last, 1 where none is lost."""
+    fresh = flight.part("command", "fresh") > 0
+    number = np.arange(len(fresh))[:, None]
+    last = np.maximum.accumulate(np.where(fresh, number, 0), axis=0)
+    spans: npt.NDArray[np.int64] = number - np.vstack((np.zeros_like(last[:1]) - 1, last[:-1]))
+    return spans
+
+
+def _computer_is_back(flight: FlightRecord) -> Flags:
+    """For each frame: the flight computer speaks in it, after a silence of _AWAY_FRAMES at the least."""
+    speaks = np.flatnonzero(flight.part("command", "fresh").any(axis=1))
+    back = np.zeros(len(flight.frames), bool)
+    back[speaks[1:][np.diff(speaks) > _AWAY_FRAMES]] = True
+    return back
 
 
 # ---- engines
@@ -241,7 +289,20 @@ def _something_wrong(flight: FlightRecord, slot: int, held: int) -> bool:
     low = flight.too_low[before, slot]
     disobeys = _disobeys(flight, slot, before)
     lasting = len(disobeys) >= 10 and bool(disobeys[-10:].all())
-    return bool(silent.any() or faulty.any() or low.any() or not_lit or lasting)
+    return bool(
+        silent.any() or faulty.any() or low.any() or not_lit or lasting or _misread(flight, slot, before)
+    )
+
+
+def _misread(flight: FlightRecord, slot: int, window: slice) -> bool:
+    """Tell whether a sensor of the engine said something else than was true: nobody could know better."""
+    full_pa = flight.vehicle.engine.chamber_pa
+    allowed = {"chamber_pa": _MISREAD * full_pa, "gimbal_x_rad": _MISREAD_RAD, "gimbal_y_rad": _MISREAD_RAD}
+    for name in ("chamber_pa", "ox_valve_pos", "fuel_valve_pos", "gimbal_x_rad", "gimbal_y_rad"):
+        said, true = (flight.part(record, name)[window, slot] for record in ("sensor", "truth"))
+        if not bool((np.abs(said - true) <= allowed.get(name, _MISREAD)).all()):  # so that NaN is wrong too
+            return True
+    return False
 
 
 def _disobeys(flight: FlightRecord, slot: int, window: slice) -> npt.NDArray[np.bool_]:
@@ -341,14 +402,18 @@ def _open_valves(flight: FlightRecord, index: int) -> list[str]:
     ]
 
 
-def _closed_at_end(flight: FlightRecord) -> Result:
-    """Judge the last frame; after a landing also the last one with commands: nobody had to help."""
-    if len(flight.frames) == 0:
-        return _not_exercised("nothing was recorded")
+def closing_moments(flight: FlightRecord) -> list[int]:
+    """Return the last frame; after a landing also the last one with commands: nobody had to help."""
     moments = [len(flight.frames) - 1]
     if flight.rest is not None and flight.computer_frames > flight.rest:
         moments.insert(0, flight.computer_frames - 1)
-    for index in moments:
+    return moments
+
+
+def _closed_at_end(flight: FlightRecord) -> Result:
+    if len(flight.frames) == 0:
+        return _not_exercised("nothing was recorded")
+    for index in closing_moments(flight):
         still_open = _open_valves(flight, index)
         if still_open:
             return _fail(f"at t = {flight.t_s(index):.2f} s: {', '.join(still_open)}")
@@ -373,9 +438,8 @@ def _losses(flight: FlightRecord, slot: int) -> Iterator[tuple[int, int]]:
     fresh = np.flatnonzero(flight.part("command", "fresh")[:, slot] != 0)
     ends = np.append(fresh, len(flight.frames))[1:]
     limit = flight.vehicle.valve_board.closed_pos
-    for last, until in zip(fresh, ends, strict=True):
-        if until - last <= flight.count(CLOSES_WITHIN_S) + 1:
-            continue
+    long = ends - fresh > flight.count(CLOSES_WITHIN_S) + 1
+    for last, until in zip(fresh[long], ends[long], strict=True):
         heard = flight.part("status", "fresh")[last + 1 : last + 2 + flight.count(CLOSES_WITHIN_S), slot]
         if not heard.any():
             continue  # the board itself is dead: there is nobody to close anything

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -41,6 +41,11 @@ class Failure:
     """First frame from `since` on in which the kernel holds the engine for failed."""
 
 
+@lru_cache(maxsize=4)
+def _vehicle(toml: str) -> Vehicle:
+    return parse_toml(toml, "vehicle of the tape", Vehicle)
+
+
 class FlightRecord:
     """A recording with its vehicle; everything else is derived from the frames."""
 
@@ -49,7 +54,7 @@ class FlightRecord:
         self.info = tape.info
         self.timing = tape.timing
         self.step_instructions_max: int | None = tape.info.get("step_instructions_max")
-        self.vehicle = parse_toml(str(tape.info["vehicle_toml"]), "vehicle of the tape", Vehicle)
+        self.vehicle = _vehicle(str(tape.info["vehicle_toml"]))
         self.frame_s = int(tape.info["frame_ns"]) * 1e-9
         self.engine_numbers = list(self.vehicle.landing_engines)
         self.time_limit_s = float(tape.info["time_limit_s"])

@@ -67,7 +67,7 @@ REQUIREMENTS: Final = (
         "A failed engine is detected within 0.1 s of its true chamber pressure having been below 70 % of "
         "what its valve positions should give for 20 ms",
     ),
-    Requirement("ENG-FALSE", "No healthy engine is taken for failed"),
+    Requirement("ENG-FALSE", "No healthy engine whose sensors tell the truth is taken for failed"),
     Requirement("ENG-SHARE", "The share of a failed engine is re-allocated within 0.1 s of its detection"),
     Requirement("ENG-DEAD", "No command to open, start or run goes to an engine that is held for failed"),
     Requirement(

@@ -14,19 +14,22 @@ import select
 import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from hil.signals import RigError
+from hil.signals.clocks import EXACT
 from hil.wire.busbook import BusBook
 from hil.wire.buslog import BusLog
-from hil.wire.canframe import ERROR, FRAME_BYTES, frame_id, is_fd, is_sound
+from hil.wire.canframe import ERROR, FRAME_BYTES, error_as_heard, frame_id, is_fd, is_sound
 from hil.wire.controller import Controller, Disturbance
 from hil.wire.guest import Guest, Settings
 from hil.wire.medium import TX_QUEUE, Heard, Medium
+from hil.wire.message_faults import MessageFault, MessageFaults
 
-__all__ = ["Node", "VirtualBus", "guest_folder"]
+__all__ = ["Node", "VirtualBus", "guest_folder", "take_outboxes"]
 
 _BURST: Final = 4096
 """Most frames taken from one member at a time."""
@@ -46,9 +49,8 @@ def guest_folder() -> Path:
 class Node:
     """A board's place on a bus: what waits for it, what it has sent.
 
-    A board in process uses the lists alone. A board that is a process has a `socket` that carries one
-    frame a packet: in lockstep its driver moves frames between socket and lists, on the wall clock
-    (`live`) the bus does.
+    In lockstep a board's driver uses the lists alone. On the wall clock (`live`) a board that is a process
+    has a `socket` that carries one frame a packet, which the bus serves.
     """
 
     def __init__(self, name: str, accepts: frozenset[int] | None = None) -> None:
@@ -67,6 +69,8 @@ class Node:
         """True while the board is dead: what it would hear is lost, what it sends is not heard."""
         self.muted = False
         """True once what the board's process sends by itself is thrown away."""
+        self.silenced = False
+        """True while its transmitter is dead: it hears and acknowledges, and what it sends goes nowhere."""
         self.lost = 0
         """Frames that did not fit into the socket."""
 
@@ -88,18 +92,6 @@ class Node:
             return False
         return True
 
-    def hand_over(self) -> int:
-        """Lockstep: pass what waits to the board's process; return how many frames that are."""
-        assert self.socket is not None
-        for frame in self.inbox:
-            self.socket.send(frame)
-        return len(self.inbox)
-
-    def collect(self, count: int) -> None:
-        """Lockstep: take the `count` frames that the board's process has sent."""
-        assert self.socket is not None
-        self.outbox = [self.socket.recv(FRAME_BYTES, socket.MSG_DONTWAIT) for _ in range(count)]
-
     def drain_socket(self) -> list[bytes]:
         """Return what the board's process has sent, without waiting."""
         assert self.socket is not None
@@ -116,6 +108,14 @@ def _drain(link: socket.socket) -> list[bytes]:
             if len(frame) == FRAME_BYTES:
                 frames.append(frame)
     return frames
+
+
+def take_outboxes(nodes: Sequence[Node]) -> list[tuple[Node, bytes]]:
+    """Return what the nodes have handed in, by id; what dead ones have is gone."""
+    sent = [(node, frame) for node in nodes if not node.deaf for frame in node.outbox]
+    for node in nodes:
+        node.outbox = []
+    return sorted(sent, key=lambda entry: frame_id(entry[1]))
 
 
 class VirtualBus:
@@ -154,6 +154,7 @@ class VirtualBus:
         self._sources: dict[int, Callable[[], None]] = {}
         self._routes: dict[bytes, tuple[Node, ...]] = {}
         """Who hears a frame, by its first bytes."""
+        self._message_faults: MessageFaults[Controller] = MessageFaults()
 
     def attach(self, name: str, accepts: frozenset[int] | None = None) -> Node:
         """Return a new node that hears `accepts`; the order of attaching decides where ids do not."""
@@ -169,10 +170,32 @@ class VirtualBus:
 
         Raises RigError on a real bus, whose controllers are nobody's to disturb.
         """
+        medium = self._own_wires()
+        controller = next(c for c in medium.controllers if c.name == name)
+        medium.disturb(controller, disturbance)
+
+    def alter(self, name: str, **changes: Any) -> None:
+        """Change some of what is wrong with the controller of node `name`, and leave the rest."""
+        controller = next(c for c in self._own_wires().controllers if c.name == name)
+        self.disturb(name, replace(controller.disturbance, **changes))
+
+    def silence(self, name: str, *, on: bool = True) -> None:
+        """Let nothing that node `name` sends get out while `on`; it hears and acknowledges as before."""
+        next(node for node in self.nodes if node.name == name).silenced = on
+
+    def begin_fault(self, fault: MessageFault) -> None:
+        """Let a fault act on its message, whoever sends it; raise RigError on a real bus."""
+        self._own_wires()
+        self._message_faults.begin(fault)
+
+    def end_fault(self, fault: MessageFault) -> None:
+        """End a fault of a message."""
+        self._message_faults.end(fault)
+
+    def _own_wires(self) -> Medium:
         if self.medium is None:
             raise RigError(f"can: {self.channel} is a real bus: what goes wrong on it cannot be chosen")
-        controller = next(c for c in self.medium.controllers if c.name == name)
-        self.medium.disturb(controller, disturbance)
+        return self.medium
 
     def go_live(self, node: Node) -> None:
         """Let the bus serve a node's socket by itself (wall clock)."""
@@ -255,7 +278,7 @@ class VirtualBus:
         fd = self.medium.data_bitrate is not None
         sound = [frame for frame in frames if is_sound(frame) and (fd or not is_fd(frame))]
         controller.lost += len(frames) - len(sound)
-        self.medium.offer([controller] * len(sound), sound, self._now_ns())
+        self._offer(self.medium, [controller] * len(sound), sound)
 
     def _dismiss(self, guest: Guest) -> None:
         """Let a guest go; what it has sent is still heard."""
@@ -278,12 +301,20 @@ class VirtualBus:
         if not frames:
             self._unwatch(node.socket.fileno() if node.socket is not None else -1)
             self.dead.add(node.name)
-        elif node.deaf or node.muted:
+        elif node.deaf or node.muted or node.silenced:
             pass
         elif self.medium is not None and node.controller is not None:
-            self.medium.offer([node.controller] * len(frames), frames, self._now_ns())
+            self._offer(self.medium, [node.controller] * len(frames), frames)
         else:
             self._forward(frames, node)
+
+    def _offer(self, medium: Medium, senders: list[Controller], frames: list[bytes]) -> None:
+        """Put frames into their senders' transmit queues, less or more what faults make of them."""
+        now_ns = self._now_ns()
+        if not self._message_faults.idle:
+            senders, frames = self._message_faults.through(senders, frames, now_ns)
+        if frames:
+            medium.offer(senders, frames, now_ns)
 
     def _go_on(self, until_ns: int) -> None:
         """Let the wires go on until then, and deliver what has ended on them."""
@@ -322,7 +353,7 @@ class VirtualBus:
             if len(frame) == FRAME_BYTES and not frame[3] & _ERROR_BYTE and bench not in missed:
                 for_bench.append(frame)
         for guest in self._guests:
-            guest.tell([(entry[0], entry[2]) for entry in heard if _concerns(entry, guest)])
+            guest.tell([_as_heard(entry, guest) for entry in heard if _concerns(entry, guest)])
 
     def _route(self, frame: bytes) -> tuple[Node, ...]:
         """Return the nodes whose filter lets a frame through, and keep that for all that begin alike."""
@@ -356,8 +387,12 @@ class VirtualBus:
         medium = self.medium if self._live else None
         if medium is not None and medium.next_end_ns is not None:
             timeout_s = min(timeout_s, 1e-9 * (medium.next_end_ns - self._now_ns()))
+        held_ns = self._message_faults.next_ns
+        if held_ns is not None:
+            timeout_s = min(timeout_s, 1e-9 * (held_ns - self._now_ns()))
         self._serve_ready(max(timeout_s, 0.0) * 1e3)
         if medium is not None:
+            self._offer(medium, [], [])  # what a fault has held back until now
             self._go_on(self._now_ns())
 
     def exchange(self, t_ns: int) -> list[bytes]:
@@ -384,11 +419,7 @@ class VirtualBus:
 
     def _pass_on(self) -> None:
         """Pass on what was sent in this frame, by id."""
-        sent = [(frame_id(f), node, f) for node in self.nodes if not node.deaf for f in node.outbox]
-        sent.sort(key=lambda entry: entry[0])
-        for node in self.nodes:
-            node.outbox = []
-        for _, node, frame in sent:
+        for node, frame in take_outboxes(self.nodes):
             self._forward([frame], node)
 
     def _take_and_go_on(self, medium: Medium) -> None:
@@ -399,12 +430,11 @@ class VirtualBus:
             assert controller is not None
             if controller.powered is node.deaf:
                 medium.power(controller, not node.deaf)
-            if node.outbox and not node.deaf:
+            if node.outbox and not node.deaf and not node.silenced:
                 senders += [controller] * len(node.outbox)
                 frames += node.outbox
             node.outbox = []
-        if frames:
-            medium.offer(senders, frames, self._now_ns())
+        self._offer(medium, senders, frames)
         self._go_on(self._now_ns() if self._live else self._t_ns + self._frame_ns)
 
     def book(self) -> BusBook | None:
@@ -412,6 +442,10 @@ class VirtualBus:
         if self.medium is not None and self._book is None:
             self._book = BusBook(self.medium, self._frame_ns)
         return self._book
+
+    def clock(self) -> dict[str, float | None]:
+        """Return its time stamps against the bench's clock: they are the time of the flight."""
+        return dict(EXACT)
 
     def figures(self) -> dict[str, Any] | None:
         """Return what has happened on the bus so far, as JSON values; None without a medium."""
@@ -444,6 +478,15 @@ def _concerns(entry: Heard, guest: Guest) -> bool:
     if frame_id(frame) & ERROR:
         return settings.errors
     return guest.controller not in missed and (settings.own or sender is not guest.controller)
+
+
+def _as_heard(entry: Heard, guest: Guest) -> tuple[int, bytes]:
+    """Return when something ended and what a guest hears: of errors it knows its own controller's state."""
+    end_ns, sender, frame, _ = entry
+    own = guest.controller
+    if frame_id(frame) & ERROR and own is not None and sender is not own:
+        return end_ns, error_as_heard(frame, own.tec, own.rec)
+    return end_ns, frame
 
 
 def _sweep(folder: Path) -> None:

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from hil.signals import RigError
-from hil.wire.bus import Node
+from hil.signals.clocks import ClockMatch
+from hil.wire.bus import Node, take_outboxes
 from hil.wire.buslog import BusLog
 from hil.wire.can_link import CanLink
 from hil.wire.canframe import ERROR, FRAME_BYTES, frame_id, is_fd
@@ -94,7 +95,8 @@ class HardwareBus:
         self._live = pace == "wall"
         self._failure: RigError | None = None
         self._closed = False
-        self._on_their_way: list[tuple[bytes, Node]] = []
+        self._on_their_way: list[tuple[bytes, Node, float]] = []
+        """Frames that will come back, and when (s of the flight) they were handed over."""
         self._heard: list[_Heard] = []
         self._clock = _FlightClock(live=self._live)
         self._poll = select.poll()
@@ -153,6 +155,7 @@ class HardwareBus:
         """Put a frame on the bus; False when it does not get there."""
         if self._failure is not None:
             return False
+        handed_over_s = self._clock.now_s()
         try:
             there_was_room = self._link.send(frame)
         except RigError as failure:
@@ -161,18 +164,14 @@ class HardwareBus:
         if not there_was_room:
             self.unsent += 1
         elif self._link.echoes:
-            self._on_their_way.append((frame, node))
+            self._on_their_way.append((frame, node, handed_over_s))
         else:
             self._take(self._clock.now_ns(), frame, node)
         return there_was_room
 
     def _send_outboxes(self) -> int:
         """Send what boards behind the bench have handed in, by id; return how many frames got away."""
-        sent = [(frame_id(f), node, f) for node in self.nodes if not node.deaf for f in node.outbox]
-        sent.sort(key=lambda entry: entry[0])
-        for node in self.nodes:
-            node.outbox = []
-        return sum(self._send(frame, node) for _, node, frame in sent)
+        return sum(self._send(frame, node) for node, frame in take_outboxes(self.nodes))
 
     # ---- from the bus
 
@@ -182,7 +181,8 @@ class HardwareBus:
             return
         try:
             for stamp_s, frame in self._link.drain():
-                self._take(self._clock.at_ns(stamp_s), frame, self._sender_of(frame))
+                self._clock.compare(stamp_s)
+                self._take(self._clock.at_ns(stamp_s), frame, self._sender_of(frame, stamp_s))
         except RigError as failure:
             self._fail(failure)
 
@@ -190,11 +190,12 @@ class HardwareBus:
         self._failure = self._failure or failure
         self._unwatch(self._link.fileno())
 
-    def _sender_of(self, frame: bytes) -> Node | None:
+    def _sender_of(self, frame: bytes, stamp_s: float) -> Node | None:
         """Return the node behind the bench whose frame has come back, None for all others."""
-        for place, (sent, node) in enumerate(self._on_their_way):
+        for place, (sent, node, handed_over_s) in enumerate(self._on_their_way):
             if sent == frame:
                 del self._on_their_way[place]
+                self._clock.compare(stamp_s, caused_s=handed_over_s)
                 return node
         return None
 
@@ -308,6 +309,10 @@ class HardwareBus:
     def book(self) -> None:
         """Nothing frame by frame: the load of a real bus, and its error counters, are not the bench's."""
 
+    def clock(self) -> dict[str, float | None]:
+        """Return the interface's time stamps against the bench's clock; nothing in lockstep."""
+        return self._clock.match.as_dict()
+
     def figures(self) -> dict[str, Any]:
         """Return what has happened on the bus so far, as JSON values; `lost` found the queue full."""
         errors = dict(self.errors)
@@ -335,6 +340,8 @@ class _FlightClock:
         """What was last told of a stamp: the record never goes back."""
         self._clock_s = 0.0
         """This machine's clock at the start of the flight."""
+        self.match = ClockMatch()
+        """The interface's time stamps against the flight's time, on the wall clock."""
 
     def turn(self, t_ns: int) -> None:
         """Begin the frame at `t_ns`; follow this machine's clock when somebody has set it."""
@@ -350,6 +357,19 @@ class _FlightClock:
     def now_ns(self) -> int:
         """Return the time of the flight."""
         return self._t_ns if self._monotonic_ns is None else time.monotonic_ns() - self._monotonic_ns
+
+    def now_s(self) -> float:
+        """Return the time of the flight in seconds."""
+        return 1e-9 * self.now_ns()
+
+    def compare(self, stamp_s: float, *, caused_s: float | None = None) -> None:
+        """Compare a stamp with now, or with the moment at which the bench caused what it is of."""
+        if self._monotonic_ns is None or stamp_s <= 0.0:
+            return  # in lockstep time stands still; an interface without a clock stamps nothing
+        if caused_s is None:
+            self.match.note(self.now_s(), stamp_s)
+        else:
+            self.match.note_cause(caused_s, stamp_s)
 
     def at_ns(self, stamp_s: float) -> int:
         """Return the time of an interface's stamp; that of now where it is not of this machine's clock."""

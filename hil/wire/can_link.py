@@ -14,21 +14,9 @@ import can
 
 from hil.signals import RigError
 from hil.wire.can_config import LinkSettings
-from hil.wire.canframe import (
-    BIT_RATE_SWITCH,
-    ERROR,
-    ERROR_STATE,
-    EXTENDED,
-    REMOTE,
-    frame_flags,
-    is_fd,
-    make_fd_frame,
-    make_frame,
-    make_remote_frame,
-    split_frame,
-)
+from hil.wire.can_message import frame_of, message_of
 
-__all__ = ["CanLink", "frame_of", "message_of", "open_can_link"]
+__all__ = ["CanLink", "open_can_link"]
 
 _MOST: Final = 4096
 """Most frames taken at a time."""
@@ -47,36 +35,6 @@ _FULL: Final = "Transmit buffer full"
 """What python-can says, without a number, when a socket takes nothing just now."""
 
 logging.getLogger("can").addHandler(logging.NullHandler())  # what fails is told once, by a RigError
-
-
-def message_of(frame: bytes) -> can.Message:
-    """Return a frame as python-can has it."""
-    can_id, data = split_frame(frame)
-    flags = frame_flags(frame)
-    return can.Message(
-        arbitration_id=can_id & 0x1FFF_FFFF,
-        is_extended_id=bool(can_id & EXTENDED),
-        is_remote_frame=bool(can_id & REMOTE),
-        is_fd=is_fd(frame),
-        bitrate_switch=bool(flags & BIT_RATE_SWITCH),
-        error_state_indicator=bool(flags & ERROR_STATE),
-        dlc=frame[4] if can_id & REMOTE else len(data),
-        data=data,
-    )
-
-
-def frame_of(message: can.Message) -> bytes:
-    """Return what python-can received as a frame; an error frame keeps its classes and data."""
-    data = bytes(message.data or b"")
-    can_id = message.arbitration_id | (EXTENDED if message.is_extended_id else 0)
-    if message.is_error_frame:
-        return make_frame(message.arbitration_id & 0x1FFF_FFFF | ERROR, data[:8])
-    if message.is_remote_frame:
-        return make_remote_frame(can_id, message.dlc)
-    if message.is_fd:
-        passive = message.error_state_indicator
-        return make_fd_frame(can_id, data, bit_rate_switch=message.bitrate_switch, error_state=passive)
-    return make_frame(can_id, data)
 
 
 class CanLink:

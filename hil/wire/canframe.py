@@ -19,6 +19,7 @@ __all__ = [
     "FD_LENGTHS",
     "FRAME_BYTES",
     "REMOTE",
+    "error_as_heard",
     "error_frame",
     "frame_flags",
     "frame_id",
@@ -85,6 +86,16 @@ def error_frame(kind: str, tec: int, rec: int, *, bus_off: bool) -> bytes:
     place = _ERR_AT_CRC if kind == "crc" else 0
     data = bytes([0, 0, _ERR_KINDS.get(kind, 0), place, 0, 0, min(tec, 255), min(rec, 255)])
     return _LAYOUT.pack(classes, 8, data)
+
+
+def error_as_heard(frame: bytes, tec: int, rec: int) -> bytes:
+    """Return the news of an error in another's frame as a controller with these counters tells it.
+
+    What has become of the sender no controller knows but its own.
+    """
+    classes, _, data = _LAYOUT.unpack(frame)
+    data = data[:6] + bytes([min(tec, 255), min(rec, 255)])
+    return _LAYOUT.pack(classes & ~_ERR_BUS_OFF, 8, data)
 
 
 def is_fd(frame: bytes) -> bool:

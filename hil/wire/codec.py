@@ -13,7 +13,7 @@ from cantools.database.can import Database, Message
 from hil.signals import Frame
 from hil.wire.canframe import make_frame
 from hil.wire.counting import no_counts
-from hil.wire.layout import raw_range
+from hil.wire.layout import raw_range, signal_bits
 
 __all__ = ["BenchDecoder", "checksum", "encode_frame"]
 
@@ -43,16 +43,6 @@ def encode_frame(message: Message, values: Mapping[str, float], counter: int) ->
     return make_frame(message.frame_id, bytes(data))
 
 
-def _bits(message: Message, name: str) -> tuple[int, int, int]:
-    """Return (shift, mask, sign) of a signal: its counts are ((data >> shift & mask) ^ sign) - sign.
-
-    `sign` is the weight of the sign bit, 0 for an unsigned signal.
-    """
-    signal = message.get_signal_by_name(name)
-    sign = 1 << (signal.length - 1) if signal.is_signed else 0
-    return signal.start, (1 << signal.length) - 1, sign
-
-
 @dataclass(slots=True)
 class _Heard:
     """One message that the bench knows: how to check it, and what to do with it."""
@@ -60,6 +50,8 @@ class _Heard:
     limits: tuple[tuple[int, int, int, int, int], ...]
     """Signals whose bits can say more than their range allows: bits, least and greatest count."""
     take: _Take | None
+    start: int
+    """Checksum of its id, with which that of its data begins."""
     counter: int = -1
 
 
@@ -70,7 +62,7 @@ def _limits(message: Message) -> tuple[tuple[int, int, int, int, int], ...]:
         bits = signal.length - (1 if signal.is_signed else 0)
         narrow = high < (1 << bits) - 1 or low > (-(1 << bits) if signal.is_signed else 0)
         if narrow and signal.name not in _CHECKED:
-            limited.append((*_bits(message, signal.name), low, high))
+            limited.append((*signal_bits(message, signal.name), low, high))
     return tuple(limited)
 
 
@@ -93,7 +85,9 @@ class BenchDecoder:
         self._messages = {message.name: message for message in database.messages if not message.is_fd}
         takers = self._takers()
         self._heard = {
-            message.frame_id: _Heard(_limits(message), takers.get(message.name))
+            message.frame_id: _Heard(
+                _limits(message), takers.get(message.name), _crc(message.frame_id.to_bytes(2, "little"))
+            )
             for message in self._messages.values()
             if message.length == 8
         }
@@ -153,9 +147,11 @@ class BenchDecoder:
         for signal, (field, place) in places.items():
             at = self._frame.offset(record, field) + place
             if self._frame[record][field].dtype.kind == "f":
-                values.append((*_bits(message, signal), float(message.get_signal_by_name(signal).scale), at))
+                values.append(
+                    (*signal_bits(message, signal), float(message.get_signal_by_name(signal).scale), at)
+                )
             else:
-                numbers.append((*_bits(message, signal), at))
+                numbers.append((*signal_bits(message, signal), at))
         mark = None if fresh is None else self._frame.offset(record, "fresh") + fresh
 
         def take(data: int) -> None:
@@ -169,7 +165,7 @@ class BenchDecoder:
         return take
 
     def _mask_taker(self, message: str, field: str) -> _Take:
-        shift, bits, sign = _bits(self._messages[message], field)
+        shift, bits, sign = signal_bits(self._messages[message], field)
         assert sign == 0, "a mask has no sign"
         ints: Any = self._frame.ints("telemetry").data
         first = self._frame.offset("telemetry", field)
@@ -185,7 +181,7 @@ class BenchDecoder:
     def listen(self, name: str, take: Callable[[dict[str, float]], None]) -> None:
         """Hand every accepted frame of message `name` to `take` too, as physical values by signal."""
         message = self._messages[name]
-        places = [(s.name, _bits(message, s.name), float(s.scale)) for s in message.signals]
+        places = [(s.name, signal_bits(message, s.name), float(s.scale)) for s in message.signals]
         heard = self._heard[message.frame_id]
         inner = heard.take
 
@@ -225,7 +221,7 @@ class BenchDecoder:
         """Return why a frame is rejected, None for one that passes every check."""
         if length < 8:
             return "length"
-        if data >> 56 != _crc(frame[:2] + frame[8:15]):
+        if data >> 56 != _crc(frame[8:15], heard.start):
             return "checksum"
         counter = (data >> 52) & 0xF
         last = heard.counter

@@ -36,6 +36,8 @@ class Disturbance:
     """Its own nominal bit rate in bit/s when that is not the bus's."""
     babbles: bytes | None = None
     """A frame that it sends whenever the bus is idle, over and over again."""
+    cut: bool = False
+    """Its stub is off the bus: it hears nobody, and nobody hears or acknowledges it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -85,7 +87,7 @@ class Controller:
     @property
     def on_bus(self) -> bool:
         """True when it takes part."""
-        return self.powered and not self.off
+        return self.powered and not self.off and not self.disturbance.cut
 
     @property
     def unharmed(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Final
 from cantools.database.can import Database
 
 from hil.signals import Frame
+from hil.signals.clocks import ClockMatch
 from hil.wire.canframe import frame_id
 from hil.wire.codec import BenchDecoder, encode_frame
 
@@ -54,6 +55,8 @@ class Inquiry:
         self._answered: set[int | None] = set()
         self._now = 0.0
         self._heard: dict[int | None, int] = {}
+        self.clock = ClockMatch()
+        """The time stamps of a real bus against this machine's monotonic clock."""
         self._answers_as: dict[int, int | None] = {
             database.get_message_by_name(message_of(engine)).frame_id: engine for engine in engines
         }
@@ -104,18 +107,30 @@ class Inquiry:
     def ask_on(
         self,
         send: Callable[[bytes], object],
-        drain: Callable[[], list[bytes]],
+        drain: Callable[[], list[tuple[float, bytes]]],
         questions: int = QUESTIONS,
     ) -> None:
-        """Ask on a real bus, on the wall clock, about a second long."""
+        """Ask on a real bus, on the wall clock, about a second long; `drain` gives frames with their stamps.
+
+        An answer was on the bus after its question had been asked: so the stamps are known from both sides.
+        """
         drain()  # what has waited since the bus was opened says nothing
         due = time.monotonic()
         for _ in range(questions):
             send(self.question(time.monotonic()))
             due += ASK_EVERY_S
             while (now := time.monotonic()) < due:
-                frames = drain()
-                if frames:
-                    self.take(frames, time.monotonic())
-                else:
+                stamped = drain()
+                for stamp_s, frame in stamped:
+                    answered = len(self._answered)
+                    self.take([frame], time.monotonic())
+                    self._compare(stamp_s, is_answer=len(self._answered) > answered)
+                if not stamped:
                     time.sleep(min(0.0005, due - now))
+
+    def _compare(self, stamp_s: float, *, is_answer: bool) -> None:
+        if stamp_s <= 0.0:
+            return  # an interface without a clock
+        self.clock.note(self._now, stamp_s)
+        if is_answer:
+            self.clock.note_cause(self._asked_at, stamp_s)

@@ -20,7 +20,15 @@ from cantools.database.can import Database, Message
 from hil.files import FileError
 from hil.signals import MAX_ENGINES
 
-__all__ = ["accepted_ids", "check_database", "fingerprint", "load_database", "raw_range", "table_hash"]
+__all__ = [
+    "accepted_ids",
+    "check_database",
+    "fingerprint",
+    "load_database",
+    "raw_range",
+    "signal_bits",
+    "table_hash",
+]
 
 _NUMBERED: Final = re.compile(r"ENGINE_(\d+)_(\w+)")
 _COPY: Final = re.compile(r"ENGINE_(?!1_)\d+_")
@@ -29,6 +37,17 @@ _COPY: Final = re.compile(r"ENGINE_(?!1_)\d+_")
 def raw_range(signal: Any) -> tuple[int, int]:
     """Return the least and greatest count of a signal, from its physical range in the table."""
     return math.ceil(signal.minimum / signal.scale - 1e-6), math.floor(signal.maximum / signal.scale + 1e-6)
+
+
+def signal_bits(message: Message, name: str) -> tuple[int, int, int]:
+    """Return (shift, mask, sign) of a signal: its counts are ((data >> shift & mask) ^ sign) - sign.
+
+    `data` is the message's bytes as one number: little-endian, as every signal of the table. `sign` is the
+    weight of the sign bit, 0 for an unsigned signal.
+    """
+    signal = message.get_signal_by_name(name)
+    sign = 1 << (signal.length - 1) if signal.is_signed else 0
+    return signal.start, (1 << signal.length) - 1, sign
 
 
 def fingerprint(message: Message) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 
 from hil.wire.bitstream import EOF_BITS, Fault, WireBits, read_bits, wire_bits
 from hil.wire.canframe import ERROR_STATE, error_frame, is_fd
-from hil.wire.controller import RECOVERY_BITS, Controller, Disturbance
+from hil.wire.controller import PASSIVE_AT, RECOVERY_BITS, Controller, Disturbance
 from hil.wire.framebits import IDLE_BITS, INTERMISSION_BITS, Measure, measure_frames
 
 __all__ = ["TX_QUEUE", "BusFigures", "Heard", "Medium", "Streams"]
@@ -199,7 +199,7 @@ class Medium:
 
     def _bound_queues(self) -> None:
         """Throw out what a controller cannot take: bus-off takes nothing, others TX_QUEUE frames."""
-        room = {id(c): TX_QUEUE if c.on_bus else 0 for c in self.controllers}
+        room = {id(c): TX_QUEUE if c.powered and not c.off else 0 for c in self.controllers}
         kept = []
         for entry in sorted(self._waiting, key=itemgetter(1)):
             controller = entry[3]
@@ -209,7 +209,7 @@ class Medium:
             else:
                 controller.lost += 1
                 self.figures.lost += 1
-        self._waiting = kept
+        self._waiting = sorted(kept)
 
     def waiting(self, controller: Controller) -> int:
         """Return how many frames wait in a controller's transmit queue."""
@@ -306,12 +306,13 @@ class Medium:
                 break
             self._see_idle(start)
             self._transmit(start, entries)
+        self._try_alone(until_ns)
         self._let_recover(until_ns)
 
     def _next_start(self) -> tuple[int, list[_Waiting]]:
         """Return when the next frame begins, and what wins arbitration then: more than one if all agree."""
-        offers = [*(_Waiting(*entry) for entry in self._waiting), *self._babble()]
         free = max(self._idle_ns, self._now_ns)
+        offers = self._offers(free)
         start = min((max(e.ready_ns, free, e.controller.suspended_ns) for e in offers), default=0)
         best: dict[int, _Waiting] = {}
         for entry in offers:
@@ -325,6 +326,29 @@ class Medium:
         lowest = min((entry.key for entry in contenders), default=0)
         return start, [entry for entry in contenders if entry.key == lowest]
 
+    def _offers(self, free_ns: int) -> list[_Waiting]:
+        """Return what may be sent next, from `free_ns` on: all that might win arbitration."""
+        there = self._most_urgent(free_ns) or [e for e in self._waiting if not e[3].disturbance.cut]
+        return [*(_Waiting(*entry) for entry in there), *self._babble()]
+
+    def _most_urgent(self, free_ns: int) -> list[_Entry]:
+        """Return what waits at `free_ns` with the lowest key, one entry for each controller.
+
+        None if it takes a look at everything to tell; the queue is sorted.
+        """
+        best: dict[Controller, _Entry] = {}
+        lowest = None
+        if any(controller.fifo for controller in self.controllers):
+            return []
+        for entry in self._waiting:
+            controller = entry[3]
+            if entry[0] != lowest and lowest is not None:
+                break
+            if entry[2] <= free_ns and controller.suspended_ns <= free_ns and not controller.disturbance.cut:
+                lowest = entry[0]
+                best.setdefault(controller, entry)
+        return list(best.values())
+
     def _babble(self) -> list[_Waiting]:
         found = []
         for controller in self.controllers:
@@ -333,6 +357,19 @@ class Medium:
                 [key], [slow], [fast] = self._measure([frame])
                 found.append(_Waiting(key, _ENDLESS, 0, controller, frame, slow, fast))
         return found
+
+    def _try_alone(self, until_ns: int) -> None:
+        """Let controllers that are cut off try in vain what waits until `until_ns`: nobody acknowledges."""
+        for controller in self.controllers:
+            tries = controller.disturbance.cut and controller.powered and not controller.off
+            own = [entry for entry in self._waiting if tries and entry[3] is controller]
+            if not own:
+                continue
+            _, _, ready_ns, _, _, slow, fast = min(own)
+            bits = slow + _FLAG_BITS + _DELIMITER_BITS + INTERMISSION_BITS - _END_BITS
+            spent_ns = until_ns - max(ready_ns, self._now_ns)
+            for _ in range(min(spent_ns // self.duration_ns(bits, fast), PASSIVE_AT)):
+                controller.failed_to_send(unacknowledged=True)
 
     def _see_idle(self, start_ns: int) -> None:
         """Let bus-off controllers count the recessive bits before a frame begins."""
@@ -498,6 +535,7 @@ class Medium:
         self._remove(entries)
         self.figures.frames += 1
         missed |= senders - {first.controller}  # a sender does not hear itself
+        missed |= {controller for controller in self.controllers if not controller.on_bus}
         self._on_the_way.append((end, first.controller, frame, missed))
 
     def _fail(self, start_ns: int, entries: list[_Waiting], wire: WireBits, failure: _Failure) -> None:
@@ -515,6 +553,7 @@ class Medium:
             early = controller in failure.first and not together
             controller.failed_to_hear(first=early)
         self.figures.errors += 1
+        self._troubled = True  # an error counter has moved: the next frames are looked at bit by bit too
         for sender in senders:
             sender.failed_to_send(unacknowledged=failure.kind == "ack")
             self._suspend(sender)
@@ -554,8 +593,9 @@ class Medium:
             controller.suspended_ns = self._idle_ns + self.duration_ns(_SUSPEND_BITS)
 
     def _remove(self, entries: list[_Waiting]) -> None:
-        gone = {entry.number for entry in entries}
-        self._waiting = [entry for entry in self._waiting if entry[1] not in gone]
+        gone = {entry.number for entry in entries} - {_ENDLESS}
+        if gone:
+            self._waiting = [entry for entry in self._waiting if entry[1] not in gone]
 
 
 _ENDLESS: Final = -1

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import floor, isnan
 from typing import Any, Final
 
 import fastcrc
-import numpy as np
 from cantools.database.can import Database
 from cobs import cobs
 
 from hil.signals import Frame
-from hil.wire.layout import raw_range
+from hil.wire.layout import raw_range, signal_bits
 from hil.wire.serial_line import SerialLine
 
 __all__ = ["MOST_FRAME_BYTES", "NavEncoder", "sent_over"]
@@ -32,36 +32,44 @@ MOST_FRAME_BYTES: Final = 68
 
 
 class NavEncoder:
-    """Makes the frame's navigation record into bytes for the link, one counter value after the other."""
+    """Makes the frame's navigation record into bytes for the link, one counter value after the other.
+
+    Where each signal lies is looked up once: a payload is one number, of which a signal is a few bits.
+    """
 
     def __init__(self, frame: Frame, database: Database) -> None:
-        self._message = database.get_message_by_name("NAV_SOLUTION")
-        self._names = [name for names in _VECTORS.values() for name in names]
-        signals = [self._message.get_signal_by_name(name) for name in self._names]
-        self._lsb = np.array([float(signal.scale) for signal in signals])
-        ranges = [raw_range(signal) for signal in signals]
-        self._low = np.array([float(low) for low, _ in ranges])
-        self._high = np.array([float(high) for _, high in ranges])
-        self._flat = frame.floats("nav")
-        self._at = np.array(
-            [frame.offset("nav", f) + i for f, names in _VECTORS.items() for i in range(len(names))]
-        )
+        message = database.get_message_by_name("NAV_SOLUTION")
+        self._bytes = message.length
+        self._flat: Any = frame.floats("nav").data
+        self._values: list[tuple[int, float, int, int, int, int]] = []
+        """Place in the record, scale, least and greatest count, and place and bits in the payload."""
+        for field, names in _VECTORS.items():
+            first = frame.offset("nav", field)
+            for at, name in enumerate(names, start=first):
+                signal = message.get_signal_by_name(name)
+                shift, mask, _ = signal_bits(message, name)
+                self._values.append((at, float(signal.scale), *raw_range(signal), shift, mask))
         self._time = frame["nav"]["valid_t_ns"]
         self._valid = frame["nav"]["valid"]
-        self._latest_us = raw_range(self._message.get_signal_by_name("valid_t_us"))[1]
+        self._latest_us = raw_range(message.get_signal_by_name("valid_t_us"))[1]
+        self._shifts = [signal_bits(message, name)[0] for name in ("valid_t_us", "valid", "COUNTER")]
         self._counter = 0
 
     def payload(self) -> bytes:
         """Return the 64 bytes of the record as it stands: nearest counts, halves up, kept in range."""
-        with np.errstate(over="ignore", invalid="ignore"):  # hostile values saturate, as in C
-            counts = np.floor(self._flat[self._at] / self._lsb + 0.5)
-        counts = np.fmin(np.fmax(np.nan_to_num(counts, nan=0.0), self._low), self._high)
-        values: dict[str, Any] = dict(zip(self._names, counts.astype(np.int64).tolist(), strict=True))
-        values["valid_t_us"] = min(max(int(self._time[()]) // 1000, 0), self._latest_us)
-        values["valid"] = int(self._valid[()] != 0)
-        values["COUNTER"] = self._counter
+        t_us = min(max(int(self._time[()]) // 1000, 0), self._latest_us)
+        valid = int(self._valid[()] != 0)
+        at_time, at_valid, at_counter = self._shifts
+        word = t_us << at_time | valid << at_valid | self._counter << at_counter
+        flat = self._flat
+        for at, lsb, low, high, shift, mask in self._values:
+            value = flat[at] / lsb + 0.5
+            if low <= value < high:
+                word |= (floor(value) & mask) << shift
+            elif not isnan(value):  # hostile values saturate, as in C; a NaN is zero
+                word |= ((high if value >= high else low) & mask) << shift
         self._counter = (self._counter + 1) & 0xFF
-        return self._message.encode(values, scaling=False, strict=False)
+        return word.to_bytes(self._bytes, "little")
 
     def frame(self) -> bytes:
         """Return the record as it goes over the link: COBS(payload + CRC-16), then a zero."""

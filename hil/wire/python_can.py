@@ -14,42 +14,12 @@ from typing import Any, Final
 import can
 
 from hil.wire.bus import guest_folder
-from hil.wire.canframe import (
-    BIT_RATE_SWITCH,
-    ERROR,
-    ERROR_STATE,
-    EXTENDED,
-    REMOTE,
-    frame_flags,
-    is_fd,
-    make_fd_frame,
-    make_frame,
-    make_remote_frame,
-    split_frame,
-)
+from hil.wire.can_message import frame_of, message_of
 from hil.wire.guest import PACKET_BYTES, GuestState, Settings, read_packet, settings_packet
 
 __all__ = ["HilBus"]
 
 _MOST_FD: Final = 64
-
-
-def _to_message(frame: bytes, channel: str, t_ns: int = 0) -> can.Message:
-    can_id, data = split_frame(frame)
-    flags, fd = frame_flags(frame), is_fd(frame)
-    return can.Message(
-        timestamp=t_ns * 1e-9,
-        arbitration_id=can_id & 0x1FFF_FFFF,
-        is_extended_id=bool(can_id & EXTENDED),
-        is_remote_frame=bool(can_id & REMOTE),
-        is_error_frame=bool(can_id & ERROR),
-        is_fd=fd,
-        bitrate_switch=bool(flags & BIT_RATE_SWITCH),
-        error_state_indicator=bool(flags & ERROR_STATE),
-        dlc=frame[4] if can_id & REMOTE else len(data),
-        data=data,
-        channel=channel,
-    )
 
 
 def _to_frame(message: can.Message, *, fd: bool) -> bytes:
@@ -63,11 +33,7 @@ def _to_frame(message: can.Message, *, fd: bool) -> bytes:
         )
     if len(data) > (_MOST_FD if message.is_fd else 8):
         raise can.CanOperationError(f"a frame of {len(data)} bytes is longer than CAN has")
-    can_id = message.arbitration_id | (EXTENDED if message.is_extended_id else 0)
-    if message.is_fd:
-        passive = message.error_state_indicator
-        return make_fd_frame(can_id, data, bit_rate_switch=message.bitrate_switch, error_state=passive)
-    return make_remote_frame(can_id, message.dlc) if message.is_remote_frame else make_frame(can_id, data)
+    return frame_of(message)
 
 
 class HilBus(can.BusABC):
@@ -116,7 +82,7 @@ class HilBus(can.BusABC):
             if not self._read(left_s):
                 return None, False
         t_ns, frame = self._waiting.popleft()
-        return _to_message(frame, self._channel, t_ns), False
+        return message_of(frame, channel=self._channel, t_s=t_ns * 1e-9), False
 
     def _read(self, timeout: float | None) -> bool:
         """Take in what the bus has sent; False when nothing came in time."""

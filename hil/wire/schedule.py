@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cantools.database.can import Database
+from cantools.database.can import Database, Message
 
 from hil.wire.framebits import worst_bits
 
-__all__ = ["Forecast", "Stream", "forecast", "load_of", "worst_responses"]
+__all__ = ["Forecast", "Stream", "forecast", "load_of", "sent_messages", "worst_responses"]
 
 _NS: Final = 1_000_000_000
 
@@ -114,9 +114,7 @@ def forecast(
     Every message of theirs is sent once a frame, as classical frames.  `enabled`: with the bench's own, on a
     rig that demands its enable frame.
     """
-    sent = [
-        m for m in database.messages if not m.is_fd and m.length <= 8 and _is_sent(m.name, engines, enabled)
-    ]
+    sent = sent_messages(database, engines, enabled=enabled)
     streams = [Stream(m.name, m.frame_id, -(-worst_bits(m.length) * _NS // bitrate), frame_ns) for m in sent]
     load = load_of(streams)
     if not streams:
@@ -124,6 +122,13 @@ def forecast(
     last = max(streams, key=lambda stream: stream.key)
     response = worst_responses(streams, -(-_NS // bitrate))[last.name] if load <= 1.0 else None
     return Forecast(len(streams), load, last.name, response)
+
+
+def sent_messages(database: Database, engines: Sequence[int], *, enabled: bool = False) -> list[Message]:
+    """Return the messages that are on a bus once a frame; `engines` and `enabled` as in `forecast`."""
+    return [
+        m for m in database.messages if not m.is_fd and m.length <= 8 and _is_sent(m.name, engines, enabled)
+    ]
 
 
 def _is_sent(message: str, engines: Sequence[int], enabled: bool) -> bool:

@@ -149,6 +149,12 @@ class PtyTransport(PortTransport):
             os.close(slave)
         self._handed_over = False
 
+    def write(self, data: bytes) -> None:
+        """Send bytes; only what does not fit at once takes the long way, which waits."""
+        taken = self.offer(data)
+        if taken < len(data):
+            super().write(data[taken:])
+
     def offer(self, data: bytes) -> int:
         """Send what fits without waiting for the other end; return how many bytes were taken."""
         try:

@@ -37,6 +37,9 @@ class CanBus(Protocol):
     def figures(self) -> dict[str, Any] | None:
         """Return what has happened on the bus so far, as JSON values."""
 
+    def clock(self) -> dict[str, float | None]:
+        """Return its time stamps against the bench's clock (hil.signals.clocks)."""
+
     def close(self) -> None:
         """Close the bus; safe to call twice."""
 
@@ -105,6 +108,10 @@ class WireSet:
         """Return the diagnostics of the bus; None where a real bus does the timing."""
         book = self.bus.book()
         return None if book is None else book.sheet
+
+    def clocks(self) -> dict[str, dict[str, float | None]]:
+        """Return the bus's time stamps against the bench's clock (hil.signals.clocks)."""
+        return {"can.engine": self.bus.clock()}
 
     def bus_figures(self) -> dict[str, Any] | None:
         """Return what has happened on the bus so far, as JSON values."""

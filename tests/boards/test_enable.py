@@ -12,7 +12,7 @@ from hil.signals import REQUESTS
 from tests.boards.valve import Enable, ValveBench
 from tests.seams.rigging import VEHICLE
 
-ENABLE, BENCHES, LIMIT = 8, 16, 32
+WATCHDOG, ENABLE, BENCHES, LIMIT = 1, 8, 16, 32
 SEQUENCE = round((VEHICLE.valve_board.shutdown_gap_s + VEHICLE.valve_board.stroke_time_s) / 0.01) + 20
 DRIVES = ("ox_drive", "fuel_drive", "gimbal_x_drive", "gimbal_y_drive", "igniter")
 
@@ -84,6 +84,16 @@ def test_a_bench_that_comes_back_enables_nothing() -> None:
     bench.enable = Enable(nonce=8)
     bench.run("SAFE", 6)
     assert bench.step("ARM")["state"] == "ARMED", "a new run may"
+
+
+def test_commands_lost_in_one_run_are_not_held_against_the_next() -> None:
+    bench = enabled_bench()
+    bench.to_mainstage()
+    bench.run(None, SEQUENCE)
+    assert bench.step("SAFE")["fault"] == WATCHDOG
+    bench.enable = Enable(nonce=8)
+    bench.run("SAFE", 6)
+    assert bench.step("SAFE")["fault"] == 0
 
 
 def test_leave_is_not_lost_by_a_gap_while_safe() -> None:

@@ -22,6 +22,8 @@ from hil.tape.reader import Recording
 ROOT = Path(__file__).parents[2]
 SLACK = 10
 """Frames by which all may be late on a machine that has other work to do."""
+FLIGHTS = 4
+"""Flights that are tried until one is in time."""
 CASE = """
 vehicle = "zq3_class"
 description = "Burning soon after it begins, far above the ground."
@@ -36,19 +38,39 @@ forced_at_s = 0.5
 
 @contextmanager
 def flying(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Fly on the virtual rig until the engines burn; yield `hil run`."""
+    """Fly on the virtual rig until the engines burn; yield `hil run`, whose run folder is `out`.
+
+    On a machine that is late, boards close by themselves before anything is done to them: then it flies anew.
+    """
+    for attempt in range(FLIGHTS):
+        with _burning(folder, f"out{attempt}") as hil:
+            if all("SHUTDOWN" not in log.read_text() for log in _logs(folder / f"out{attempt}")):
+                (folder / "out").symlink_to(f"out{attempt}")
+                yield hil
+                return
+            hil.send_signal(signal.SIGINT)
+            hil.communicate(timeout=60)
+    raise AssertionError(f"in {FLIGHTS} flights the engines did not burn for half a second")
+
+
+def _logs(out: Path) -> list[Path]:
+    return [out / f"engine_{n}.log" for n in (1, 2, 3)]
+
+
+@contextmanager
+def _burning(folder: Path, out: str) -> Iterator[subprocess.Popen[str]]:
     (folder / "case.toml").write_text(CASE)
     command = [sys.executable, "-c", "import sys; from hil.cli import main; sys.exit(main())", "run"]
     command += [str(SHIPPED / "virtual.toml"), "--case", str(folder / "case.toml"), "--pace", "wall"]
     with subprocess.Popen(
-        [*command, "--out", str(folder / "out")],
+        [*command, "--out", str(folder / out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         cwd=folder,
     ) as hil:
-        logs = [folder / "out" / f"engine_{n}.log" for n in (1, 2, 3)]
+        logs = _logs(folder / out)
         deadline = time.monotonic() + 90.0
         while not all(log.exists() and "MAINSTAGE" in log.read_text() for log in logs):
             assert time.monotonic() < deadline, "the engines never burned"
@@ -73,9 +95,10 @@ def check_closed(out: Path, slots: tuple[int, ...]) -> Recording:
     frames = tape.frames
     assert tape.complete
     last_command = int(np.flatnonzero(frames["command"]["fresh"].any(axis=1))[-1])
+    late = int(np.ceil(100.0 * tape.timing["lateness_s"][last_command:].max()))
     for slot in slots:
         shutting = np.flatnonzero(frames["status"]["state"][:, slot] == 4)
-        assert 0 < shutting[0] - last_command <= 6 + SLACK, "60 ms after the last command"
+        assert 0 < shutting[0] - last_command <= 6 + SLACK + late, "60 ms after the last command"
         assert "SHUTDOWN cause watchdog" in (out / f"engine_{slot + 1}.log").read_text()
         for valve in ("ox_valve_pos", "fuel_valve_pos"):
             assert frames["truth"][valve][last_command, slot] > 0.1, "there was something to close"
@@ -98,7 +121,8 @@ def test_a_lost_valve_board_closes_all_others(number: signal.Signals, tmp_path: 
     spoke = int(np.flatnonzero(fresh[:, 1])[-1])
     noticed = 0 if number == signal.SIGKILL else round(WALL_ANSWER_S * 100)
     shut = np.flatnonzero(tape.frames["status"]["state"][:, 0] == 4)[0]
-    assert shut - spoke <= noticed + 7 + 2 * SLACK
+    late = int(np.ceil(100.0 * tape.timing["lateness_s"][spoke:].max()))
+    assert shut - spoke <= noticed + 7 + 2 * (SLACK + late)
 
 
 @pytest.mark.xdist_group("wall")

@@ -37,3 +37,20 @@ def test_what_was_taken_is_given_back() -> None:
         assert granted["memory"] == "locked" or "mlockall is not permitted" in granted["memory"]
     assert os.sched_getscheduler(0) == before
     assert gc.get_freeze_count() == 0
+
+
+def test_bounds_from_both_sides_hold_the_truth_and_say_how_well() -> None:
+    rng = np.random.default_rng(2)
+    for drift_ppm, delay_s in ((-80.0, 0.004), (0.0, 1e-4), (150.0, 0.05)):
+        match, offset_s = ClockMatch(), 1.7e9
+        for k in range(3000):
+            own_s = 0.01 * k
+            other_s = (own_s - offset_s) / (1.0 + drift_ppm * 1e-6)
+            match.note_cause(own_s - rng.exponential(delay_s), other_s)
+            match.note(own_s + rng.exponential(delay_s), other_s)
+        found = match.as_dict()
+        assert None not in found.values()
+        truth_s = offset_s / (1.0 + drift_ppm * 1e-6)
+        assert abs(found["offset_s"] - truth_s) <= found["uncertainty_s"]  # type: ignore[operator]
+        assert abs(found["drift_ppm"] - drift_ppm) <= found["drift_uncertainty_ppm"]  # type: ignore[operator]
+        assert found["uncertainty_s"] < 2.0 * delay_s + 1e-3  # type: ignore[operator]

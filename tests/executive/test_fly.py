@@ -202,6 +202,30 @@ def test_a_failing_station_makes_the_boards_safe_and_is_named(stage: str) -> Non
     assert rig.calls("engine_1")[-1] >= 19 + CLOSING_FRAMES
 
 
+class Doubter:
+    """An interlock that ends the flight in frame 20 and notes when it stops the boards."""
+
+    def __init__(self) -> None:
+        self.stopped: list[int] = []
+
+    def look(self, t_ns: int) -> None:
+        if t_ns == 20 * FRAME_NS:
+            raise RigError("board engine_1: silent")
+
+    def keep_stopped(self, t_ns: int) -> None:
+        self.stopped.append(t_ns // FRAME_NS)
+
+
+def test_boards_are_stopped_in_the_frame_in_which_the_interlock_ends_the_flight() -> None:
+    rig, flight, _ = build()
+    flight.interlock = Doubter()
+    ending = fly(flight)
+    assert ending.cause == "board engine_1: silent"
+    assert flight.interlock.stopped[0] == 20
+    assert rig.calls("wires") == list(range(21 + CLOSING_FRAMES)), "what says so gets out, in that frame"
+    assert ending.safe
+
+
 def test_a_rig_error_speaks_for_itself() -> None:
     _, flight, _ = build(tape={3: RigError("tape x: the disk is full")})
     assert fly(flight).cause == "tape x: the disk is full"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hil.faults.case import SHIPPED, find_case, load_case, vehicle_path
-from hil.faults.catalogue import CATALOGUE, Choice
+from hil.faults.catalogue import CATALOGUE, HEALS, Choice, Kind
 from hil.files import FileError
 
 GOOD = """
@@ -74,12 +74,19 @@ def test_wrong_cases_say_what_is_wrong(tmp_path: Path, old: str, new: str, says:
         assert says in message
 
 
-@pytest.mark.parametrize("kind", list(CATALOGUE.values()), ids=list(CATALOGUE))
-def test_every_kind_can_be_flown_and_every_size_is_bounded(tmp_path: Path, kind: object) -> None:
-    spec = CATALOGUE[kind.name]  # type: ignore[attr-defined]
-    targets = {"engine": "engine = 1", "board": 'board = "engine_1"', "fin": "fin = 1", "tank": ""}
-    target = targets[spec.strikes]
-    keys = {
+TARGETS = {
+    "engine": "engine = 1", "board": 'board = "engine_1"', "fin": "fin = 1",
+    "message": 'message = "ENGINE_1_COMMAND"', "line": 'line = "navigation"',
+}  # fmt: skip
+PLAIN = [plain for kind in CATALOGUE.values() for plain in kind.variants()]
+"""Every kind, once for each word of its key `what`."""
+
+
+@pytest.mark.parametrize("spec", PLAIN, ids=lambda s: ".".join([s.name, *_what(s)]))
+def test_every_kind_can_be_written_and_every_size_is_bounded(tmp_path: Path, spec: Kind) -> None:
+    target = TARGETS.get(spec.strikes, "")
+    heals = {HEALS.name: repr(HEALS.high)} if spec.heals else {}
+    keys = heals | {
         size.name: f'"{size.words[0]}"' if isinstance(size, Choice) else repr(float(size.low))
         for size in spec.sizes
     }
@@ -90,10 +97,35 @@ def test_every_kind_can_be_flown_and_every_size_is_bounded(tmp_path: Path, kind:
         return f'{head}[[fault]]\nkind = "{spec.name}"\n{target}\nat_s = 0.0\n{body}'
 
     assert load(tmp_path, fault(keys)) == ""
+    wrong_end = load(tmp_path, fault({**keys, HEALS.name: "1e3"}))
+    assert (HEALS.allowed if spec.heals else f"does not take the key '{HEALS.name}'") in wrong_end
     for size in spec.sizes:
         assert size.name in load(tmp_path, fault({k: v for k, v in keys.items() if k != size.name}))
         wrong = '"none"' if isinstance(size, Choice) else repr(size.high + 1.0)
         assert size.allowed in load(tmp_path, fault({**keys, size.name: wrong}))
+
+
+def _what(kind: Kind) -> tuple[str, ...]:
+    return next((size.words for size in kind.sizes if size.name == "what" and isinstance(size, Choice)), ())
+
+
+@pytest.mark.parametrize("spec", PLAIN, ids=lambda s: ".".join([s.name, *_what(s)]))
+def test_what_is_drawn_is_allowed_and_the_mildest_is_a_value(spec: Kind) -> None:
+    for size in spec.sizes:
+        if isinstance(size, Choice):
+            assert size.words
+            continue
+        assert size.low < size.high
+        assert size.low <= size.mildest <= size.high
+        for low, high in size.drawn:
+            assert size.low <= low <= high <= size.high
+            assert size.takes(low)
+
+
+def test_a_number_of_things_is_whole(tmp_path: Path) -> None:
+    fault = 'kind = "engine.no_ignition"\nengine = 2\nat_s = 0.0\nstarts = 1.5\n'
+    text = GOOD[: GOOD.index("[[fault]]")] + "[[fault]]\n" + fault
+    assert "'starts' = 1.5 is out of range (allowed: 0 to 3 starts, whole)" in load(tmp_path, text)
 
 
 def test_cases_and_vehicles_are_found(tmp_path: Path) -> None:

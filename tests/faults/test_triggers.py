@@ -73,7 +73,7 @@ def fly(*faults: FaultSpec, frames: int = 60, ignite: int = 20) -> tuple[Plant, 
     book = TriggerBook(frame, case.fault, FRAME_NS)
     bare, boards = Plant(frame), [Board("flight_computer"), Board("engine_7")]
     check_faults(case, [b.name for b in boards], [1, 5, 7])
-    plant, crew = add_faults(case, book, bare, boards, {1: 0, 5: 1, 7: 2})  # type: ignore[arg-type]
+    plant, crew = add_faults(case, book, bare, boards, {1: 0, 5: 1, 7: 2}, {"engine_7": 7})  # type: ignore[arg-type]
     for number in range(frames):
         for board in crew:
             board.start_frame(number * FRAME_NS)
@@ -125,10 +125,13 @@ def test_board_faults_act_from_their_frame_on(trigger: dict[str, float], frame: 
 
 
 def test_a_fire_takes_actuators_one_by_one() -> None:
-    plant, _, _ = fly(FaultSpec(kind="bay.fire", engine=5, at_s=0.05, first_s=0.1, spread_s=0.15))
-    order = [first(plant, name, 1, 1.0) for name in ("gimbal_stuck", "fuel_stuck", "ox_stuck")]
-    assert order == [15, 30, 45]
-    assert not plant.effects.gimbal_stuck[[0, 2]].any()
+    """Between them it takes sensors (tests/faults/test_sensing.py); the board is last."""
+    fire = FaultSpec(kind="bay.fire", engine=7, at_s=0.05, first_s=0.1, spread_s=0.06)
+    plant, boards, _ = fly(fire)
+    order = [first(plant, name, 2, 1.0) for name in ("gimbal_stuck", "fuel_stuck", "ox_stuck")]
+    assert order == [21, 33, 45]
+    assert boards[1].silent_in == list(range(51, 60))
+    assert not plant.effects.gimbal_stuck[:2].any()
 
 
 def test_what_never_triggers_never_strikes() -> None:

@@ -33,6 +33,8 @@ OBEYED = {0x010, *range(0x041, 0x069)}
 """Ids that a valve board obeys."""
 HIGH_M, LOW_M = 30_000.0, 1_500.0
 """Where the kernel coasts, and where it lights its engines at once."""
+NAV_LATENCY_NS = 50_000_000
+"""As in every shipped case; a board whose clock started late takes no solution from its future."""
 
 
 def _real_time(policy: int) -> None:
@@ -64,7 +66,6 @@ class World:
         self.nav_port = os.ttyname(slave)
         self._nav_slave = slave
         os.set_blocking(self.nav_master, False)
-        self._held_m: float | None = HIGH_M
         self.altitude(HIGH_M)
         self._start = time.monotonic()
         self._frames = 0
@@ -72,12 +73,17 @@ class World:
         """Whether the sensor of a valve says that it is open, whatever is driven."""
 
     def altitude(self, up_m: float) -> None:
-        """Hold the booster of the flight computer at a height until an engine is started."""
-        self._held_m = up_m
+        """Put the booster of the flight computer at a height, from which it falls.
+
+        Up at HIGH_M it is held, and its navigation vouches for nothing yet: a kernel that knows where it is
+        takes no leap for true.
+        """
+        self._held = up_m >= HIGH_M
         nav = self.stations.frame["nav"]
         nav["pos_pad_m"][:] = (0.0, 0.0, up_m)
         nav["vel_pad_mps"][:] = (0.0, 0.0, -300.0)
         nav["height_m"][()] = up_m
+        nav["valid"][()] = not self._held
 
     def turn(self, frames: int = 1) -> None:
         """Live on for some frames of 10 ms."""
@@ -87,15 +93,13 @@ class World:
             with contextlib.suppress(OSError):
                 if self.nav_master >= 0:
                     os.read(self.nav_master, 65536)
-            keep = self.stations.frame["nav"]["pos_pad_m"][2]
             self.stations.turn(1, self._physics)
-            if self._held_m is not None and self._held_m == keep:
-                self.altitude(keep)
-                if max(self.states) > 1:
-                    self._held_m = None  # lit: now it falls
+            if self._held:
+                self.altitude(HIGH_M)
 
     def _physics(self, number: int, frame: Frame) -> None:
         engine_model(number, frame)
+        frame["nav"]["valid_t_ns"][()] = number * 10_000_000 - NAV_LATENCY_NS
         if self.stuck_open:
             frame["sensor"]["ox_valve_pos"][0] = 0.7
 
@@ -143,7 +147,9 @@ class World:
     def board_time_s(self, engine: int, line: str) -> float:
         """When a board wrote a line of its log, on this machine's monotonic clock."""
         board = self.stations.board(f"engine_{engine}")
-        return board._epoch_ns * 1e-9 + 0.005 + float(line.split()[0])  # half a frame after the bench's
+        return float(
+            board._epoch_ns * 1e-9 + 0.005 + float(line.split()[0])
+        )  # half a frame after the bench's
 
     def _hear_enable(self, signals: dict[str, float]) -> None:
         self.enables_s.append(time.monotonic())

@@ -65,7 +65,7 @@ def healthy_neighbours(b: Any, opening: float) -> None:
 def test_every_engine_fault_of_the_catalogue_reaches_the_plant(bench: Make) -> None:
     effects = bench().plant.effects
     for kind in CATALOGUE.values():
-        if kind.strikes in ("engine", "fin", "tank") and kind.name != "bay.fire":
+        if kind.strikes in ("engine", "fin", "tank") and kind.needs == "plant":
             sizes = {s.name: s.words[0] if hasattr(s, "words") else s.high for s in kind.sizes}
             place = {"engine": {"engine": 1}, "fin": {"fin": 1}, "tank": {}}[kind.strikes]
             fault = FaultSpec.model_validate({"kind": kind.name, "at_s": 0.0, **place, **sizes})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,6 +36,9 @@ class Line(Protocol):
     def ring(self, end: can.BusABC) -> None:
         """Let the stub of an end, the first that has joined, ring so that it disturbs every frame."""
 
+    def trouble(self, end: can.BusABC, other: can.BusABC) -> None:
+        """Have an error on the bus, to which `end` is the cause, that `other` hears of."""
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -43,10 +46,8 @@ class Backend:
 
     name: str
     open: Callable[[], AbstractContextManager[Line]]
-    arbitrates: bool = False
-    tells_errors: bool = False
-    pushes_back: bool = False
-    stamps: bool = False
+    cannot: Mapping[str, str] = field(default_factory=dict)
+    """What it cannot do, and why: tests of that are not tried on it."""
     marks: tuple[pytest.MarkDecorator, ...] = ()
     """Of the tests that it is tried in: what they need of the machine."""
 
@@ -77,6 +78,11 @@ class HilLine:
         assert end is self.ends[0]
         controller = next(c for c in medium.controllers if c.name == "guest")
         medium.disturb(controller, Disturbance(bit_error_rate=1.0))
+
+    def trouble(self, end: can.BusABC, other: can.BusABC) -> None:
+        self.ring(end)
+        other.send(can.Message(arbitration_id=0x10, is_extended_id=False), timeout=1.0)
+        self.turn(5)
 
 
 @contextmanager
@@ -115,6 +121,9 @@ class SameProcessLine:
     def ring(self, end: can.BusABC) -> None:
         raise NotImplementedError
 
+    def trouble(self, end: can.BusABC, other: can.BusABC) -> None:
+        raise NotImplementedError
+
 
 @contextmanager
 def _same_process_line() -> Iterator[SameProcessLine]:
@@ -130,9 +139,15 @@ class VcanLine(SameProcessLine):
     """A real vcan; the two ends are sockets of their own."""
 
     def join(self, **options: Any) -> can.BusABC:
+        options["ignore_rx_error_frames"] = not options.pop("receive_error_frames", True)
         end = can.Bus(interface="socketcan", channel=self.channel, fd=options.pop("fd", True), **options)
         self.ends.append(end)
         return end
+
+    def trouble(self, end: can.BusABC, other: can.BusABC) -> None:
+        """A vcan has no wires to fail: whoever is a controller's driver says so, here an end of the bus."""
+        news = can.Message(arbitration_id=0x088, data=bytes(8), is_error_frame=True, is_extended_id=False)
+        end.send(news, timeout=1.0)
 
 
 @contextmanager
@@ -145,8 +160,29 @@ def _vcan_line() -> Iterator[VcanLine]:
             end.shutdown()
 
 
+_NO_WIRES = "it has no wires: no bit rate, nothing to arbitrate, nothing to disturb"
 BACKENDS = (
-    Backend("hil", hil_line, arbitrates=True, tells_errors=True, pushes_back=True, stamps=True),
-    Backend("virtual", _same_process_line),
-    Backend("vcan", _vcan_line, marks=tuple(ON_VCAN)),
+    Backend("hil", hil_line),
+    Backend(
+        "virtual",
+        _same_process_line,
+        {
+            "arbitrate": _NO_WIRES,
+            "ring": _NO_WIRES,
+            "tell errors": "python-can passes an error frame on like any other, wanted or not",
+            "push back": "its queues have no end",
+            "stamp": "each end takes the time at which it reads",
+        },
+    ),
+    Backend(
+        "vcan",
+        _vcan_line,
+        {
+            "arbitrate": _NO_WIRES,
+            "ring": _NO_WIRES,
+            "push back": "the kernel drops what a reader has no room for (hil.wire.can_link counts it)",
+            "stamp": "frames take no time, and its stamps are those of the kernel's clock",
+        },
+        tuple(ON_VCAN),
+    ),
 )

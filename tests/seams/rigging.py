@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from hil.boards.stations import build_stations
 from hil.executive.loop import Crew
 from hil.plant.vehicle import load_vehicle
 from hil.rig.model import Rig
+from hil.sensors.streams import stream
 from hil.signals import Board, Frame
 from tests.emulation import emulated
 from tests.vcan import on_vcan
@@ -67,6 +69,7 @@ class Stations:
             initial_propellant_kg=9000.0,
             pace=pace,
             run_dir=run_dir,
+            streams=partial(stream, 0, "stations"),
         )
         self.crew = Crew(self.boards)
         self.number = 0
@@ -101,7 +104,7 @@ class Stations:
         close_all(self.boards)
         self.wires.close()
 
-    def __enter__(self) -> Stations:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

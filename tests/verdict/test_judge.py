@@ -54,6 +54,8 @@ def good_flight() -> Any:
         truth[f"{name}_valve_pos"] = valve[:, None]
     truth["chamber_pa"] = truth["chamber_expected_pa"] = valve[:, None] * FULL_PA
     truth["lit"] = on[:, None]
+    for name in f["sensor"].dtype.names:
+        f["sensor"][name] = truth[name]
     after = slice(CONTACT, END)
     truth["contact"][after] = 1
     truth["contact_t_ns"][after] = CONTACT * 10_000_000
@@ -284,11 +286,44 @@ def test_a_lost_engine_that_is_handled_passes() -> None:
         put("truth", "chamber_pa", (slice(495, 500), 0), 0.0),
         put("truth", "ox_valve_pos", (slice(480, END - 200), 0), 0.3),
         put("truth", "lit", (500, 0), 0),
+        put("sensor", "chamber_pa", (slice(490, END), 0), 0.0),
+        put("sensor", "fuel_valve_pos", (slice(490, END), 0), math.nan),
+        put("sensor", "gimbal_x_rad", (495, 0), 0.02),
     ],
 )
 def test_giving_up_an_engine_with_a_visible_trouble_is_not_false(trouble: Change) -> None:
     held = put("telemetry", "engine_failed", (slice(500, END), 0), 1)
     assert judged(trouble, held).requirements["ENG-FALSE"] == "pass"
+
+
+def test_a_sensor_within_its_noise_excuses_nothing_and_those_of_others_neither() -> None:
+    held = put("telemetry", "engine_failed", (slice(500, END), 0), 1)
+    noisy = put("sensor", "gimbal_x_rad", (slice(490, END), 0), 0.002)
+    other = put("sensor", "chamber_pa", (slice(490, END), 1), 0.0)
+    assert judged(noisy, other, held).requirements["ENG-FALSE"] == "fail"
+
+
+def test_a_sensor_changes_nothing_about_what_failed() -> None:
+    """Pressure is judged by truth: a sensor that hides a failure hides it from the kernel alone."""
+    hidden = put("sensor", "chamber_pa", (slice(FAILURE, END), 1), 0.7 * FULL_PA)
+    assert judged(lambda f: engine_lost(f, detected=None), hidden).requirements["ENG-DETECT"] == "fail"
+    low = put("sensor", "chamber_pa", (slice(FAILURE, END), 1), 0.0)
+    assert judged(low).requirements["ENG-DETECT"] == "not exercised"
+
+
+def test_a_flight_computer_that_starts_anew_may_step_its_fins() -> None:
+    """Within its rate limit it goes on from where it stands; after a shorter gap it knows where it was."""
+
+    def step(away: int) -> Change:
+        def change(f: Any) -> None:
+            f["command"]["fresh"][500 - away : 500] = 0
+            f["actuator"]["fin_cmd_rad"][500:] = 0.3
+
+        return change
+
+    assert judged(step(5)).requirements["CMD-RATE"] == "pass"
+    assert judged(step(2)).requirements["CMD-RATE"] == "fail"
+    assert judged(step(0)).requirements["CMD-RATE"] == "fail"
 
 
 def test_a_short_dip_is_no_failure() -> None:

@@ -18,7 +18,8 @@ from hil.signals import RigError
 from hil.wire.buslog import BusLog
 from hil.wire.can_config import LinkSettings
 from hil.wire.can_hardware import HardwareBus
-from hil.wire.can_link import frame_of, message_of, open_can_link
+from hil.wire.can_link import open_can_link
+from hil.wire.can_message import frame_of, message_of
 from hil.wire.canframe import EXTENDED, make_fd_frame, make_frame, make_remote_frame
 from tests.seams.rigging import Stations, make_rig
 

@@ -106,6 +106,29 @@ def test_the_state_is_that_of_its_controller() -> None:
         assert (status.state, status.lost, status.bitrate) == ("bus off", 1, 500_000)
 
 
+def test_a_guest_is_told_that_another_goes_bus_off_as_errors_that_it_saw() -> None:
+    """Nobody on a bus knows what has become of another's controller; its own counters it knows."""
+    with hil_line() as line:
+        sick, well = line.join(), line.join()
+        line.turn()
+        medium = line.bus.medium
+        assert medium is not None
+        first, second = (c for c in medium.controllers if c.name == "guest")
+        medium.configure(first, recovers=False)
+        medium.disturb(first, Disturbance(bit_error_rate=1.0))
+        sick.send(told(1), timeout=1.0)
+        line.turn(3)
+        assert (first.state, second.off) == ("bus off", False)
+        told_sick, told_well = (
+            [m for m in iter(lambda bus=bus: bus.recv(0.01), None) if m.is_error_frame]
+            for bus in (sick, well)
+        )
+        assert len(told_sick) == len(told_well) == 32
+        assert told_sick[-1].arbitration_id & BUS_OFF
+        assert not any(message.arbitration_id & BUS_OFF for message in told_well)
+        assert {message.data[6] for message in told_well} == {0}, "it has sent nothing"
+
+
 def test_a_guest_that_is_set_passive_acknowledges_nothing_and_sends_nothing() -> None:
     with hil_line() as line:
         a, b = line.join(), line.join()
@@ -127,6 +150,10 @@ def test_a_guest_that_is_set_passive_acknowledges_nothing_and_sends_nothing() ->
         assert got.arbitration_id == 2
         with pytest.raises(ValueError, match="ACTIVE or PASSIVE"):
             b.state = can.BusState.ERROR
+
+
+BUS_OFF = 0x40
+"""Of the classes of an error frame (linux/can/error.h)."""
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hil.boards.can_bits import measure_frames as measure_in_c
@@ -83,14 +83,20 @@ def test_what_has_begun_is_not_interrupted_and_what_does_not_fit_goes_on() -> No
 
 @settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 2), drawn.frames), max_size=12), st.integers(1, 400_000))
+@example([(0, make_frame(0x7FF, b"")), (1, make_frame(0, b"")), (0, make_frame(0, b"\0"))], 34_052)
 def test_the_quick_way_and_the_way_bit_by_bit_are_one(sent: list[tuple[int, bytes]], step_ns: int) -> None:
-    """A bus on which one controller sends in the order of a FIFO of one frame is looked at bit by bit."""
+    """A bus on which one controller sends in the order of a FIFO of one frame is looked at bit by bit.
+
+    So is one on which somebody is cut off, and there only what is most urgent is looked at.
+    """
     seen = []
-    for careful in (False, True):
+    for careful in ("", "fifo", "cut"):
         medium = Medium(500_000, 2_000_000, measure=measure_in_c)
         controllers = [medium.attach(name) for name in "abcd"]
-        if careful:
+        if careful == "fifo":
             medium.configure(controllers[3], fifo=True)
+        if careful == "cut":
+            medium.disturb(medium.attach("e"), Disturbance(cut=True))
         medium.offer([controllers[n] for n, _ in sent], [frame for _, frame in sent], 0)
         heard: list[Heard] = []
         for t_ns in range(step_ns, 40 * step_ns, step_ns):
@@ -98,7 +104,7 @@ def test_the_quick_way_and_the_way_bit_by_bit_are_one(sent: list[tuple[int, byte
         heard += medium.run(EVER)
         seen.append([(t_ns, sender.name, frame) for t_ns, sender, frame, _ in heard])
         seen.append([(c.tec, c.rec, c.off) for c in controllers])
-    assert seen[:2] == seen[2:]
+    assert seen[:2] == seen[2:4] == seen[4:]
 
 
 def test_bit_rates_that_are_no_whole_nanoseconds_are_rounded_once_a_frame() -> None:

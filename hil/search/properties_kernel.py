@@ -1,0 +1,509 @@
+"""Properties that a defect in a kernel or a board breaks: what it says of itself is true, what it has given
+up it never takes back, what it is known to bear it bears.
+
+They hold of every flight, landable or not, but for the last: so a search that ends in one of them has found
+a defect, and no stage that nobody could have landed.  `suite` looks at all of them in one flight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import strategies as st
+
+from hil.faults.case import Case, FaultSpec
+from hil.plant.vehicle import Vehicle
+from hil.rig.plan import Plan
+from hil.search.strategies import initial_states, off_nominal_cases, one_fault, stages, winds
+from hil.search.trial import Outcome, Property, Trial
+from hil.signals import ENGINE_STATES, FLIGHT_MODES, REQUESTS
+from hil.verdict import TOUCHDOWN_KEYS
+from hil.verdict.flight import MAINSTAGE, RUN, FlightRecord
+from hil.verdict.metrics import first_true
+from hil.verdict.requirements import DETECTED_WITHIN_S, WATCHDOG_S
+
+__all__ = ["KERNEL_PROPERTIES", "bears", "suite_cases"]
+
+_COAST, _IGNITION, _BRAKING, _TERMINAL, _TOUCHDOWN, _DONE, _ABORT = range(len(FLIGHT_MODES))
+_SHUTDOWN: Final = ENGINE_STATES.index("SHUTDOWN")
+_SHUTTING: Final = tuple(ENGINE_STATES.index(name) for name in ("SAFE", "SHUTDOWN", "FAULT"))
+_ASKED_TO_SHUT: Final = REQUESTS.index("SHUTDOWN")
+_NEXT: Final = {
+    _COAST: (_IGNITION, _ABORT),
+    _IGNITION: (_BRAKING, _TOUCHDOWN, _ABORT),
+    _BRAKING: (_TERMINAL, _TOUCHDOWN, _ABORT),
+    _TERMINAL: (_TOUCHDOWN, _ABORT),
+    _TOUCHDOWN: (_DONE, _ABORT),
+    _DONE: (_ABORT,),
+    _ABORT: (),
+}
+_OPTIMISED, _ASIDE = 2, 3
+"""Numbers of telemetry.plan_source."""
+
+_AGE_LSB_S: Final = 0.001
+_PLAN_AGE_LSB_S: Final = 0.01
+_VALVE_LSB: Final = 0.00025
+PLAN_FRESH_S: Final = 1.0
+"""An optimised plan that is flown is never older (docs/KERNEL.md)."""
+COUNTED_S: Final = 0.1
+"""A plan counts on an engine that was running for so long when it was begun."""
+NAV_LOST_S: Final = 2.0
+"""Without navigation for longer the kernel gives up."""
+SPARE_S: Final = (2.0, 2.15)
+"""What is left of the time to the latest ignition when the engines are lit (docs/KERNEL.md: 2.1 s)."""
+BURNT_PART: Final = 0.02
+BURNT_KG: Final = 60.0
+"""The kernel's mass may be off what the chamber pressures it hears amount to, by a part and so much."""
+CUT_WITHIN_S: Final = 0.2
+"""From the first touch to no engine asked to run."""
+CUT_BELOW_M: Final = 2.0
+"""Height under which a kernel may take the stage for landed."""
+CUT_AHEAD_S: Final = 0.05
+"""... at once, and more by what it falls in this time: navigation is rounded, and thrust lasts."""
+NEARER_M: Final = 10.0
+"""A stage that is given up may come down nearer to the pad than it would have fallen, by so much."""
+HEALTHY_PART: Final = 0.6
+"""Of a touchdown's limit: healthy dispersed flights need at most 45 % of any."""
+SETTLED_S: Final = 0.5
+"""After which commands of a running engine have left the ramp of their rate limit."""
+
+BORNE: Final = (
+    "engine.out",
+    "engine.late_ignition",
+    "engine.thrust_shortfall",
+    "engine.slow_throttle",
+    "engine.mixture_shift",
+    "engine.chug",
+    "engine.hard_start",
+    "valve.stiction",
+)
+"""Faults of one engine that a stage of three bears, whenever they strike, whichever engine; the loss of the
+centre engine left out."""
+
+DECEIVING: Final = (
+    "sensor.",
+    "nav.",
+    "board.",
+    "bay.",
+    "valve.stuck",
+    "valve.leak",
+    "gimbal.",
+    "wire.",
+    "serial.",
+)
+"""Beginnings of faults by which a requirement is lost whatever the flight computer does."""
+OFTEN: Final = (*["engine.out"] * 6, "engine.late_ignition", *BORNE[1:], "nav.off", "nav.off")
+"""What is drawn for defects, and how often: handling a loss is what most of a kernel is for."""
+
+_GOOD: Final = Outcome(1.0, "holds")
+
+
+def _broken(reason: str, requirement: str | None = None) -> Outcome:
+    return Outcome(-1.0, reason, requirement)
+
+
+def _struck(case: Case, *beginnings: str) -> bool:
+    """Tell whether a fault of the case is of a kind that begins so."""
+    return any(fault.kind.startswith(beginnings) for fault in case.fault)
+
+
+def _computer_struck(case: Case) -> bool:
+    return any(fault.board == "flight_computer" for fault in case.fault)
+
+
+def _frames(flight: FlightRecord) -> slice:
+    """Frames in which the flight computer spoke, but for the first, in which it has no solution yet."""
+    return slice(2, flight.computer_frames)
+
+
+def _first(flight: FlightRecord, bad: npt.NDArray[np.bool_], start: int = 2) -> tuple[int, float] | None:
+    """Return frame and time of the first that is bad, where `bad` begins at frame `start`."""
+    at = first_true(bad)
+    return None if at is None else (at + start, flight.t_s(at + start))
+
+
+# ---- what the kernel says of itself
+
+
+def _navigation_age(trial: Trial) -> Outcome:
+    """Navigation is never told younger than the newest solution that was sent, nor flown when it is lost."""
+    flight, span = trial.flown.flight, _frames(trial.flown.flight)
+    newest = np.maximum.accumulate(flight.part("nav", "valid_t_ns"))[span]
+    t_ns, told_s = flight.frames["t_ns"][span], flight.part("telemetry", "nav_age_s")[span]
+    fresh = flight.part("telemetry", "fresh")[span] != 0
+    age_s = np.where(newest >= 0, (t_ns - newest) * 1e-9, 0.0)
+    young = _first(flight, fresh & (told_s < np.minimum(age_s, 60.0) - flight.frame_s - _AGE_LSB_S))
+    if young is not None and not _struck(trial.case, "nav.", "serial.", "board."):
+        return _broken(f"navigation is told younger than it is at t = {young[1]:.2f} s")
+    flown = ~np.isin(flight.part("telemetry", "mode")[span], (_TOUCHDOWN, _DONE, _ABORT))
+    lost = _first(flight, fresh & flown & (told_s > NAV_LOST_S + flight.frame_s))
+    if lost is not None:
+        return _broken(
+            f"flies on at t = {lost[1]:.2f} s on navigation that is {told_s[lost[0] - 2]:.2f} s old"
+        )
+    return _GOOD
+
+
+def _plan_age(trial: Trial) -> Outcome:
+    """No plan is flown that is old, or that counts on an engine that is gone."""
+    flight, span = trial.flown.flight, _frames(trial.flown.flight)
+    source, told_s = (
+        flight.part("telemetry", "plan_source")[span],
+        flight.part("telemetry", "plan_age_s")[span],
+    )
+    old = _first(flight, (source == _OPTIMISED) & (told_s > PLAN_FRESH_S + _PLAN_AGE_LSB_S))
+    if old is not None:
+        return _broken(f"a plan that is {told_s[old[0] - 2]:.2f} s old is flown at t = {old[1]:.2f} s")
+    for slot in flight.slots:
+        found = _flown_after_loss(flight, slot, (source == _OPTIMISED), told_s)
+        if found is not None:
+            return found
+    return _GOOD
+
+
+def _flown_after_loss(
+    flight: FlightRecord, slot: int, optimised: npt.NDArray[np.bool_], told_s: npt.NDArray[np.float64]
+) -> Outcome | None:
+    """Return what is wrong with plans after the loss of an engine while braking: they count on it still."""
+    span = _frames(flight)
+    braking = flight.part("telemetry", "mode")[span] == _BRAKING
+    gone = first_true(flight.held_failed[span, slot])
+    if gone is None or not braking[gone]:
+        return None
+    now_s = flight.frames["t_ns"][span] * 1e-9
+    made_s = now_s - told_s
+    made = np.clip(np.rint(made_s / flight.frame_s).astype(int) - flight.count(COUNTED_S), 0, None)
+    ran = flight.part("status", "state")[made, slot] == MAINSTAGE
+    stale = optimised & braking & ran & (made_s < now_s[gone] - _PLAN_AGE_LSB_S - flight.frame_s)
+    stale[:gone] = False
+    found = _first(flight, stale)
+    if found is None:
+        return None
+    lost = f"{flight.engine(slot)}, lost at {now_s[gone]:.2f} s"
+    return _broken(f"at t = {found[1]:.2f} s a plan is flown that counts on {lost}")
+
+
+def _mass(trial: Trial) -> Outcome:
+    """The kernel's mass goes down by what the chamber pressures that it hears amount to."""
+    flight, engine = trial.flown.flight, trial.flown.flight.vehicle.engine
+    span = _frames(flight)
+    full_kgps = engine.thrust_sl_n / (engine.isp_sl_s * 9.80665)
+    heard = flight.part("status", "fresh") != 0
+    chamber = np.where(heard, flight.part("status", "chamber_pa") / engine.chamber_pa, 0.0)
+    burnt = np.cumsum(np.clip(chamber, 0.0, 1.2).sum(axis=1)) * full_kgps * flight.frame_s
+    told = flight.part("telemetry", "mass_est_kg")[span]
+    if len(told) == 0 or _struck(trial.case, "nav.", "sensor.") or _computer_struck(trial.case):
+        return Outcome(None, "nobody can tell what the kernel heard")
+    free = told > flight.vehicle.body.dry_kg + 1.0
+    off = np.abs((told[0] - told) - (burnt[span] - burnt[2]))
+    bad = _first(flight, free & (off > BURNT_PART * burnt[span] + BURNT_KG))
+    if bad is None:
+        return _GOOD
+    return _broken(f"the kernel's mass is off by {off[bad[0] - 2]:.0f} kg at t = {bad[1]:.2f} s")
+
+
+def _spare(trial: Trial) -> Outcome:
+    """The burn begins when the kernel's own margin is spent, no sooner and no later."""
+    flight = trial.flown.flight
+    if flight.ignition is None or trial.case.ignition.forced_at_s is not None or _computer_struck(trial.case):
+        return Outcome(None, "no ignition of the kernel's own choice")
+    if not flight.part("telemetry", "ignition_margin_known")[flight.ignition] or _struck(trial.case, "nav."):
+        return Outcome(None, "the kernel knows no margin")
+    left = float(flight.part("telemetry", "ignition_margin_s")[flight.ignition])
+    if SPARE_S[0] <= left <= SPARE_S[1]:
+        return _GOOD
+    return _broken(f"the engines are lit with {left:.2f} s left (2.1 s are due)")
+
+
+# ---- no way back
+
+
+def _modes(trial: Trial) -> Outcome:
+    """Modes follow each other in their order, and none comes back."""
+    flight = trial.flown.flight
+    if _computer_struck(trial.case):
+        return Outcome(None, "the flight computer is struck")
+    modes = flight.part("telemetry", "mode")[: flight.computer_frames]
+    for k in np.flatnonzero(np.diff(modes)):
+        was, now = int(modes[k]), int(modes[k + 1])
+        if now not in _NEXT.get(was, ()):
+            names = f"{FLIGHT_MODES[was]} to {FLIGHT_MODES[now]}"
+            return _broken(f"the mode goes from {names} at t = {flight.t_s(int(k) + 1):.2f} s")
+    return _GOOD
+
+
+def _latched(trial: Trial) -> Outcome:
+    """An engine that was given up stays so."""
+    flight = trial.flown.flight
+    if _computer_struck(trial.case):
+        return Outcome(None, "the flight computer is struck")
+    heard = flight.computer_frames
+    held = flight.held_failed[:heard]
+    for slot in flight.slots:
+        forgotten = _first(flight, held[:-1, slot] & ~held[1:, slot], start=1)
+        if forgotten is not None:
+            return _broken(f"the failure of {flight.engine(slot)} is forgotten at t = {forgotten[1]:.2f} s")
+    return _GOOD
+
+
+# ---- commands
+
+
+def _floor(trial: Trial) -> Outcome:
+    """Valves of a running engine are never asked below its throttle floor."""
+    flight = trial.flown.flight
+    heard, ramp = flight.computer_frames, flight.count(SETTLED_S)
+    running = flight.part("command", "request")[:heard] == RUN
+    settled = running.copy()
+    for back in range(1, ramp + 1):
+        settled[back:] &= running[:-back]
+    settled[:ramp] = False
+    least = np.minimum(
+        flight.part("command", "ox_valve_cmd")[:heard], flight.part("command", "fuel_valve_cmd")[:heard]
+    )
+    floor = flight.vehicle.engine.throttle_floor
+    bad = _first(flight, (settled & (least < floor - _VALVE_LSB)).any(axis=1), start=0)
+    if bad is None:
+        return _GOOD
+    asked = float(np.where(settled, least, 1.0)[bad[0]].min())
+    return _broken(
+        f"valves of a running engine asked to {asked:.3f} at t = {bad[1]:.2f} s, below its floor {floor:g}"
+    )
+
+
+def _noticed(trial: Trial) -> Outcome:
+    """An engine whose board is silent, or has left MAINSTAGE by itself, is given up in time."""
+    flight = trial.flown.flight
+    if _computer_struck(trial.case):
+        return Outcome(None, "the flight computer is struck")
+    heard = flight.computer_frames
+    due = flight.count(DETECTED_WITHIN_S) + 3  # the wire there, the wire back, and the frame that shows it
+    asked = flight.asked_to_run[:heard] & ~flight.held_failed[:heard]
+    ran = np.logical_or.accumulate(flight.part("status", "state") == MAINSTAGE)[:heard]
+    gone = (flight.part("status", "fresh")[:heard] == 0) | (
+        ran & np.isin(flight.part("status", "state")[:heard], _SHUTTING)
+    )
+    unnoticed = asked & gone
+    lasting = unnoticed.copy()
+    for back in range(1, due + 1):
+        lasting[back:] &= unnoticed[:-back]
+        lasting[:back] = False
+    for slot in flight.slots:
+        bad = _first(flight, lasting[:, slot], start=0)
+        if bad is not None:
+            told = f"{flight.engine(slot)} is asked to run at t = {bad[1]:.2f} s"
+            return _broken(f"{told} although its board is silent or shut", "ENG-DETECT")
+    return _GOOD
+
+
+def _cut(trial: Trial) -> Outcome:
+    """Engines are cut when the stage stands, and not before."""
+    flight = trial.flown.flight
+    if _computer_struck(trial.case) or _struck(trial.case, "nav."):
+        return Outcome(None, "the kernel is told something else")
+    modes = flight.part("telemetry", "mode")[: flight.computer_frames]
+    landed = first_true(modes == _TOUCHDOWN)
+    if landed is not None and (flight.contact is None or landed < flight.contact):
+        height = float(flight.part("truth", "pos_pad_m")[landed, 2])
+        sink = max(0.0, -float(flight.part("truth", "vel_pad_mps")[landed, 2]))
+        if height > CUT_BELOW_M + sink * CUT_AHEAD_S:
+            return _broken(
+                f"the kernel takes the stage for landed {height:.1f} m above the pad", "TD-VERTICAL"
+            )
+    if flight.contact is not None:
+        late = flight.contact + flight.count(CUT_WITHIN_S)
+        if flight.asked_to_run[late : flight.computer_frames].any():
+            return _broken(f"engines are asked to run {CUT_WITHIN_S:g} s after the first touch")
+    return _GOOD
+
+
+def _aside(trial: Trial) -> Outcome:
+    """A stage that is given up is not steered towards the pad."""
+    flight, truth = trial.flown.flight, trial.flown.flight.frames["truth"]
+    given_up = first_true(flight.part("telemetry", "plan_source")[: flight.computer_frames] == _ASIDE)
+    if (
+        given_up is None
+        or flight.contact is None
+        or _struck(trial.case, "nav.")
+        or _computer_struck(trial.case)
+    ):
+        return Outcome(None, "nothing was given up")
+    rest_s = float(truth["contact_t_ns"][-1] - flight.frames["t_ns"][given_up]) * 1e-9
+    fall = truth["pos_pad_m"][given_up, :2] + truth["vel_pad_mps"][given_up, :2] * rest_s
+    size = float(np.linalg.norm(fall))
+    if not 1.0 < size < flight.vehicle.guidance.keep_out_radius_m:
+        return Outcome(None, "it falls beside the keep-out by itself")
+    along = float((truth["contact_pos_pad_m"][-1, :2] - fall) @ fall) / size
+    if along >= -NEARER_M:
+        return _GOOD
+    return _broken(f"the stage, given up, was steered {-along:.0f} m towards the pad", "KEEP-OUT")
+
+
+# ---- boards
+
+
+def _watchdog(trial: Trial) -> Outcome:
+    """A valve board that hears no command shuts down when its 50 ms are over, to the frame."""
+    flight, case = trial.flown.flight, trial.case
+    if flight.own_clocks or any(f.board not in (None, "flight_computer") for f in case.fault):
+        return Outcome(None, "boards keep their own time, or are struck")
+    seen = False
+    for slot in flight.slots:
+        sent = np.flatnonzero(flight.part("command", "fresh")[:, slot] != 0)
+        for last, until in zip(sent, np.append(sent, len(flight.frames))[1:], strict=True):
+            if until - last < 3:
+                continue
+            wrong = _acts_wrongly(flight, slot, int(last), int(until))
+            seen |= wrong is not None
+            if wrong:
+                at = flight.t_s(int(last))
+                text = f"{flight.engine(slot)} heard nothing after t = {at:.2f} s and {wrong}"
+                return _broken(text, "VALVE-LOSS")
+    return _GOOD if seen else Outcome(None, "no board went without commands")
+
+
+def _acts_wrongly(flight: FlightRecord, slot: int, last: int, until: int) -> str | None:
+    """Return what a board did wrong after its last command, "" for nothing, None where it is not judged."""
+    due = 1 + flight.count(WATCHDOG_S)  # one frame on the wire, then the watchdog
+    state = flight.part("status", "state")
+    if last + due + 1 >= len(state) or state[last, slot] in _SHUTTING:
+        return None
+    after = first_true(np.isin(state[last + 2 : last + due + 3, slot], _SHUTTING))
+    if until - last > due - 1 and (after is None or after + 2 > due):
+        return "did not shut down when its watchdog's 50 ms were over"
+    asked = flight.part("command", "request")[last, slot] == _ASKED_TO_SHUT
+    if after is not None and after + 2 < due and not asked:
+        return "shut down before its watchdog's 50 ms were over"
+    return ""
+
+
+# ---- requirements
+
+
+def _sound(trial: Trial) -> Outcome:
+    """Requirements that hold on every flight, landable or not."""
+    case, flown = trial.case, trial.flown
+    names = ["CMD-FINITE", "CMD-RANGE", "ENG-DEAD", "WORK-BOUND"]
+    if not _struck(case, *DECEIVING):
+        names += ["CMD-RATE", "ENG-DETECT", "ENG-FALSE", "ENG-SHARE", "VALVE-END", "VALVE-LOSS"]
+    for name in names:
+        if flown.results[name].status == "fail":
+            return _broken(flown.results[name].reason, name)
+    return _GOOD
+
+
+def bears(case: Case, vehicle: Vehicle) -> bool:
+    """Tell whether a case is one that the kernel is known to bear: at most one fault, of BORNE."""
+    if not case.fault:
+        return True
+    fault = case.fault[0]
+    spare = len(vehicle.landing_engines) > 2
+    centre_lost = fault.kind == "engine.out" and fault.engine == vehicle.centre_engine
+    return len(case.fault) == 1 and spare and fault.kind in BORNE and not centre_lost
+
+
+def _borne(trial: Trial) -> Outcome:
+    """What the kernel is known to bear, it bears: every requirement holds."""
+    flown = trial.flown
+    if not bears(trial.case, trial.plan.vehicle):
+        return Outcome(None, "not known to be borne")
+    if not flown.broken:
+        return _GOOD
+    worst = flown.broken[0]
+    return Outcome(min(flown.margins[worst] or 0.0, -0.05), flown.results[worst].reason, worst)
+
+
+def _healthy(trial: Trial) -> Outcome:
+    """A healthy stage touches down with room to spare: at most 60 % of every limit."""
+    flown, limits = trial.flown, trial.flown.flight.vehicle.requirements
+    if trial.case.fault or not bears(trial.case, trial.plan.vehicle):
+        return Outcome(None, "not healthy")
+    for name in TOUCHDOWN_KEYS:
+        value, limit = flown.flight.touchdown.get(name), getattr(limits, name, None)
+        if limit is not None and (value is None or value > HEALTHY_PART * float(limit)):
+            told = "never" if value is None else f"{value:.2f}"
+            return _broken(f"{name} {told} at touchdown of a healthy stage (limit {float(limit):g})")
+    return _GOOD
+
+
+# ---- all of them
+
+
+def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.SearchStrategy[Case]:
+    """Draw cases for defects: what is borne, what is not, and flight computers that fall silent or hang."""
+    engines, run_id = plan.vehicle.landing_engines, plan.case.run_id or plan.case.path.stem or None
+
+    def build(parts: tuple[Any, ...]) -> Case:
+        drawn, initial, wind, stage, seed = parts
+        return plan.case.model_copy(
+            update={
+                "fault": drawn,
+                "initial": initial,
+                "wind": wind,
+                "stage": stage,
+                "seed": seed,
+                "dispersion": None,
+                "run_id": run_id,
+            }
+        )
+
+    known = [kind for kind in OFTEN if kind in kinds]
+    one = st.sampled_from(known).flatmap(lambda kind: one_fault(kind, engines, boards)).map(lambda f: (f,))
+    struck = st.one_of(one, one, one, _computer_faults()) if known else _computer_faults()
+    states = initial_states(plan.case.initial)
+    about = st.tuples(struck, states, winds(), stages(), st.integers(0, 1000)).map(build)
+    return st.one_of(about, about, off_nominal_cases(plan.case, engines, boards=boards, kinds=kinds))
+
+
+def _computer_faults() -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw a flight computer that dies or hangs for a few frames, at any moment of the burn."""
+    onset = st.integers(0, 400).map(lambda early: 20.0 - early * 0.05)
+    dies = onset.map(lambda t: (FaultSpec(kind="board.silent", board="flight_computer", after_ignition_s=t),))
+    hangs = st.tuples(onset, st.integers(1, 8)).map(
+        lambda part: (
+            FaultSpec(
+                kind="board.freeze",
+                board="flight_computer",
+                after_ignition_s=part[0],
+                heals_after_s=part[1] / 100,
+            ),
+        )
+    )
+    return st.one_of(dies, hangs)
+
+
+def _property(name: str, requirements: tuple[str, ...], look: Callable[[Trial], Outcome]) -> Property:
+    text = " ".join((look.__doc__ or "").split()).rstrip(".")
+    return Property(name, requirements, text, look, cases=suite_cases)
+
+
+_EACH: Final = (
+    _property("sound", ("CMD-FINITE", "CMD-RANGE", "CMD-RATE", "ENG-DEAD", "WORK-BOUND"), _sound),
+    _property("navigation-age", (), _navigation_age),
+    _property("plan-age", (), _plan_age),
+    _property("mass", (), _mass),
+    _property("spare", (), _spare),
+    _property("modes", (), _modes),
+    _property("latched", ("ENG-DEAD",), _latched),
+    _property("floor", ("CMD-RANGE",), _floor),
+    _property("noticed", ("ENG-DETECT",), _noticed),
+    _property("cut", (), _cut),
+    _property("aside", ("KEEP-OUT",), _aside),
+    _property("watchdog", ("VALVE-LOSS",), _watchdog),
+    _property("borne", (), _borne),
+    _property("healthy", (), _healthy),
+)
+
+
+def _suite(trial: Trial) -> Outcome:
+    """No defect shows: every property of this kind holds of the flight."""
+    outcomes = [prop.look(trial) for prop in _EACH]
+    told = [outcome for outcome in outcomes if outcome.margin is not None]
+    return min(told, key=lambda outcome: outcome.margin or 0.0) if told else Outcome(None, "not exercised")
+
+
+KERNEL_PROPERTIES: Final = (*_EACH, _property("suite", (), _suite))
+"""Each by itself, and all of them at once."""

@@ -1,0 +1,117 @@
+"""Defects to plant in the kernel: one change of its text each, and the kernel that comes of it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hil.kernel import Kernel
+from hil.kernel.binding import load_sources
+from hil.rig.model import KernelSpec
+
+__all__ = ["BY_MODES", "DEFECTS", "Defect", "planted_kernel", "planted_sources", "planted_spec"]
+
+CSRC: Final = Path(__file__).parents[2] / "csrc"
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """A slip that somebody could have made: `before` is in `file` once, and becomes `after`."""
+
+    file: str
+    before: str
+    after: str
+
+
+DEFECTS: Final = {
+    "sign of the trim of a lost engine": Defect(
+        "fk_alloc.c", "s.moment_y -= t * p[0];", "s.moment_y += t * p[0];"
+    ),
+    "stale plan flown after a loss": Defect(
+        "fk_plan.c",
+        "(before_landing && engines_counted_on(c, engine, modes) < o->engines)",
+        "(before_landing && engines_counted_on(c, engine, modes) < 0)",
+    ),
+    "failure forgotten": Defect(
+        "fk_health.c",
+        "    e->silent_frames = s->fresh ? 0 : e->silent_frames + 1;\n",
+        "    e->silent_frames = s->fresh ? 0 : e->silent_frames + 1;\n"
+        "    e->failed = e->failed && e->low_frames > 0;\n",
+    ),
+    "silent board noticed late": Defect(
+        "fk_health.c", "#define SILENT_FRAMES 6 ", "#define SILENT_FRAMES 60 "
+    ),
+    "NaN let through": Defect(
+        "fk_nav.c", "if (!(x[i] >= -bound && x[i] <= bound)) {", "if (x[i] < -bound || x[i] > bound) {"
+    ),
+    "wrong thrust floor": Defect(
+        "fk_alloc.c", "1.1), e->throttle_floor, 1.0);", "1.1), 0.9 * e->throttle_floor, 1.0);"
+    ),
+    "gimbal sign of one axis after a loss": Defect(
+        "fk_alloc.c",
+        "const double y = (torque[0] - s.moment_x) / lever;",
+        "const double y = (modes->share[1] && modes->share[2] ? 1 : -1) * (torque[0] - s.moment_x) / lever;",
+    ),
+    "steered to the wrong side": Defect(
+        "fk_divert.c",
+        "d->aside[0] = size > 1e-3 ? x / size : 1.0;",
+        "d->aside[0] = size > 1e-3 ? -x / size : 1.0;",
+    ),
+    "dead engine asked for again": Defect(
+        "fk_alloc.c",
+        "if (e->failed || (e->stopped && !spare) ||",
+        "if ((e->failed && modes->mode != FK_IF_TERMINAL) || (e->stopped && !spare) ||",
+    ),
+    "mass not updated": Defect(
+        "fk_stage.c", "stage->mass_kg - flow * c->frame_s);", "stage->mass_kg - 0.0 * flow * c->frame_s);"
+    ),
+    "ignition one second late": Defect(
+        "fk_modes.c", "plan->margin_s <= FK_IGNITION_SPARE_S;", "plan->margin_s <= FK_IGNITION_SPARE_S - 1.0;"
+    ),
+    "sign of the wind that was learnt": Defect(
+        "fk_stage.c",
+        "stage->missed_pad_mps2[i] = per_wind * stage->wind_pad_mps[i];",
+        "stage->missed_pad_mps2[i] = -per_wind * stage->wind_pad_mps[i];",
+    ),
+    "healthy engines given up": Defect(
+        "fk_health.c", "#define LOW_PRESSURE 0.70 ", "#define LOW_PRESSURE 0.97 "
+    ),
+    "weak engine noticed late": Defect("fk_health.c", "#define LOW_FRAMES 3 ", "#define LOW_FRAMES 30 "),
+    "an old plan is followed": Defect(
+        "fk_plan.c", "now_s - o->known_s > FRESH_S ||", "now_s - o->known_s > 30.0 * FRESH_S ||"
+    ),
+    "navigation is never lost": Defect(
+        "fk_nav.c", "(nav->age_s > LOST_AFTER_S || ", "(nav->age_s > 50.0 * LOST_AFTER_S || "
+    ),
+}
+"""By what went wrong, in words."""
+
+BY_MODES: Final = ("NaN let through", "navigation is never lost", "an old plan is followed")
+"""Defects that need what hardly a case brings about; tests/properties/test_kernel_modes.py finds them."""
+
+
+def planted_sources(name: str, folder: Path) -> tuple[Path, ...]:
+    """Copy the kernel into `folder` with a defect planted; return its sources."""
+    defect = DEFECTS[name]
+    for path in CSRC.glob("*.[ch]"):
+        shutil.copy(path, folder / path.name)
+    target = folder / defect.file
+    text = target.read_text(encoding="utf-8")
+    assert text.count(defect.before) == 1, (
+        f"{name}: {defect.file} holds {text.count(defect.before)} times its text"
+    )
+    target.write_text(text.replace(defect.before, defect.after), encoding="utf-8")
+    return tuple(sorted(folder.glob("*.c")))
+
+
+def planted_spec(name: str, folder: Path) -> KernelSpec:
+    """Return what a rig file says to fly the kernel with this defect."""
+    sources = planted_sources(name, folder)
+    return KernelSpec(name="planted", sources=tuple(map(str, sources)))
+
+
+def planted_kernel(name: str, folder: Path) -> Kernel:
+    """Return the kernel with this defect, compiled and loaded."""
+    return load_sources("planted", planted_sources(name, folder))
