@@ -44,6 +44,22 @@ static struct {
 
 /* ---- what has to hold after every step ---- */
 
+/* What failed, or was shut down but in a finish that can still land, is never asked for again; none starts too
+ * often. */
+static void check_life(const fk_if_engine_command_t *e, const fk_if_engine_config_t *c, int32_t i)
+{
+    const fk_if_telemetry_t *t = &s.out.telemetry;
+    const int32_t landing = t->mode == FK_IF_TERMINAL && t->plan_source != FK_IF_ASIDE_OF_KEEP_OUT;
+    FUZZ_HOLDS(!s.given_up[i] || e->request == FK_IF_REQUEST_SHUTDOWN);
+    s.given_up[i] |= e->failed || (e->request == FK_IF_REQUEST_SHUTDOWN && !landing);
+    s.starts[i] += e->request == FK_IF_REQUEST_START && s.request[i] != FK_IF_REQUEST_START;
+    FUZZ_HOLDS(s.starts[i] <= FK_STARTS_MOST && s.starts[i] <= (c->starts > 1 ? c->starts : 1));
+    if (s.starts[i] > 1) {
+        fuzz_note("lit_again");
+    }
+    s.request[i] = e->request;
+}
+
 static void check_engine(const fk_if_engine_command_t *e, const fk_if_engine_config_t *c, int32_t i)
 {
     const int32_t alive = e->request == FK_IF_REQUEST_START || e->request == FK_IF_REQUEST_RUN;
@@ -55,18 +71,9 @@ static void check_engine(const fk_if_engine_command_t *e, const fk_if_engine_con
     const double limit = e->request == FK_IF_REQUEST_RUN ? c->gimbal_limit_rad : 0.0;
     FUZZ_HOLDS(fuzz_in(e->gimbal_x_cmd_rad, -limit, limit));
     FUZZ_HOLDS(fuzz_in(e->gimbal_y_cmd_rad, -limit, limit));
-    FUZZ_HOLDS(!s.given_up[i] || e->request == FK_IF_REQUEST_SHUTDOWN);
     FUZZ_HOLDS(!e->failed || e->request == FK_IF_REQUEST_SHUTDOWN);
     FUZZ_HOLDS(!e->share || e->request != FK_IF_REQUEST_SHUTDOWN);
-    const fk_if_telemetry_t *t = &s.out.telemetry;
-    const int32_t landing = t->mode == FK_IF_TERMINAL && t->plan_source != FK_IF_ASIDE_OF_KEEP_OUT;
-    s.given_up[i] |= e->failed || (e->request == FK_IF_REQUEST_SHUTDOWN && !landing);
-    s.starts[i] += e->request == FK_IF_REQUEST_START && s.request[i] != FK_IF_REQUEST_START;
-    FUZZ_HOLDS(s.starts[i] <= FK_STARTS_MOST && s.starts[i] <= (c->starts > 1 ? c->starts : 1));
-    if (s.starts[i] > 1) {
-        fuzz_note("lit_again");
-    }
-    s.request[i] = e->request;
+    check_life(e, c, i);
 }
 
 static void check_telemetry(const fk_if_telemetry_t *t)

@@ -24,7 +24,6 @@ from tests.kernel.flight import (
     FAULT,
     G0,
     IGNITION,
-    MAINSTAGE,
     OFF,
     RUN,
     SHUTDOWN,
@@ -400,7 +399,7 @@ def test_a_stage_tilted_by_more_than_sixty_degrees_is_given_up(lean_deg: float, 
 
 
 def descend(desk: Desk, height_m: float, sink: float, final: float) -> tuple[float, float]:
-    """Return the height at which a burn as configured ends, integrated in steps of a millisecond, and the mass
+    """Return the height at which a burn as configured ends, in steps of a millisecond, and the mass
     there; the finish is planned for a final mass, and brakes by 3.5 m/s^2 at the least."""
     c, mass, v, dt = desk.config, 50e3, sink, 1e-3
     landing = max(c.land_throttle, final * (G0 + 3.5) / 800e3)
