@@ -97,12 +97,13 @@ typedef struct {
     int32_t wild;           /* 1: it burns, but not as it is asked */
     int32_t low_frames;     /* consecutive frames with too little pressure */
     int32_t silent_frames;
-    int32_t state;   /* of its board, as last heard */
-    int32_t running; /* MAINSTAGE, healthy, not stopped */
-    int32_t stopped; /* shut down on purpose: commanded again only where those that should land are lost */
-    int32_t starts;  /* asked for so far */
-    int32_t spare;   /* stopped, healthy, with a start left: may be lit again */
-    int32_t failed;  /* latched */
+    int32_t state;     /* of its board, as last heard */
+    int32_t running;   /* MAINSTAGE, healthy, not stopped */
+    int32_t stopped;   /* shut down on purpose: commanded again only where those that should land are lost */
+    int32_t starts;    /* asked for so far */
+    int32_t startable; /* one more is left */
+    int32_t spare;     /* stopped, healthy, with a start left: may be lit again */
+    int32_t failed;    /* latched */
 } fk_engine_t;
 
 /* The vertical plan: all engines brake down to a speed, then the landing engines finish. */

@@ -121,7 +121,8 @@ static void update_one(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_
         judge_pressure(e, c, s, dt);
         judge_obedience(e, c, s, dt);
     }
-    e->spare = e->stopped && !e->failed && e->starts < FK_STARTS_MOST && e->silent_frames < SILENT_FRAMES;
+    e->startable = e->starts < FK_STARTS_MOST && e->starts < c->starts;
+    e->spare = e->stopped && !e->failed && e->startable && e->silent_frames < SILENT_FRAMES;
     if (asked_start && !e->stopped) {
         follow_burn(e, c, s, dt);
     } else {

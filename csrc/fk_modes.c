@@ -162,7 +162,7 @@ static void pause_strong(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
     int32_t can = v > PAUSE_ABOVE_MPS && v * v < TOO_STRONG * 2.0 * height * plan->least_decel_mps2
                   && low > 0.0 && fast * fast < PAUSE_PART * 2.0 * low * plan->most_decel_mps2;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        can &= !engine[i].running || engine[i].starts < FK_STARTS_MOST;
+        can &= !engine[i].running || engine[i].startable;
     }
     for (int32_t i = 0; can && i < c->engine_count; i++) {
         engine[i].stopped |= engine[i].running && modes->frames_in_mode > SETTLED_FRAMES;

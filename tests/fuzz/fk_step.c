@@ -35,7 +35,10 @@ static struct {
     double pos[3], vel[3], axis[3], omega[3], force;
     double engine_mps2; /* acceleration that one engine gives at full thrust */
     int32_t frames, mode, solver_iterations;
-    int32_t given_up[FK_ENGINES]; /* was told to shut down, or called failed */
+    int32_t
+        given_up[FK_ENGINES];    /* called failed, or told to shut down but in a finish that can still land */
+    int32_t starts[FK_ENGINES];  /* that were asked for */
+    int32_t request[FK_ENGINES]; /* of the frame before */
     uint32_t noise;
 } s;
 
@@ -55,7 +58,15 @@ static void check_engine(const fk_if_engine_command_t *e, const fk_if_engine_con
     FUZZ_HOLDS(!s.given_up[i] || e->request == FK_IF_REQUEST_SHUTDOWN);
     FUZZ_HOLDS(!e->failed || e->request == FK_IF_REQUEST_SHUTDOWN);
     FUZZ_HOLDS(!e->share || e->request != FK_IF_REQUEST_SHUTDOWN);
-    s.given_up[i] |= e->failed || e->request == FK_IF_REQUEST_SHUTDOWN;
+    const fk_if_telemetry_t *t = &s.out.telemetry;
+    const int32_t landing = t->mode == FK_IF_TERMINAL && t->plan_source != FK_IF_ASIDE_OF_KEEP_OUT;
+    s.given_up[i] |= e->failed || (e->request == FK_IF_REQUEST_SHUTDOWN && !landing);
+    s.starts[i] += e->request == FK_IF_REQUEST_START && s.request[i] != FK_IF_REQUEST_START;
+    FUZZ_HOLDS(s.starts[i] <= FK_STARTS_MOST && s.starts[i] <= (c->starts > 1 ? c->starts : 1));
+    if (s.starts[i] > 1) {
+        fuzz_note("lit_again");
+    }
+    s.request[i] = e->request;
 }
 
 static void check_telemetry(const fk_if_telemetry_t *t)
@@ -86,6 +97,7 @@ static void check_state(const fk_t *fk)
     FUZZ_HOLDS(fuzz_finite(fk->control.torque_body_nm, sizeof fk->control / sizeof(double)));
     for (int32_t i = 0; i < fk->config.engine_count; i++) {
         FUZZ_HOLDS(fuzz_finite(&fk->engine[i].expected, 4));
+        FUZZ_HOLDS(fuzz_finite(&fk->engine[i].starting_s, 2 + 3 * FK_PARTS)); /* up to what was seen */
     }
 }
 
@@ -149,7 +161,7 @@ static void run_engine(engine_t *e, const fk_if_engine_command_t *command)
         e->state = FK_IF_ENGINE_MAINSTAGE;
     }
     if (request == FK_IF_REQUEST_SHUTDOWN) {
-        e->state = FK_IF_ENGINE_SHUTDOWN;
+        e->state = e->valve > 0.0 ? FK_IF_ENGINE_SHUTDOWN : FK_IF_ENGINE_SAFE;
     }
     const double wanted = e->state >= FK_IF_ENGINE_START ? command->ox_valve_cmd : 0.0;
     e->valve += fmax(-0.03, fmin(0.03, wanted - e->valve));

@@ -39,6 +39,7 @@ def test_the_corpus_flies_every_mode_on_plans_and_without() -> None:
     _, figures, _ = replayed("fk_step")
     modes = ("coast", "ignition", "braking", "terminal", "touchdown", "done", "abort")
     assert all(figures.get(mode, 0) > 0 for mode in modes), figures
+    assert figures["lit_again"] > 0
     assert 0 < figures["on_an_optimised_plan"] < figures["braking"] + figures["terminal"]
 
 

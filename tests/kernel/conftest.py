@@ -28,8 +28,6 @@ class Bench:
         )
         self.config = self.run.config
         self.frame = 0
-        self.falling = False
-        """Whether the booster moves from frame to frame, as its specific force and gravity have it."""
         self.place(height_m=4000.0, sink_mps=300.0)
         for engine in self.engines:
             engine.fresh = 1
@@ -50,7 +48,7 @@ class Bench:
         return self.run.output.telemetry
 
     def place(self, height_m: float, sink_mps: float) -> None:
-        """Put the booster upright above the pad's centre, sinking."""
+        """Put the booster upright above the pad's centre, sinking; the kernel believes no jump in flight."""
         nav = self.run.input.nav
         nav.pos_pad_m[2] = nav.height_m = height_m
         nav.vel_pad_mps[2] = -sink_mps
@@ -62,24 +60,25 @@ class Bench:
         self.frame += 1
         self.run.input.t_ns = self.frame * FRAME_NS
         self.run.input.nav.valid_t_ns = self.run.input.t_ns
-        if self.falling:
-            self._fall()
+        self._fall()
         self.run.step()
 
     def _fall(self) -> None:
+        """Move the booster on, as the chamber pressures and gravity have it."""
         nav, dt = self.run.input.nav, FRAME_NS * 1e-9
+        fractions = [engine.chamber_pa / self.vehicle.engine.chamber_pa for engine in self.engines]
+        vacuum_n = self.config.engine[0].thrust_vac_n
+        nav.force_body_mps2[2] = sum(fractions) * vacuum_n / self.config.mass_kg
         nav.vel_pad_mps[2] += dt * (nav.force_body_mps2[2] - G0_MPS2)
         nav.pos_pad_m[2] += dt * nav.vel_pad_mps[2]
         nav.height_m = nav.pos_pad_m[2]
 
     def burn(self, throttle: float = 0.7, frames: int = 60) -> None:
-        """Report all engines in MAINSTAGE at `throttle` for some frames; the specific force fits."""
+        """Report all engines in MAINSTAGE at `throttle` for some frames."""
         for engine in self.engines:
             engine.state = 3
             engine.ox_valve_pos = engine.fuel_valve_pos = throttle
             engine.chamber_pa = throttle * self.vehicle.engine.chamber_pa
-        thrust = sum(throttle * self.config.engine[i].thrust_vac_n for i in range(self.config.engine_count))
-        self.run.input.nav.force_body_mps2[2] = thrust / self.config.mass_kg
         for _ in range(frames):
             self.step()
 
@@ -90,12 +89,18 @@ def bench() -> Bench:
     return Bench()
 
 
-@pytest.fixture
-def burning() -> Bench:
-    """A zq3_class booster that has braked for 0.6 s on all three engines."""
+def braking(height_m: float = 4000.0, sink_mps: float = 300.0) -> Bench:
+    """Return a zq3_class booster that has braked for 0.6 s on all three engines from there on."""
     bench = Bench(ignition_forced_at_s=0.0)
+    bench.place(height_m, sink_mps)
     for engine in bench.engines:
         engine.state = 1
     bench.step()
     bench.burn()
     return bench
+
+
+@pytest.fixture
+def burning() -> Bench:
+    """A zq3_class booster that brakes, high up."""
+    return braking()

@@ -118,12 +118,15 @@ class Engine:
     valve: float = 0.0
     chamber: float = 0.0
     starting_s: float = 0.0
+    starts: int = 0
     strength: float = 1.0
     """Thrust over what the valves should give."""
     delay_s: float = 0.0
     dies_at_s: float = math.inf
     silent_at_s: float = math.inf
     gimbal: tuple[float, float] = (0.0, 0.0)
+    stuck_at_s: float = math.inf
+    """From then on valves and gimbals stay where they are."""
 
     def change_state(self, request: int, start_s: float, now_s: float) -> None:
         """Take the state that a request leads to, or that a fault does."""
@@ -132,9 +135,11 @@ class Engine:
         elif request == ARM and self.state == OFF:
             self.state = ARMED
         elif request in (START, RUN) and self.state == ARMED:
-            self.state = STARTING
+            self.state, self.starting_s, self.starts = STARTING, 0.0, self.starts + 1
         elif request == SHUTDOWN and self.state in (STARTING, MAINSTAGE):
             self.state = STOPPING
+        elif self.state == STOPPING and self.valve <= 0.0:
+            self.state = OFF
         if self.state == STARTING:
             self.starting_s += DT
             if self.starting_s >= start_s + self.delay_s:
@@ -142,14 +147,15 @@ class Engine:
 
     def obey(self, command: Any, limits: Any, now_s: float) -> None:
         """Follow a command for one frame."""
+        stuck = now_s >= self.stuck_at_s
         self.change_state(command.request, limits.start_s, now_s)
         lit = self.state == MAINSTAGE or (self.state == STARTING and self.starting_s > LIGHT_S)
         wanted = command.ox_valve_cmd if lit else 0.0
         slew = limits.valve_slew_per_s * DT
-        self.valve += min(max(wanted - self.valve, -slew), slew)
+        self.valve += 0.0 if stuck and lit else min(max(wanted - self.valve, -slew), slew)
         burning = self.valve if lit else 0.0
         self.chamber += DT / (limits.thrust_lag_s + DT) * (burning * self.strength - self.chamber)
-        most = limits.gimbal_rate_radps * DT
+        most = 0.0 if stuck else limits.gimbal_rate_radps * DT
         asked = command.gimbal_x_cmd_rad, command.gimbal_y_cmd_rad
         x, y = (g + min(max(a - g, -most), most) for g, a in zip(self.gimbal, asked, strict=True))
         self.gimbal = x, y

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.kernel.flight import CLUSTER, CROSS, FAULT, SAFE, Flight, make_config
+from tests.kernel.flight import CLUSTER, CROSS, FAULT, SAFE, TERMINAL, Flight, make_config
 
 __all__ = ["FLIGHTS"]
 
@@ -183,6 +183,49 @@ def noisy() -> Flight:
     return Flight(make_config(), **ASIDE, tamper=tamper).land()
 
 
+def centre_out_late() -> Flight:
+    """The centre engine dies in the finish: the pair is lit again."""
+    flight = Flight(make_config(brake_throttle=0.58))
+    flight.engines[0].dies_at_s = 14.58
+    return flight.land()
+
+
+def weak_finish() -> Flight:
+    """The centre engine loses a third of its thrust in the finish, not enough to be held for failed."""
+
+    def tamper(flight: Flight) -> None:
+        if flight.telemetry.mode == TERMINAL:
+            flight.engines[0].strength = 0.72
+
+    return Flight(make_config(brake_throttle=0.58), tamper=tamper).land()
+
+
+def stuck() -> Flight:
+    """Valves and gimbals of an outer engine stay where they are, from the middle of the burn."""
+    flight = Flight(make_config(brake_throttle=0.58), **ASIDE)
+    flight.engines[2].stuck_at_s = 8.0
+    return flight.land()
+
+
+def unvouched() -> Flight:
+    """From the middle of the burn the unit vouches for nothing, and its position jumps."""
+
+    def tamper(flight: Flight) -> None:
+        nav = flight.run.input.nav
+        nav.valid = flight.now_s < 8.0
+        nav.pos_pad_m[0] += 40.0 if flight.now_s > 9.0 else 0.0
+
+    return Flight(make_config(), **ASIDE, tamper=tamper).land()
+
+
+def strong_finish() -> Flight:
+    """An engine that is far too strong for the finish is paused."""
+    config = make_config(brake_throttle=0.58)
+    for engine in config.engine[0:3]:
+        engine.thrust_sl_n, engine.thrust_vac_n = 1100e3, 1200e3
+    return Flight(config).land()
+
+
 FLIGHTS: dict[str, Callable[[], Flight]] = {
     flight.__name__: flight
     for flight in (
@@ -201,5 +244,6 @@ FLIGHTS: dict[str, Callable[[], Flight]] = {
             stands,
         ),
         *(faulty_boards, noisy),
+        *(centre_out_late, weak_finish, stuck, unvouched, strong_finish),
     )
 }

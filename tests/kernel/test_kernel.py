@@ -8,7 +8,7 @@ import pytest
 
 from hil.boards.config import kernel_config
 from hil.kernel import KernelRun, interface, reference_kernel
-from tests.kernel.conftest import Bench
+from tests.kernel.conftest import Bench, braking
 
 COAST, IGNITION, BRAKING, TERMINAL, TOUCHDOWN, DONE, ABORT = range(7)
 SAFE, ARM, START, RUN, SHUTDOWN = range(5)
@@ -48,14 +48,16 @@ def test_brakes_on_what_runs(burning: Bench) -> None:
     assert burning.telemetry.thrust_cmd_n > 0.0
 
 
-def test_steps_down_to_the_centre_engine_for_good(burning: Bench) -> None:
-    burning.place(height_m=200.0, sink_mps=30.0)
-    burning.burn(frames=150)
-    assert burning.telemetry.mode == TERMINAL
-    assert [c.request for c in burning.commands] == [RUN, SHUTDOWN, SHUTDOWN]
-    burning.place(height_m=3000.0, sink_mps=300.0)
-    burning.burn(frames=60)
-    assert [c.request for c in burning.commands][1:] == [SHUTDOWN, SHUTDOWN]
+def test_steps_down_to_the_centre_engine_and_keeps_the_others_armed() -> None:
+    bench = braking(height_m=120.0, sink_mps=42.0)
+    assert bench.telemetry.mode == TERMINAL
+    assert [c.request for c in bench.commands] == [RUN, SHUTDOWN, SHUTDOWN]
+    for engine in bench.engines[1:]:
+        engine.state, engine.chamber_pa = 0, 0.0
+        engine.ox_valve_pos = engine.fuel_valve_pos = 0.0
+    for _ in range(60):
+        bench.step()
+        assert [c.request for c in bench.commands] == [RUN, ARM, ARM]
 
 
 @pytest.mark.parametrize("dead", [0, 1, 2])
@@ -87,9 +89,8 @@ def test_a_silent_board_counts_as_a_failed_engine(burning: Bench) -> None:
     assert [bool(c.failed) for c in burning.commands] == [False, False, True]
 
 
-def test_thrust_of_a_lost_engine_goes_to_the_others(burning: Bench) -> None:
-    burning.place(height_m=1700.0, sink_mps=275.0)
-    burning.falling = True
+def test_thrust_of_a_lost_engine_goes_to_the_others() -> None:
+    burning = braking(height_m=1600.0, sink_mps=280.0)
     burning.burn(throttle=0.65, frames=100)
     before = burning.commands[0].ox_valve_cmd
     assert 0.6 < before < 0.9
@@ -108,7 +109,7 @@ def test_abort_shuts_everything_down(burning: Bench) -> None:
 
 
 def test_flies_on_through_a_gap_in_navigation_and_gives_up_after_two_seconds(burning: Bench) -> None:
-    burning.run.input.nav.valid = 0
+    burning.run.input.nav.fresh = 0
     burning.burn(frames=150)
     assert burning.telemetry.mode == BRAKING
     burning.burn(frames=60)

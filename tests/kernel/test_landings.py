@@ -41,8 +41,17 @@ LANDS = {
     "crossed": 1.0,
     "hover_class": 2.0,
     "noisy": 3.0,
+    "centre_out_late": 0.1,
+    "weak_finish": 0.1,
+    "stuck": 3.0,
+    "unvouched": 3.0,
+    "strong_finish": 0.1,
 }
 """Flight -> how far beside the pad's centre it may end, in metres."""
+
+
+GIVEN_UP = 3
+"""The source of the commands of a stage that cannot land."""
 
 
 @functools.cache
@@ -89,7 +98,11 @@ def work_bound() -> int:
 
 
 def check_commands(flight: Flight, shut: set[int]) -> None:
-    """See that every command is in range, and that what is shut down stays so."""
+    """See that every command is in range, and that what is shut down for good stays so.
+
+    For good is: held for failed, or shut down at any time but in a finish that can still land.
+    """
+    landing = flight.telemetry.mode == TERMINAL and flight.telemetry.plan_source != GIVEN_UP
     for i, command in enumerate(flight.commands):
         limits = flight.config.engine[i]
         assert 0.0 <= command.ox_valve_cmd <= 1.0
@@ -97,8 +110,10 @@ def check_commands(flight: Flight, shut: set[int]) -> None:
         assert abs(command.gimbal_x_cmd_rad) <= limits.gimbal_limit_rad
         assert abs(command.gimbal_y_cmd_rad) <= limits.gimbal_limit_rad
         assert command.request == SHUTDOWN or i not in shut
-        if command.request == SHUTDOWN:
+        assert flight.engines[i].starts <= 2
+        if command.request == SHUTDOWN and (command.failed or not landing):
             shut.add(i)
+        if command.request == SHUTDOWN:
             assert command.ox_valve_cmd == command.gimbal_x_cmd_rad == command.gimbal_y_cmd_rad == 0.0
     assert max(abs(x) for x in flight.out.fin_cmd_rad) <= flight.config.fin_limit_rad
     assert 0 <= flight.telemetry.work <= work_bound()
@@ -122,6 +137,11 @@ def test_every_command_is_in_range_and_what_is_shut_down_stays_so(name: str) -> 
         ("weak_and_late", []),
         ("optimised_loss", [1]),
         ("faulty_boards", [2]),
+        ("centre_out_late", [0]),
+        ("weak_finish", [0]),
+        ("stuck", [2]),
+        ("unvouched", []),
+        ("strong_finish", []),
     ],
 )
 def test_the_engines_that_fail_are_held_for_failed_and_no_others(name: str, failed: list[int]) -> None:
@@ -130,9 +150,32 @@ def test_the_engines_that_fail_are_held_for_failed_and_no_others(name: str, fail
 
 
 def test_the_pair_lands_where_the_centre_engine_is_lost_the_centre_engine_elsewhere() -> None:
-    for name, shares in {"centre_out": [0, 1, 1], "outer_out": [1, 0, 0], "plain": [1, 0, 0]}.items():
+    pair, centre = [0, 1, 1], [1, 0, 0]
+    on = {
+        "centre_out": pair,
+        "centre_out_late": pair,
+        "weak_finish": pair,
+        "outer_out": centre,
+        "plain": centre,
+    }
+    for name, shares in on.items():
         flight = flown(name)
         assert flight.shares[flight.modes.index(TOUCHDOWN) - 1] == shares
+
+
+@pytest.mark.parametrize("height_m", [50.0, 40.0, 30.0])
+def test_a_finish_that_loses_its_engine_ends_softer_by_far_than_it_would_without_the_others(
+    height_m: float,
+) -> None:
+    """Down to where the others are just lit in time; without them it would fall from there."""
+
+    def tamper(flight: Flight) -> None:
+        if flight.telemetry.mode == TERMINAL and flight.pos[2] < height_m:
+            flight.engines[0].dies_at_s = 0.0
+
+    flight = Flight(make_config(brake_throttle=0.58), tamper=tamper).land()
+    assert [engine.starts for engine in flight.engines] == [1, 2, 2]
+    assert -flight.vel[2] < 3.0
 
 
 def test_after_touchdown_everything_is_shut_and_after_two_seconds_it_is_done() -> None:

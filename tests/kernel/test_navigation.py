@@ -1,0 +1,149 @@
+"""What the kernel believes of the navigation it is told, seen in what it commands and reports."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tests.kernel.desk import Desk
+from tests.kernel.flight import ABORT, COAST, DT, G0
+from tools.loop_margins import constant
+
+ROOMS = {
+    "pos_pad_m": (constant("fk_nav.c", "POSITION_ROOM_M"), constant("fk_nav.c", "POSITION_ROOM_MPS")),
+    "vel_pad_mps": (constant("fk_nav.c", "VELOCITY_ROOM_MPS"), constant("fk_nav.c", "VELOCITY_ROOM_MPS2")),
+}
+"""Component -> room about what the others lead to, and its growth a second while it is not believed."""
+
+
+def gliding() -> Desk:
+    """Return a stage that sinks steadily, held up by the air, known for a tenth of a second."""
+    desk = Desk(ignition_forced=1, ignition_forced_t_s=1e6)
+    desk.put(height_m=2500.0, vel=(0.0, 0.0, -100.0), force=(0.0, 0.0, G0))
+    glide(desk, 10)
+    return desk
+
+
+def glide(desk: Desk, frames: int) -> None:
+    """Let it sink on."""
+    for _ in range(frames):
+        desk.nav.pos_pad_m[2] += DT * desk.nav.vel_pad_mps[2]
+        desk.nav.height_m = desk.nav.pos_pad_m[2]
+        desk.step()
+
+
+def followed(name: str, jump: float, frames: int, axis: int = 2) -> float:
+    """Return by how much the ignition margin moves in that many frames after one component has jumped, m."""
+    plain, jumped = gliding(), gliding()
+    for _ in range(frames):
+        for desk, off in ((plain, 0.0), (jumped, jump)):
+            desk.nav.pos_pad_m[2] += DT * -100.0
+            desk.nav.height_m = desk.nav.pos_pad_m[2]
+            getattr(desk.nav, name)[axis] += off
+            desk.step()
+            getattr(desk.nav, name)[axis] -= off
+    return float(jumped.telemetry.ignition_margin_m - plain.telemetry.ignition_margin_m)
+
+
+@pytest.mark.parametrize("name", ROOMS)
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_a_component_that_jumps_out_of_its_room_is_not_followed(name: str, sign: float) -> None:
+    room, _ = ROOMS[name]
+    assert followed(name, sign * 1.01 * room, 30) == 0.0
+    assert followed(name, sign * 0.99 * room, 30) * (sign if name == "pos_pad_m" else 1.0) != 0.0
+
+
+def test_a_jump_within_its_room_is_followed_all_the_way() -> None:
+    assert followed("pos_pad_m", 2.9, 100) == pytest.approx(2.9, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_the_room_grows_while_a_component_is_not_believed(name: str) -> None:
+    """It is believed again once the room has grown to where it is, and not before."""
+    room, per_s = ROOMS[name]
+    wait = round(1.0 / DT)
+    jump = room + per_s
+    assert followed(name, jump, wait - 1) == 0.0
+    assert followed(name, jump, wait + 5) != 0.0
+
+
+def test_the_others_are_followed_while_one_is_not_believed() -> None:
+    """Height is led on by the speed that is still believed: a wrong one alone does not spoil the rest."""
+    plain, jumped = gliding(), gliding()
+    jumped.nav.pos_pad_m[0] = 50.0
+    glide(plain, 100)
+    glide(jumped, 100)
+    assert jumped.telemetry.ignition_margin_m == plain.telemetry.ignition_margin_m
+    assert jumped.telemetry.nav_age_s == 0.0
+    assert list(jumped.out.fin_cmd_rad) == list(plain.out.fin_cmd_rad)
+
+
+def test_small_steps_are_followed_wherever_they_lead() -> None:
+    """What no room can see: a position that walks away a little in every frame."""
+    plain, led = gliding(), gliding()
+    for k in range(300):
+        glide(plain, 1)
+        led.nav.pos_pad_m[2] = plain.nav.pos_pad_m[2] + 0.1 * k
+        led.nav.height_m = led.nav.pos_pad_m[2]
+        led.step()
+    moved = led.telemetry.ignition_margin_m - plain.telemetry.ignition_margin_m
+    assert moved > 25.0
+
+
+@pytest.mark.parametrize(("turn_deg", "turned"), [(2.9, True), (3.5, False)])
+def test_an_attitude_is_believed_within_its_room(turn_deg: float, turned: bool) -> None:
+    """Half an angle whose cosine the room is: 3.2 deg."""
+    edge_deg = math.degrees(2.0 * math.acos(constant("fk_nav.c", "ATTITUDE_ROOM")))
+    assert (turn_deg < edge_deg) == turned
+    half = math.radians(turn_deg / 2.0)
+    plain, leaned = gliding(), gliding()
+    leaned.nav.q_pad_from_body = (math.cos(half), 0.0, math.sin(half), 0.0)
+    plain.step()
+    leaned.step()
+    assert (list(leaned.out.fin_cmd_rad) != list(plain.out.fin_cmd_rad)) == turned
+
+
+def test_data_that_the_unit_does_not_vouch_for_is_followed() -> None:
+    vouched, unvouched = gliding(), gliding()
+    unvouched.nav.valid = 0
+    for _ in range(100):
+        for desk in (vouched, unvouched):
+            glide(desk, 1)
+        assert unvouched.telemetry.ignition_margin_m == vouched.telemetry.ignition_margin_m
+    assert unvouched.telemetry.nav_age_s == 0.0
+
+
+def test_flight_is_given_up_after_thirty_seconds_that_nobody_vouched_for() -> None:
+    desk = gliding()
+    desk.put(height_m=2490.0, vel=(0.0, 0.0, -100.0), force=(0.0, 0.0, G0))
+    most = round(constant("fk_nav.c", "INERTIAL_MOST_S") / DT)
+    desk.nav.valid = 0
+    hover(desk, most - 1)
+    assert desk.telemetry.mode == COAST
+    hover(desk, 3)
+    assert desk.telemetry.mode == ABORT
+
+
+def test_one_word_of_the_unit_begins_the_thirty_seconds_anew() -> None:
+    desk = gliding()
+    most = round(constant("fk_nav.c", "INERTIAL_MOST_S") / DT)
+    desk.nav.valid = 0
+    hover(desk, most - 10)
+    desk.nav.valid = 1
+    hover(desk, 1)
+    desk.nav.valid = 0
+    hover(desk, most - 10)
+    assert desk.telemetry.mode == COAST
+
+
+def hover(desk: Desk, frames: int) -> None:
+    """Run frames in which the stage is where it was: slow down first, within belief."""
+    speed = desk.nav.vel_pad_mps[2]
+    for _ in range(frames):
+        speed = min(speed + 0.2, -0.1)
+        desk.nav.vel_pad_mps[2] = speed
+        desk.nav.force_body_mps2[2] = G0 + (0.2 / DT if speed < -0.1 else 0.0)
+        desk.nav.pos_pad_m[2] += DT * speed
+        desk.nav.height_m = desk.nav.pos_pad_m[2]
+        desk.step()

@@ -1,0 +1,366 @@
+"""Engines that the finish does not use, and engines that do not do what they are asked: frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.kernel.desk import Desk, brake
+from tests.kernel.flight import (
+    ARM,
+    ARMED,
+    BRAKING,
+    CHAMBER_PA,
+    CLUSTER,
+    DT,
+    FAULT,
+    G0,
+    MAINSTAGE,
+    OFF,
+    RUN,
+    SHUTDOWN,
+    START,
+    STARTING,
+    STOPPING,
+    TERMINAL,
+    TOUCHDOWN,
+)
+from tools.loop_margins import constant
+
+STRONG: dict[str, Any] = {"thrust_sl_n": 1500e3, "thrust_vac_n": 1600e3}
+"""An engine at its floor that stops the stage in a blink."""
+
+
+def finishing(height_m: float = 60.0, sink: float = 20.0, **config: Any) -> Desk:
+    """Return a stage that has just stepped down to its centre engine; the others are at rest, armed."""
+    desk = brake(height_m=height_m, vel=(0.0, 0.0, -sink), config=config)
+    desk.step()
+    assert desk.telemetry.mode == TERMINAL
+    rest(desk, ARMED, *range(1, len(desk.statuses)))
+    desk.move()
+    return desk
+
+
+def rest(desk: Desk, state: int, *engines: int) -> None:
+    """Let engines say that they do not burn."""
+    for status in (desk.statuses[i] for i in engines):
+        status.state, status.chamber_pa = state, 0.0
+        status.ox_valve_pos = status.fuel_valve_pos = 0.0
+
+
+def lose(desk: Desk, engine: int) -> None:
+    """Let an engine die."""
+    rest(desk, FAULT, engine)
+
+
+def light(desk: Desk, *engines: int) -> None:
+    """Let engines burn as they are told."""
+    for status in (desk.statuses[i] for i in engines):
+        status.state = MAINSTAGE
+    desk.obey()
+
+
+def until(desk: Desk, request: int, engine: int, most: int = 400) -> None:
+    """Let the stage move until an engine is asked for something."""
+    for _ in range(most):
+        if desk.requests[engine] == request:
+            return
+        desk.move()
+    raise AssertionError(f"engine {engine} was never asked for {request}")
+
+
+# ---- engines that are kept
+
+
+@pytest.mark.parametrize(
+    ("state", "request_"), [(MAINSTAGE, SHUTDOWN), (STOPPING, SHUTDOWN), (OFF, ARM), (ARMED, ARM)]
+)
+def test_an_engine_that_was_stopped_is_armed_once_it_is_at_rest(state: int, request_: int) -> None:
+    desk = finishing()
+    desk.statuses[1].state = state
+    desk.move(2)
+    assert desk.requests == [RUN, request_, ARM]
+
+
+def needed_later(desk: Desk) -> float:
+    """Return the deceleration that stops the stage, from where it falls to until the engines' thrust comes."""
+    t = constant("fk_modes.c", "LIGHT_PART") * desk.config.engine[0].start_s
+    v = desk.sink_mps + G0 * t
+    return v * v / 2.0 / (desk.nav.height_m - desk.sink_mps * t - 0.5 * G0 * t * t)
+
+
+def planned(desk: Desk, engines: int) -> float:
+    """Return the deceleration of a finish on so many engines: gentle, but above their floor.
+
+    The mass at its end is what is assumed at first: hardly anything was learnt in so short a burn.
+    """
+    c = desk.config
+    full, mass = engines * 800e3, c.dry_mass_kg + 0.3 * (c.mass_kg - c.dry_mass_kg)
+    floor = (0.56 * 900e3 - 100e3) / 800e3 + constant("fk_guidance.c", "FLOOR_ROOM")
+    gentle = mass * (G0 + constant("fk_guidance.c", "FINISH_DECEL_GENTLE")) / full
+    return min(desk.config.land_throttle, max(gentle, floor)) * full / mass - G0
+
+
+def test_where_the_finish_loses_its_engine_the_others_light_as_late_as_they_can() -> None:
+    desk = finishing(height_m=100.0)
+    lose(desk, 0)
+    desk.move(2)
+    assert desk.requests == [SHUTDOWN, ARM, ARM]
+    while desk.requests[1] == ARM:
+        before = needed_later(desk)
+        desk.move()
+    assert desk.requests == [SHUTDOWN, START, START]
+    assert before < planned(desk, 2) * 1.02
+    assert needed_later(desk) > planned(desk, 2) * 0.98
+    assert [c.share for c in desk.commands] == [0, 1, 1]
+    rest(desk, STARTING, 1, 2)
+    desk.move(20)
+    assert desk.requests == [SHUTDOWN, START, START]
+    light(desk, 1, 2)
+    desk.move()
+    assert desk.requests == [SHUTDOWN, RUN, RUN]
+    assert desk.telemetry.mode == TERMINAL
+    assert desk.telemetry.thrust_cmd_n > desk.telemetry.mass_est_kg * G0
+
+
+def test_engines_are_lit_again_once_and_no_third_time() -> None:
+    """Two starts each: after the second loss nothing is left."""
+    desk = finishing(height_m=100.0)
+    lose(desk, 0)
+    until(desk, START, 1)
+    light(desk, 1, 2)
+    desk.move(5)
+    lose(desk, 1)
+    lose(desk, 2)
+    desk.move(2)
+    assert [c.failed for c in desk.commands] == [1, 1, 1]
+    for state in (OFF, ARMED):
+        rest(desk, state, 0, 1, 2)
+        desk.move(5)
+        assert desk.requests == [SHUTDOWN] * 3
+
+
+def test_an_engine_with_one_start_in_all_is_not_kept_for_a_second() -> None:
+    desk = brake(height_m=100.0, vel=(0.0, 0.0, -20.0), config={"starts": 1})
+    desk.step()
+    rest(desk, ARMED, 1, 2)
+    lose(desk, 0)
+    for _ in range(100):
+        desk.move()
+        assert START not in desk.requests
+
+
+@pytest.mark.parametrize("why", ["silent", "never armed"])
+def test_an_engine_that_cannot_be_lit_is_not_asked(why: str) -> None:
+    desk = finishing(height_m=100.0)
+    lose(desk, 0)
+    if why == "silent":
+        desk.statuses[1].fresh = 0
+        desk.move(6)
+    else:
+        rest(desk, OFF, 1)
+    until(desk, START, 2)
+    assert desk.requests[1] != START
+
+
+def test_nothing_is_lit_again_while_the_finish_burns() -> None:
+    desk = finishing()
+    for _ in range(150):
+        desk.obey()
+        desk.move()
+        assert desk.requests in ([RUN, ARM, ARM], [SHUTDOWN] * 3)
+        assert (desk.telemetry.mode == TOUCHDOWN) == (desk.requests[0] == SHUTDOWN)
+
+
+def test_after_touchdown_nothing_is_kept() -> None:
+    desk = finishing(height_m=5.0, sink=5.0)
+    while desk.telemetry.mode == TERMINAL:
+        desk.move()
+    assert desk.requests == [SHUTDOWN] * 3
+
+
+# ---- engines that are too strong
+
+
+def test_engines_that_would_stop_the_stage_far_up_are_paused_and_lit_again() -> None:
+    desk = finishing(height_m=90.0, sink=20.0, **STRONG)
+    desk.move(round(constant("fk_modes.c", "SETTLED_FRAMES")) + 3)
+    assert desk.requests == [SHUTDOWN, ARM, ARM]
+    assert not any(c.failed for c in desk.commands)
+    rest(desk, ARMED, 0)
+    until(desk, START, 0)
+    assert desk.requests == [START] * 3
+    light(desk, 0, 1, 2)
+    desk.move(2)
+    assert desk.requests == [RUN] * 3
+    for _ in range(60):  # no third start, so no second pause
+        desk.obey()
+        desk.move()
+        assert SHUTDOWN not in desk.requests or desk.telemetry.mode != TERMINAL
+
+
+def test_engines_that_fit_are_not_paused() -> None:
+    desk = finishing(height_m=90.0, sink=20.0)
+    desk.move(60)
+    assert desk.requests == [RUN, ARM, ARM]
+
+
+# ---- engines that are too weak, and those that do not obey
+
+
+@pytest.mark.parametrize(("height_m", "given_up"), [(60.0, True), (30.0, False)])
+def test_a_finish_that_is_too_weak_is_given_up_while_there_is_height_to_light_the_others(
+    height_m: float, given_up: bool
+) -> None:
+    """The engine burns at its floor only, whatever it is asked."""
+    desk = finishing(height_m=height_m, sink=13.0 if height_m < 40.0 else 20.0)
+    desk.statuses[0].ox_valve_pos = desk.statuses[0].fuel_valve_pos = 0.56
+    desk.statuses[0].chamber_pa = 0.5 * CHAMBER_PA
+    for _ in range(300):
+        desk.move()
+        if desk.telemetry.mode != TERMINAL or desk.commands[0].failed:
+            break
+    assert bool(desk.commands[0].failed) == given_up
+    base = constant("fk_modes.c", "RELIGHT_BASE_M")
+    if given_up:
+        assert desk.nav.height_m > constant("fk_modes.c", "RELIGHT_S") * desk.sink_mps + base
+
+
+def stick(name: str, value: float) -> Callable[[Any, Any, int], None]:
+    """Return what holds one reading so far from its command."""
+
+    def hold(status: Any, command: Any, _: int) -> None:
+        asked = {"ox_valve_pos": "ox_valve_cmd", "fuel_valve_pos": "fuel_valve_cmd"}.get(
+            name, name.replace("_rad", "_cmd_rad")
+        )
+        setattr(status, name, getattr(command, asked) + value)
+
+    return hold
+
+
+def swell(factor: float) -> Callable[[Any, Any, int], None]:
+    """Return what has the chamber pressure above what the valves give."""
+
+    def hold(status: Any, _: Any, __: int) -> None:
+        status.chamber_pa *= factor
+
+    return hold
+
+
+def creep(status: Any, command: Any, frame: int) -> None:
+    """A valve that is slow, but moves."""
+    status.ox_valve_pos = command.ox_valve_cmd + 0.2 - 0.0015 * (frame % 60)
+
+
+VALVE_OFF, GIMBAL_OFF = constant("fk_health.c", "VALVE_OFF"), constant("fk_health.c", "GIMBAL_OFF_RAD")
+HIGH = constant("fk_health.c", "HIGH_PRESSURE")
+ODD: dict[str, tuple[Callable[[Any, Any, int], None], bool]] = {
+    "oxidiser valve off": (stick("ox_valve_pos", 1.5 * VALVE_OFF), True),
+    "oxidiser valve a little off": (stick("ox_valve_pos", 0.8 * VALVE_OFF), False),
+    "fuel valve off": (stick("fuel_valve_pos", 1.5 * VALVE_OFF), True),
+    "gimbal off in x": (stick("gimbal_x_rad", 1.5 * GIMBAL_OFF), True),
+    "gimbal off in y": (stick("gimbal_y_rad", -1.5 * GIMBAL_OFF), True),
+    "gimbal a little off": (stick("gimbal_y_rad", 0.8 * GIMBAL_OFF), False),
+    "pressure high": (swell(1.1 * HIGH), True),
+    "pressure a little high": (swell(0.9 * HIGH), False),
+    "valve slow": (creep, False),
+}
+"""What an engine does besides what it is asked, and whether that makes it one to give up."""
+
+
+def burn_on(desk: Desk, odd: Callable[[Any, Any, int], None], seconds: float, engine: int = 1) -> None:
+    """Let all engines do as they are told, and one besides what is odd with it."""
+    for frame in range(round(seconds / DT)):
+        desk.obey()
+        if desk.statuses[engine].state == MAINSTAGE:
+            odd(desk.statuses[engine], desk.commands[engine], frame)
+        desk.nav.force_body_mps2[2] = G0  # in still fall: the commands change slowly
+        desk.nav.pos_pad_m[2] += DT * desk.nav.vel_pad_mps[2]
+        desk.nav.height_m = desk.nav.pos_pad_m[2]
+        desk.step()
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_wild_engine_is_given_up_once_the_others_can_do_without_it(what: str) -> None:
+    odd, wild = ODD[what]
+    desk = brake(height_m=2900.0, vel=(0.0, 0.0, -200.0), force=(0.0, 0.0, G0))
+    burn_on(desk, odd, constant("fk.h", "FK_ENGINE_OUT_S") - 0.1)
+    assert not any(c.failed for c in desk.commands)
+    burn_on(desk, odd, 0.6)
+    assert [c.failed for c in desk.commands] == [0, int(wild), 0]
+    assert desk.telemetry.mode == BRAKING
+
+
+def test_the_last_engine_is_kept_however_wild() -> None:
+    desk = brake(height_m=2900.0, vel=(0.0, 0.0, -200.0), force=(0.0, 0.0, G0), cluster=CLUSTER[:1])
+    burn_on(desk, ODD["oxidiser valve off"][0], 4.0, engine=0)
+    assert not desk.commands[0].failed
+
+
+# ---- late engines, and shut valves
+
+
+def lit_after(seconds: float) -> list[int]:
+    """Return which engines are given up when the second one lights so late, its turbopump spooling up from 0.3
+    to 0.7 of the full pressure with a lag of 0.3 s."""
+    desk = Desk(ignition_forced=1)
+    desk.put(height_m=4000.0)
+    desk.move()
+    desk.burn(0.7, 0.0, 0.7)
+    desk.statuses[1].state = STARTING
+    desk.statuses[1].ox_valve_pos = desk.statuses[1].fuel_valve_pos = 0.7
+    desk.move(round(seconds / DT))
+    pressure, desk.statuses[1].state = 0.3, MAINSTAGE
+    for _ in range(150):
+        pressure += DT / 0.3 * (0.7 - pressure)
+        desk.statuses[1].chamber_pa = pressure * CHAMBER_PA
+        desk.move()
+    return [c.failed for c in desk.commands]
+
+
+def test_an_engine_that_lights_late_may_spool_up_and_one_in_time_may_not() -> None:
+    start_s = Desk().config.engine[0].start_s
+    part = constant("fk_health.c", "LATE_PART")
+    assert lit_after(1.5 * start_s) == [0, 0, 0]
+    assert lit_after((part + 0.1) * start_s) == [0, 0, 0]
+    assert lit_after((part - 0.1) * start_s) == [0, 1, 0]
+
+
+def test_pressure_behind_shut_valves_is_no_thrust() -> None:
+    """A frozen reading: what leaves the tanks follows the valves, after the tail of the thrust."""
+    desk = brake(height_m=2500.0)
+    desk.move(50)
+    for status in desk.statuses:
+        status.ox_valve_pos = status.fuel_valve_pos = 0.0
+    desk.move(60)
+    mass = desk.telemetry.mass_est_kg
+    desk.move(20)
+    assert desk.telemetry.mass_est_kg == mass
+    desk.statuses[1].ox_valve_pos = desk.statuses[1].fuel_valve_pos = 0.7
+    desk.move(20)
+    assert desk.telemetry.mass_est_kg < mass
+
+
+# ---- the legs
+
+
+@pytest.mark.parametrize("strong", [True, False])
+def test_a_tilted_stage_on_strong_engines_brakes_for_the_leg_that_is_first(strong: bool) -> None:
+    """Twice the root of its cross-section away from the axis: the speed is that of a lower stage."""
+    config = STRONG if strong else {}
+    lean = 0.02
+    asked = []
+    for tilt, lower in ((0.0, 0.0), (lean, 0.0), (0.0, 2.0 * 4.0 * 2.0 * lean)):
+        q = ((1.0 - tilt * tilt) ** 0.5, tilt, 0.0, 0.0)
+        desk = brake(height_m=30.0 - lower, vel=(0.0, 0.0, -12.0), q=q, force=(0.0, 0.0, G0), config=config)
+        desk.step()
+        assert desk.telemetry.mode == TERMINAL
+        asked.append(desk.telemetry.thrust_cmd_n)
+    level, tilted, lower_down = asked
+    if strong:
+        assert tilted / level == pytest.approx(lower_down / level, rel=2e-3)
+        assert tilted > 1.003 * level
+    else:
+        assert tilted == pytest.approx(level, rel=2e-3)
