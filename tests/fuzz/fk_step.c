@@ -44,6 +44,20 @@ static struct {
 
 /* ---- what has to hold after every step ---- */
 
+/* An engine is lit again in the finish alone, and not more often than its igniter can. */
+static void check_starts(const fk_if_engine_command_t *e, const fk_if_engine_config_t *c, int32_t i)
+{
+    const fk_if_telemetry_t *t = &s.out.telemetry;
+    const int32_t landing = t->mode == FK_IF_TERMINAL && t->plan_source != FK_IF_ASIDE_OF_KEEP_OUT;
+    s.given_up[i] |= e->failed || (e->request == FK_IF_REQUEST_SHUTDOWN && !landing);
+    s.starts[i] += e->request == FK_IF_REQUEST_START && s.request[i] != FK_IF_REQUEST_START;
+    FUZZ_HOLDS(s.starts[i] <= FK_STARTS_MOST && s.starts[i] <= (c->starts > 1 ? c->starts : 1));
+    if (s.starts[i] > 1) {
+        fuzz_note("lit_again");
+    }
+    s.request[i] = e->request;
+}
+
 static void check_engine(const fk_if_engine_command_t *e, const fk_if_engine_config_t *c, int32_t i)
 {
     const int32_t alive = e->request == FK_IF_REQUEST_START || e->request == FK_IF_REQUEST_RUN;
@@ -58,15 +72,7 @@ static void check_engine(const fk_if_engine_command_t *e, const fk_if_engine_con
     FUZZ_HOLDS(!s.given_up[i] || e->request == FK_IF_REQUEST_SHUTDOWN);
     FUZZ_HOLDS(!e->failed || e->request == FK_IF_REQUEST_SHUTDOWN);
     FUZZ_HOLDS(!e->share || e->request != FK_IF_REQUEST_SHUTDOWN);
-    const fk_if_telemetry_t *t = &s.out.telemetry;
-    const int32_t landing = t->mode == FK_IF_TERMINAL && t->plan_source != FK_IF_ASIDE_OF_KEEP_OUT;
-    s.given_up[i] |= e->failed || (e->request == FK_IF_REQUEST_SHUTDOWN && !landing);
-    s.starts[i] += e->request == FK_IF_REQUEST_START && s.request[i] != FK_IF_REQUEST_START;
-    FUZZ_HOLDS(s.starts[i] <= FK_STARTS_MOST && s.starts[i] <= (c->starts > 1 ? c->starts : 1));
-    if (s.starts[i] > 1) {
-        fuzz_note("lit_again");
-    }
-    s.request[i] = e->request;
+    check_starts(e, c, i);
 }
 
 static void check_telemetry(const fk_if_telemetry_t *t)

@@ -24,7 +24,6 @@ from tests.kernel.flight import (
     FAULT,
     G0,
     IGNITION,
-    MAINSTAGE,
     OFF,
     RUN,
     SHUTDOWN,
