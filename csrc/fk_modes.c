@@ -9,6 +9,7 @@
 #define STEP_DOWN_SPEED_MAX_MPS 120.0
 #define UPSET_COSINE 0.5 /* tilted further than this, thrust no longer helps */
 #define DONE_AFTER_FRAMES 200
+#define RISING_MPS 2.0
 #define RELIGHT_S 1.3       /* of fall, and ... */
 #define RELIGHT_BASE_M 10.0 /* ... height below which engines are not lit again in place of one that burns */
 #define PAUSE_S 1.2         /* at the least, between two burns */
@@ -75,6 +76,13 @@ static int32_t touched_down(const fk_nav_t *nav)
     const double slowing = fk_max(nav->axial_mps2 - FK_G0, 0.0);
     const double sinking = -nav->vel_pad_mps[2] - CUT_LAG_S * slowing;
     return nav->height_m < TOUCH_HEIGHT_M || (sinking < STOPPED_MPS && nav->height_m < STOPPED_HEIGHT_M);
+}
+
+/* Engines that cannot hover carry a stage that they stopped too early up until its tanks are dry: it falls less
+ * far when they are cut. */
+static int32_t carried_up(const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    return plan->least_decel_mps2 > 0.0 && nav->vel_pad_mps[2] > RISING_MPS;
 }
 
 static int32_t ignition_due(const fk_if_config_t *c, const fk_plan_t *plan, const fk_nav_t *nav,
@@ -203,7 +211,7 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
         }
         break;
     case FK_IF_TERMINAL:
-        if (touched_down(nav)) {
+        if (touched_down(nav) || carried_up(nav, plan)) {
             enter(modes, FK_IF_TOUCHDOWN);
         } else {
             pause_strong(modes, engine, c, nav, plan);

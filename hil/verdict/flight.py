@@ -160,6 +160,7 @@ class FlightRecord:
             return None
         low = self.too_low[:, slot] & self.asked_to_run[:, slot]
         low[:started] = False
+        low &= self.part("status", "state")[:, slot] == MAINSTAGE  # lit again, it starts as it did at first
         frames = self.count(FAILED_FOR_S)
         lasting = low.copy()
         for shift in range(1, frames + 1):

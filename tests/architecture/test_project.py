@@ -32,7 +32,8 @@ def imported_modules() -> set[str]:
 
 
 def test_every_imported_module_is_a_dependency() -> None:
-    declared = {re.split(r"[<>=\[ ]", text)[0] for text in PROJECT["project"]["dependencies"]}
+    texts = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["oracle"]]
+    declared = {re.split(r"[<>=\[ ]", text)[0] for text in texts}
     needed = {DISTRIBUTIONS.get(name, name) for name in imported_modules()}
     assert needed <= declared, f"not declared: {sorted(needed - declared)}"
 

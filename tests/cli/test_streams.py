@@ -185,7 +185,7 @@ def test_of_two_flights_at_once_the_second_is_2(
         claim_tape(out / "tape.mcap")  # the other one, between this one's look and its own tape
         return out
 
-    monkeypatch.setattr("hil.cli.run._run_dir", too_late)
+    monkeypatch.setattr("hil.cli.run.claim_run_dir", too_late)
     assert main(["run", str(KERNEL), "--case", str(case), "--out", "same", "--json"]) == 2
     out, err = capsys.readouterr()
     assert out == ""

@@ -85,7 +85,7 @@ def test_an_engine_that_was_stopped_is_armed_once_it_is_at_rest(state: int, requ
 
 
 def needed_later(desk: Desk) -> float:
-    """Return the deceleration that stops the stage, from where it falls to until the thrust comes."""
+    """Return the deceleration that stops the stage from where it falls until the engines' thrust comes."""
     t = constant("fk_modes.c", "LIGHT_PART") * desk.config.engine[0].start_s
     v = desk.sink_mps + G0 * t
     return v * v / 2.0 / (desk.nav.height_m - desk.sink_mps * t - 0.5 * G0 * t * t)
@@ -303,7 +303,7 @@ def test_the_last_engine_is_kept_however_wild() -> None:
 
 
 def lit_after(seconds: float) -> list[int]:
-    """Return which engines are given up when the second lights so late, its turbopump spooling up from 0.3
+    """Return which engines are given up when the second one lights so late, its pump spooling up from 0.3
     to 0.7 of the full pressure with a lag of 0.3 s."""
     desk = Desk(ignition_forced=1)
     desk.put(height_m=4000.0)

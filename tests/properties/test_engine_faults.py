@@ -17,6 +17,7 @@ from hil.search import off_nominal_cases
 
 RIG = Path(__file__).parents[2] / "rigs" / "kernel.toml"
 PLAN = load_plan(RIG, "nominal")
+KINDS = ("engine.late_ignition", "engine.thrust_shortfall", "engine.out")
 ALWAYS = ("CMD-FINITE", "CMD-RANGE", "VALVE-END")
 """Hold on every flight; ENG-DEAD as soon as an engine was lost."""
 
@@ -44,7 +45,7 @@ def two_late_engines() -> Case:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(off_nominal_cases(PLAN.case, PLAN.vehicle.landing_engines))
+@given(off_nominal_cases(PLAN.case, PLAN.vehicle.landing_engines, kinds=KINDS))
 @example(lost_before_ignition(1))
 @example(lost_before_ignition(2))
 @example(two_late_engines())
