@@ -85,6 +85,11 @@ static int32_t carried_up(const fk_nav_t *nav, const fk_plan_t *plan)
     return plan->least_decel_mps2 > 0.0 && nav->vel_pad_mps[2] > RISING_MPS;
 }
 
+static int32_t finish_over(const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    return touched_down(nav) || carried_up(nav, plan);
+}
+
 static int32_t ignition_due(const fk_if_config_t *c, const fk_plan_t *plan, const fk_nav_t *nav,
                             const fk_if_input_t *in)
 {
@@ -211,7 +216,7 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
         }
         break;
     case FK_IF_TERMINAL:
-        if (touched_down(nav) || carried_up(nav, plan)) {
+        if (finish_over(nav, plan)) {
             enter(modes, FK_IF_TOUCHDOWN);
         } else {
             pause_strong(modes, engine, c, nav, plan);
