@@ -44,7 +44,6 @@ static struct {
 
 /* ---- what has to hold after every step ---- */
 
-<<<<<<< HEAD
 /* What failed, or was shut down but in a finish that can still land, is never asked for again; none starts too
  * often. */
 static void check_life(const fk_if_engine_command_t *e, const fk_if_engine_config_t *c, int32_t i)
@@ -52,13 +51,6 @@ static void check_life(const fk_if_engine_command_t *e, const fk_if_engine_confi
     const fk_if_telemetry_t *t = &s.out.telemetry;
     const int32_t landing = t->mode == FK_IF_TERMINAL && t->plan_source != FK_IF_ASIDE_OF_KEEP_OUT;
     FUZZ_HOLDS(!s.given_up[i] || e->request == FK_IF_REQUEST_SHUTDOWN);
-=======
-/* An engine is lit again in the finish alone, and not more often than its igniter can. */
-static void check_starts(const fk_if_engine_command_t *e, const fk_if_engine_config_t *c, int32_t i)
-{
-    const fk_if_telemetry_t *t = &s.out.telemetry;
-    const int32_t landing = t->mode == FK_IF_TERMINAL && t->plan_source != FK_IF_ASIDE_OF_KEEP_OUT;
->>>>>>> main
     s.given_up[i] |= e->failed || (e->request == FK_IF_REQUEST_SHUTDOWN && !landing);
     s.starts[i] += e->request == FK_IF_REQUEST_START && s.request[i] != FK_IF_REQUEST_START;
     FUZZ_HOLDS(s.starts[i] <= FK_STARTS_MOST && s.starts[i] <= (c->starts > 1 ? c->starts : 1));
@@ -81,11 +73,7 @@ static void check_engine(const fk_if_engine_command_t *e, const fk_if_engine_con
     FUZZ_HOLDS(fuzz_in(e->gimbal_y_cmd_rad, -limit, limit));
     FUZZ_HOLDS(!e->failed || e->request == FK_IF_REQUEST_SHUTDOWN);
     FUZZ_HOLDS(!e->share || e->request != FK_IF_REQUEST_SHUTDOWN);
-<<<<<<< HEAD
     check_life(e, c, i);
-=======
-    check_starts(e, c, i);
->>>>>>> main
 }
 
 static void check_telemetry(const fk_if_telemetry_t *t)
