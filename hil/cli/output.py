@@ -6,9 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+from hil.files import FileError
 from hil.signals import RigError
 
-__all__ = ["open_streams", "tell"]
+__all__ = ["claim_folder", "open_streams", "tell"]
 
 
 def open_streams() -> bool:
@@ -38,3 +39,27 @@ def tell(text: str) -> None:
         # what is still in the buffer must not fail again when the process ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise RigError(f"standard output: {error.strerror}") from None
+
+
+def claim_folder(out: Path | None, name: str, holds: tuple[str, ...], what: str) -> Path:
+    """Make and return `out`, or a new folder called `name` under runs/; raise FileError.
+
+    Nothing is overwritten: `out` may not hold any of the files `holds`, of an earlier `what`.
+    """
+    try:
+        if out is not None:
+            if any((out / each).exists() for each in holds):
+                raise FileError(f"--out {out}: holds a {what} already; name another folder")
+            out.mkdir(parents=True, exist_ok=True)
+            return out
+        count = 1
+        while True:
+            folder = Path("runs") / (name if count == 1 else f"{name}.{count}")
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                count += 1
+            else:
+                return folder
+    except OSError as error:
+        raise FileError(f"{what} folder {error.filename}: {error.strerror}") from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hil.campaign import Tally
 from hil.cli.jobs import fly_in_jobs, fly_once, signals_ask
-from hil.cli.output import tell
+from hil.cli.output import claim_folder, tell
 from hil.cli.summary import progress_line, summary, tally_lines, why_not_passed
 from hil.executive import Stop
 from hil.files import FileError
@@ -158,24 +158,8 @@ def _report(run: Run) -> Path | None:
 
 def claim_run_dir(plan: Plan, seed: int, out: Path | None) -> Path:
     """Make and return the run folder; an earlier run is never overwritten."""
-    try:
-        if out is not None:
-            if any((out / name).exists() for name in ("run.json", "tape.mcap")):
-                raise FileError(f"--out {out}: holds a run already; name another folder")
-            out.mkdir(parents=True, exist_ok=True)
-            return out
-        name = f"{plan.rig.name}-{plan.case_name}-{seed}"
-        count = 1
-        while True:
-            folder = Path("runs") / (name if count == 1 else f"{name}.{count}")
-            try:
-                folder.mkdir(parents=True)
-            except FileExistsError:
-                count += 1
-            else:
-                return folder
-    except OSError as error:
-        raise FileError(f"run folder {error.filename}: {error.strerror}") from None
+    name = f"{plan.rig.name}-{plan.case_name}-{seed}"
+    return claim_folder(out, name, ("run.json", "tape.mcap"), "run")
 
 
 class Progress:

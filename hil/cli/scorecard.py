@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hil.cli.jobs import signals_ask, work_in_jobs
-from hil.cli.output import tell
+from hil.cli.output import claim_folder, tell
 from hil.cli.scorecard_text import card_lines
 from hil.executive import Stop
 from hil.faults.case import SHIPPED
@@ -41,7 +41,7 @@ def scorecard_command(arguments: argparse.Namespace) -> int:
     scorer = Scorer(plan, seed, None if quick else _oracle())
     if arguments.write is not None:
         return _write_one(scorer, arguments)
-    folder = _folder(arguments.out, seed)
+    folder = claim_folder(arguments.out, f"scorecard-{seed}", ("scorecard.json",), "scorecard")
     scored = _all(scorer, numbers, arguments.jobs)
     if len(scored) < len(numbers):
         print("hil: interrupted: not every case was flown", file=sys.stderr)
@@ -110,28 +110,6 @@ def _in_a_row(scorer: Scorer, numbers: Sequence[int], stop: Stop) -> Generator[A
         if stop.by is not None:
             return
         yield scorer(number, None, stop)
-
-
-def _folder(out: Path | None, seed: int) -> Path:
-    """Make and return the folder; an earlier scorecard is never overwritten."""
-    try:
-        if out is not None:
-            if (out / "scorecard.json").exists():
-                raise FileError(f"--out {out}: holds a scorecard already; name another folder")
-            out.mkdir(parents=True, exist_ok=True)
-            return out
-        count = 1
-        while True:
-            name = f"scorecard-{seed}"
-            folder = Path("runs") / (name if count == 1 else f"{name}.{count}")
-            try:
-                folder.mkdir(parents=True)
-            except FileExistsError:
-                count += 1
-            else:
-                return folder
-    except OSError as error:
-        raise FileError(f"--out {error.filename}: {error.strerror}") from None
 
 
 def _keep(scorer: Scorer, card: dict[str, Any], folder: Path) -> None:

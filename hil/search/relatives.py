@@ -11,7 +11,10 @@ from hil.faults.catalogue import CATALOGUE, HEALS, Size
 from hil.plant.vehicle import Vehicle
 from hil.sensors.streams import stream
 
-__all__ = ["in_the_mirror", "milder", "quiet", "spoiled", "swap"]
+__all__ = [
+    "FRAME_S", "NOTICED", "SPOILED_APART_S", "SPOILED_FRAMES",
+    "in_the_mirror", "milder", "quiet", "spoiled", "swap",
+]  # fmt: skip
 
 Axis = Literal["x", "y"]
 """The axis that changes its sign in the mirror, of the body and of the pad (east, north) alike."""

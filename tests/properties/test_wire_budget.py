@@ -17,23 +17,10 @@ import pytest
 from hil.faults.case import SHIPPED, FaultSpec
 from hil.rig.plan import load_plan, message_ids
 from hil.rig.run import Run, run_flight
+from hil.search.relatives import FRAME_S, NOTICED, SPOILED_APART_S, SPOILED_FRAMES
 from hil.sensors.streams import stream
 from tests.faults.test_every_kind import BURN, flown
 
-FRAME_S: Final = 0.01
-BUDGET: Final = 4
-"""Frames of a message in a row."""
-APART_S: Final = 1.0
-DETECTED: Final[tuple[dict[str, Any], ...]] = (
-    {"kind": "wire.drop", "share": 1.0},
-    {"kind": "wire.corrupt", "share": 1.0, "bits": 1},
-    {"kind": "wire.corrupt", "share": 1.0, "bits": 3},
-    {"kind": "wire.checksum", "share": 1.0},
-    {"kind": "wire.counter", "count": "repeated"},
-    {"kind": "wire.counter", "count": "skipped"},
-    {"kind": "wire.duplicate", "share": 1.0, "copies": 3},
-)
-"""Kinds that a receiver notices, each of which spoils every frame while it lasts."""
 MAINSTAGE, SHUTDOWN = 3, 4
 ONSET: Final = 120
 """Frame in which a fault strikes a short landing."""
@@ -62,10 +49,10 @@ def bursts(case: str, seed: int) -> Iterator[FaultSpec]:
     for message in messages:
         at_s = draws.uniform(0.0, 1.0)
         while at_s < clean(case).result["sim_s"]:
-            kind = DETECTED[draws.integers(len(DETECTED))]
-            keys = {"message": message, "at_s": round(at_s, 2), "heals_after_s": BUDGET * FRAME_S}
+            kind = NOTICED[draws.integers(len(NOTICED))]
+            keys = {"message": message, "at_s": round(at_s, 2), "heals_after_s": SPOILED_FRAMES * FRAME_S}
             yield FaultSpec.model_validate(kind | keys)
-            at_s += BUDGET * FRAME_S + APART_S + draws.exponential(1.0)
+            at_s += SPOILED_FRAMES * FRAME_S + SPOILED_APART_S + draws.exponential(1.0)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -79,12 +66,12 @@ def test_the_verdict_does_not_change_within_the_budget(case: str, seed: int) -> 
     assert run.result["requirements"] == clean(case).result["requirements"]
 
 
-@pytest.mark.parametrize("kind", DETECTED[:5], ids=lambda kind: kind["kind"])
+@pytest.mark.parametrize("kind", NOTICED[:5], ids=lambda kind: kind["kind"])
 def test_the_budget_is_what_the_watchdog_bears(kind: dict[str, Any]) -> None:
     """A valve board rides through 4 lost commands in a row and shuts its engine down at the fifth."""
     states = {}
-    for lost in (BUDGET, BUDGET + 1):
+    for lost in (SPOILED_FRAMES, SPOILED_FRAMES + 1):
         keys = {"message": "ENGINE_2_COMMAND", "at_s": ONSET * FRAME_S, "heals_after_s": lost * FRAME_S}
         frames, _ = flown("in_process", BURN, (FaultSpec.model_validate(kind | keys),))
         states[lost] = set(frames["status"]["state"][ONSET : ONSET + 10, 1].tolist())
-    assert states == {BUDGET: {MAINSTAGE}, BUDGET + 1: {MAINSTAGE, SHUTDOWN}}
+    assert states == {SPOILED_FRAMES: {MAINSTAGE}, SPOILED_FRAMES + 1: {MAINSTAGE, SHUTDOWN}}
