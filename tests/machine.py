@@ -19,13 +19,13 @@ LATE_S: Final = 0.02
 """Lateness of the machine above which a failed test may be done once more: two frames of the bench."""
 _BEATS: Final = """
 import sys, threading, time
-worst, due, end = 0.0, time.monotonic(), threading.Event()
+worst, last, end = 0.0, time.monotonic(), threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), end.set()), daemon=True).start()
 print(flush=True)
 while not end.is_set():
-    due = max(due + 0.005, time.monotonic())
-    time.sleep(max(0.0, due - time.monotonic()))
-    worst = max(worst, time.monotonic() - due)
+    time.sleep(0.005)
+    now = time.monotonic()
+    worst, last = max(worst, now - last - 0.005), now
 print(worst)
 """
 """A process of its own, of common priority, that wants to wake every 5 ms."""

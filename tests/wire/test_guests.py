@@ -254,12 +254,19 @@ def test_the_log_is_read_by_python_can_frame_kinds_and_all(tmp_path: Path) -> No
     assert [m.timestamp for m in read] == pytest.approx([1.999999, 2.0, 2.000001, 2.000002, 2.000003])
 
 
+LOGGER = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start without
+runpy.run_module("can.logger", run_name="__main__")
+"""
+
+
 def test_can_logger_joins_from_another_process(tmp_path: Path) -> None:
     """python-can's own logger, told nothing but interface and channel."""
     with hil_line() as line:
         node = line.bus.attach("a")
         out = tmp_path / "heard.log"
-        command = [sys.executable, "-m", "can.logger", "-i", "hil", "-c", line.path, "-f", str(out)]
+        command = [sys.executable, "-c", LOGGER, "-i", "hil", "-c", line.path, "-f", str(out)]
         logger = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + 60.0
