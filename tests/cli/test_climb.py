@@ -10,16 +10,9 @@ import pytest
 from hil.cli import main
 from hil.faults.case import SHIPPED
 from hil.tape import read_tape
+from tests.cases import TOO_SHORT
 
 KERNEL, IN_PROCESS = SHIPPED / "kernel.toml", SHIPPED / "in_process.toml"
-SHORT = """
-vehicle = "zq3_class"
-description = "Too short to land."
-time_limit_s = 1.0
-[initial]
-pos_pad_m = [0.0, 0.0, 3000.0]
-vel_pad_mps = [0.0, 0.0, -300.0]
-"""
 SILENT_FIFTH = '\n[[fault]]\nkind = "board.silent"\nboard = "engine_3"\nat_s = 0.2\n'
 ENGINE_3 = '[board.engine_3]\nfirmware = "engine_valve"\nbackend = "in_process"\nnode = 3\n'
 
@@ -33,7 +26,7 @@ def _in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def case(tmp_path: Path) -> Path:
     """A case of one second, which fails on every rung."""
     path = tmp_path / "short.toml"
-    path.write_text(SHORT)
+    path.write_text(TOO_SHORT)
     return path
 
 
@@ -97,7 +90,7 @@ def test_where_kernels_differ_the_first_divergence_is_told(
 def test_a_rig_that_does_not_support_the_faults_is_told_and_left_out(
     case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    case.write_text(SHORT + SILENT_FIFTH)
+    case.write_text(TOO_SHORT + SILENT_FIFTH)
     text = KERNEL.read_text()
     poor = tmp_path / "poor.toml"
     parts = text.split("[board.engine_3]")

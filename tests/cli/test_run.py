@@ -22,6 +22,7 @@ from hil.plant.model import BoosterPlant
 from hil.rig.model import load_rig
 from hil.tape import read_tape
 from hil.verdict import REQUIREMENTS, TOUCHDOWN_KEYS
+from tests.cases import TOO_SHORT
 
 KERNEL = SHIPPED / "kernel.toml"
 KEYS = [
@@ -39,21 +40,13 @@ KEYS = [
     "signals_sha256",
     "run_dir",
 ]
-CASE = """
-vehicle = "zq3_class"
-description = "Too short to land."
-time_limit_s = 1.0
-[initial]
-pos_pad_m = [0.0, 0.0, 3000.0]
-vel_pad_mps = [0.0, 0.0, -300.0]
-"""
 
 
 @pytest.fixture
 def case(tmp_path: Path) -> Path:
     """A case of one second: fails, because the stage does not touch down within it."""
     path = tmp_path / "short.toml"
-    path.write_text(CASE)
+    path.write_text(TOO_SHORT)
     return path
 
 
@@ -101,7 +94,7 @@ def test_the_run_folder_says_everything(case: Path, capsys: pytest.CaptureFixtur
     kept = json.loads((folder / "run.json").read_text())
     tape = read_tape(folder / "tape.mcap")
     assert kept["seed"] == tape.info["seed"] == 5
-    assert kept["case_toml"] == tape.info["case_toml"] == CASE
+    assert kept["case_toml"] == tape.info["case_toml"] == TOO_SHORT
     assert kept["rig_toml"] == KERNEL.read_text()
     assert "zq3_class" in kept["vehicle_toml"]
     assert {"lastbrake", "kernel", "python", "numpy"} <= set(kept["versions"])
@@ -146,7 +139,7 @@ def test_a_disk_that_fills_up_is_3(
             raise OSError(28, "No space left on device")
         return inner(fd, data)
 
-    case.write_text(CASE.replace("time_limit_s = 1.0", "time_limit_s = 5.0"))
+    case.write_text(TOO_SHORT.replace("time_limit_s = 1.0", "time_limit_s = 5.0"))
     monkeypatch.setattr(os, "write", full)
     assert run(KERNEL, "--case", case, "--json") == 3
     out, err = capsys.readouterr()
@@ -177,7 +170,7 @@ def test_late_frames_are_4(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_makes_safe_and_is_130(case: Path, number: signal.Signals) -> None:
-    case.write_text(CASE.replace("time_limit_s = 1.0", "time_limit_s = 60.0"))
+    case.write_text(TOO_SHORT.replace("time_limit_s = 1.0", "time_limit_s = 60.0"))
     command = [sys.executable, "-c", "import sys; from hil.cli import main; sys.exit(main())"]
     command += ["run", str(KERNEL), "--case", str(case), "--pace", "wall", "--out", "cut", "--json"]
     root = str(Path(__file__).parents[2])
@@ -275,7 +268,7 @@ def test_a_bad_file_ends_all_jobs(case: Path, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("whom", ["the parent", "all"])
 def test_ctrl_c_ends_every_job(case: Path, whom: str) -> None:
-    case.write_text(CASE.replace("time_limit_s = 1.0", "time_limit_s = 60.0"))
+    case.write_text(TOO_SHORT.replace("time_limit_s = 1.0", "time_limit_s = 60.0"))
     main_file = Path("hil_main.py")
     main_file.write_text(
         "import sys\nfrom hil.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
@@ -326,7 +319,7 @@ def test_a_job_that_dies_is_3(case: Path, capsys: pytest.CaptureFixture[str]) ->
 
     killer = threading.Thread(target=kill_first)
     killer.start()
-    case.write_text(CASE.replace("time_limit_s = 1.0", "time_limit_s = 60.0"))
+    case.write_text(TOO_SHORT.replace("time_limit_s = 1.0", "time_limit_s = 60.0"))
     status = run(KERNEL, "--case", case, "--seeds", "0:100000", "--jobs", 2, "--out", "many")
     killer.join()
     assert status == 3
@@ -454,7 +447,7 @@ def test_bad_cases_are_2_in_one_line(case: Path, capsys: pytest.CaptureFixture[s
         ("-300.0]", '-300.0]\n[[fault]]\nkind = "board.silent"\nboard = "x"\nat_s = 1.0', "fault.0.board"),
     ]
     for old, new, says in changes:
-        case.write_text(CASE.replace(old, new))
+        case.write_text(TOO_SHORT.replace(old, new))
         assert run(KERNEL, "--case", case) == 2
         err = capsys.readouterr().err
         assert err.count("\n") == 1

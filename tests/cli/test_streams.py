@@ -16,17 +16,10 @@ import pytest
 from hil.cli import main
 from hil.faults.case import SHIPPED
 from hil.tape import claim_tape, read_tape
+from tests.cases import TOO_SHORT
 
 ROOT = Path(__file__).parents[2]
 KERNEL = SHIPPED / "kernel.toml"
-CASE = """
-vehicle = "zq3_class"
-description = "Too short to land."
-time_limit_s = 1.0
-[initial]
-pos_pad_m = [0.0, 0.0, 3000.0]
-vel_pad_mps = [0.0, 0.0, -300.0]
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +28,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HIL_DEBUG", raising=False)
     path = tmp_path / "short.toml"
-    path.write_text(CASE)
+    path.write_text(TOO_SHORT)
     return path
 
 

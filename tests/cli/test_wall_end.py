@@ -18,22 +18,13 @@ from hil.boards.process import WALL_ANSWER_S
 from hil.faults.case import SHIPPED
 from hil.tape import read_tape
 from hil.tape.reader import Recording
+from tests.cases import BURNING
 
 ROOT = Path(__file__).parents[2]
 SLACK = 10
 """Frames by which all may be late on a machine that has other work to do."""
 FLIGHTS = 4
 """Flights that are tried until one is in time."""
-CASE = """
-vehicle = "zq3_class"
-description = "Burning soon after it begins, far above the ground."
-time_limit_s = 60.0
-[initial]
-pos_pad_m = [0.0, 0.0, 9000.0]
-vel_pad_mps = [0.0, 0.0, -300.0]
-[ignition]
-forced_at_s = 0.5
-"""
 
 
 @contextmanager
@@ -59,7 +50,7 @@ def _logs(out: Path) -> list[Path]:
 
 @contextmanager
 def _burning(folder: Path, out: str) -> Iterator[subprocess.Popen[str]]:
-    (folder / "case.toml").write_text(CASE)
+    (folder / "case.toml").write_text(BURNING)
     command = [sys.executable, "-c", "import sys; from hil.cli import main; sys.exit(main())", "run"]
     command += [str(SHIPPED / "virtual.toml"), "--case", str(folder / "case.toml"), "--pace", "wall"]
     with subprocess.Popen(

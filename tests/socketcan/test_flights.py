@@ -14,21 +14,12 @@ import pytest
 from hil.cli import main
 from hil.faults.case import SHIPPED
 from hil.tape import read_tape
+from tests.cases import BURNING
 from tests.vcan import ON_VCAN, dumping, ip, traffic
 
 pytestmark = ON_VCAN
 
 PASS, ERROR, INVALID = 0, 3, 4
-BURNING = """
-vehicle = "zq3_class"
-description = "Burning soon after it begins, far above the ground."
-time_limit_s = 60.0
-[initial]
-pos_pad_m = [0.0, 0.0, 9000.0]
-vel_pad_mps = [0.0, 0.0, -300.0]
-[ignition]
-forced_at_s = 0.5
-"""
 
 
 def fly(

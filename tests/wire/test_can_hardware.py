@@ -21,6 +21,7 @@ from hil.wire.can_hardware import HardwareBus
 from hil.wire.can_link import open_can_link
 from hil.wire.can_message import frame_of, message_of
 from hil.wire.canframe import EXTENDED, make_fd_frame, make_frame, make_remote_frame
+from tests.cases import TOO_SHORT
 from tests.seams.rigging import Stations, make_rig
 
 
@@ -233,10 +234,7 @@ def test_an_interface_that_does_not_open_is_named(settings: LinkSettings) -> Non
 def test_a_rig_flies_on_what_python_can_chooses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "case.toml").write_text(
-        'vehicle = "zq3_class"\ndescription = "Too short to land."\ntime_limit_s = 1.0\n'
-        "[initial]\npos_pad_m = [0.0, 0.0, 3000.0]\nvel_pad_mps = [0.0, 0.0, -300.0]\n"
-    )
+    (tmp_path / "case.toml").write_text(TOO_SHORT)
     monkeypatch.setenv("CAN_INTERFACE", "virtual")
     monkeypatch.setenv("CAN_CHANNEL", "somewhere")
     command = ["run", str(write_rig(tmp_path, BY_PYTHON_CAN)), "--case", str(tmp_path / "case.toml")]
