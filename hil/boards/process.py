@@ -221,7 +221,7 @@ class ProcessBoard(ChildBoard):
                 os.sched_setscheduler(start.process.pid, os.SCHED_BATCH, os.sched_param(0))
 
     def note_lag(self, answer_s: npt.NDArray[np.float64]) -> None:
-        """From now on keep `answer_s`, shape (), at what it holds or this board's own lag, whichever is more."""
+        """From now on raise `answer_s`, shape (), to this board's lag where that is more."""
         self._lag_s = answer_s
 
     # ---- a frame
@@ -261,7 +261,7 @@ class ProcessBoard(ChildBoard):
             self._t_ns,
         )  # when it runs again it has its time
         if self._node.deaf:
-            self._seam.no_drive()
+            self._seam.no_power()
         return self.lost is None and (self._live or self._direct is not None)
 
     def skip_frame(self) -> None:

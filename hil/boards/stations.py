@@ -174,7 +174,7 @@ def note_work(boards: Sequence[Board], instructions: npt.NDArray[np.int64]) -> N
 
 
 def note_lag(boards: Sequence[Board], answer_s: npt.NDArray[np.float64]) -> None:
-    """Let the boards that are processes keep in `answer_s`, shape (), how long the last of them has not answered."""
+    """Let the boards that are processes keep in `answer_s`, shape (), how long one has not answered."""
     for board in boards:
         if isinstance(board, ProcessBoard):
             board.note_lag(answer_s)
