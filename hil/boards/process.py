@@ -52,7 +52,7 @@ READY_S: Final = 10.0
 WALL_ANSWER_S: Final = 1.0
 """Time without an answer, both simulated and real, after which a board on the wall clock is frozen.
 
-Long enough for a machine that starves a healthy process: that flight is INVALID (`answer_s`), not a broken rig.
+Long enough for a machine that starves a healthy process: that makes the flight INVALID, not the rig broken.
 """
 _MOST_TOCK: Final = TOCK.size + _MOST_CAN * FRAME_BYTES
 PRIORITY: Final = 60

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tests.kernel.desk import Desk
-from tests.kernel.flight import ABORT, COAST, DT, G0
+from tests.kernel.flight import ABORT, COAST, DT, FRAME_NS, G0
 from tools.loop_margins import constant
 
 ROOMS = {
@@ -135,6 +135,56 @@ def test_one_word_of_the_unit_begins_the_thirty_seconds_anew() -> None:
     desk.nav.valid = 0
     hover(desk, most - 10)
     assert desk.telemetry.mode == COAST
+
+
+@pytest.mark.parametrize("slow_by", [0.06, 0.08])
+def test_a_clock_that_is_slow_keeps_navigation(slow_by: float) -> None:
+    """After 20 s the unit's times are more than a second ahead: they are now all the same."""
+    plain, slow = gliding(), gliding()
+    glide(plain, round(20.0 * (1.0 + slow_by) / DT))
+    for _ in range(round(20.0 / DT)):
+        slow.late_ns += round(slow_by * FRAME_NS)
+        slow.nav.pos_pad_m[2] -= 100.0 * slow_by * DT
+        glide(slow, 1)
+        assert slow.telemetry.nav_age_s == 0.0
+    assert slow.telemetry.mode == COAST
+    assert slow.telemetry.ignition_margin_m == pytest.approx(plain.telemetry.ignition_margin_m, abs=1e-6)
+
+
+def test_a_clock_that_loses_more_than_a_tenth_is_lost_in_the_end() -> None:
+    desk = gliding()
+    for _ in range(round(15.0 / DT)):
+        desk.late_ns += round(0.25 * FRAME_NS)
+        glide(desk, 1)
+    assert desk.telemetry.mode == ABORT
+
+
+def test_one_time_from_the_future_says_little() -> None:
+    """The clock is set by a thousandth of a second, and what comes next is that much old, not half a second."""
+    desk = gliding()
+    desk.late_ns = 500_000_000
+    glide(desk, 1)
+    desk.late_ns = 0
+    glide(desk, 51)
+    assert desk.telemetry.nav_age_s == pytest.approx(constant("fk_nav.c", "CATCH_UP_NS") * 1e-9)
+
+
+def test_a_clock_is_caught_up_with_by_a_minute_at_most_and_never_beyond_the_end_of_time() -> None:
+    desk = gliding()
+    desk.put(height_m=2500.0, vel=(0.0, 0.0, -0.01), force=(0.0, 0.0, G0))
+    most = round(constant("fk_nav.c", "BEHIND_MOST_NS") / constant("fk_nav.c", "CATCH_UP_NS"))
+    for _ in range(most):
+        desk.late_ns += 1_000_000
+        desk.step()
+    assert desk.telemetry.nav_age_s == 0.0
+    desk.late_ns += 500_000_000
+    desk.step()
+    desk.late_ns -= 500_000_000
+    desk.step(51)
+    assert desk.telemetry.nav_age_s == 0.0, "that one was no longer caught up with"
+    desk.run.input.t_ns = 2**63 - 1
+    desk.run.step()
+    assert desk.telemetry.nav_age_s == 1e3
 
 
 def hover(desk: Desk, frames: int) -> None:
