@@ -14,6 +14,10 @@
 #define POSITION_ROOM_MPS 0.1
 #define VELOCITY_ROOM_MPS 1.5
 #define VELOCITY_ROOM_MPS2 0.05
+/* What is believed draws no faster than this: dead reckoning errs by less, and one that stands still is left
+ * behind, out of its room, instead of being followed. */
+#define POSITION_DRAW_MPS 2.5
+#define VELOCITY_DRAW_MPS2 1.5
 #define ATTITUDE_ROOM 0.9996 /* cosine of half an angle: 3.2 deg */
 #define INERTIAL_MOST_S 30.0 /* without a solution that the unit vouches for */
 #define LOST_AFTER_S 2.0
@@ -98,8 +102,8 @@ static void take(fk_nav_t *nav, const fk_if_nav_t *s)
 }
 
 /* Draws a component towards its measurement, where that is believable. */
-static void follow(double *held, double measured, double gain, double room, double room_per_s, double dt,
-                   double *doubt_s)
+static void follow(double *held, double measured, double gain, double draw_per_s, double room,
+                   double room_per_s, double dt, double *doubt_s)
 {
     const double wrong = measured - *held;
     const double most = room + room_per_s * *doubt_s;
@@ -108,7 +112,7 @@ static void follow(double *held, double measured, double gain, double room, doub
         return;
     }
     *doubt_s = 0.0;
-    *held += gain * wrong;
+    *held += fk_clamp(gain * wrong, -draw_per_s * dt, draw_per_s * dt);
 }
 
 static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
@@ -122,10 +126,10 @@ static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
     for (int32_t i = 0; i < 3; i++) {
         const double pos_gain = i < 2 ? POSITION_GAIN : up_gain;
         const double pos = i < 2 ? s->pos_pad_m[i] : up_m;
-        follow(&nav->held_pos_pad_m[i], pos, pos_gain, POSITION_ROOM_M, POSITION_ROOM_MPS, dt,
-               &nav->doubt_pos_s[i]);
-        follow(&nav->held_vel_pad_mps[i], s->vel_pad_mps[i], VELOCITY_GAIN, VELOCITY_ROOM_MPS,
-               VELOCITY_ROOM_MPS2, dt, &nav->doubt_vel_s[i]);
+        follow(&nav->held_pos_pad_m[i], pos, pos_gain, POSITION_DRAW_MPS, POSITION_ROOM_M, POSITION_ROOM_MPS,
+               dt, &nav->doubt_pos_s[i]);
+        follow(&nav->held_vel_pad_mps[i], s->vel_pad_mps[i], VELOCITY_GAIN, VELOCITY_DRAW_MPS2,
+               VELOCITY_ROOM_MPS, VELOCITY_ROOM_MPS2, dt, &nav->doubt_vel_s[i]);
     }
     const double *q = nav->held_q;
     const double *m = s->q_pad_from_body;
