@@ -20,6 +20,7 @@ from hil.faults.case import Case, FaultSpec
 from hil.faults.dispersion import disperse
 from hil.plant.vehicle import Vehicle
 from hil.search.oracle_air import Air
+from hil.search.oracle_aim import Aimer
 from hil.search.oracle_bound import Certificate, refute
 from hil.search.oracle_clear import Clearing
 from hil.search.oracle_clear import clearing as clearing_of
@@ -40,12 +41,11 @@ SHUT_BEFORE_S: Final = 0.6
 """An engine is shut so long before its fault strikes: valves and chamber take some time."""
 LANDS_FIRST: Final = 2
 """Sets of landing engines that are tried before the less centred ones."""
-NEAR: Final = 3.0
-"""A touch that is over its limits by less is tried again with less held back for feedback."""
-LESS_RESERVE: Final = 0.05
 TRIED_FIRST: Final = 2
 """Leads of one choice of engines that are flown before others are looked at."""
-MOST_FLIGHTS: Final = 14
+MOST_FLIGHTS: Final = 24
+MOST_AIMS: Final = 7
+"""Flights of one lead, each aimed by what the one before missed."""
 
 
 @dataclass(frozen=True)
@@ -160,30 +160,31 @@ class _Hunt:
         return next(self._leads(), None)
 
     def _flown(self, lead: Lead) -> Judgement | Touchdown | None:
-        """Fly a lead, and again where little was missing; return a judgement when it lands."""
-        touch: Touchdown | None = None
-        for _ in range(3):
+        """Fly a lead, and again with another aim where little was missing; a judgement when it lands."""
+        aimer = Aimer(self.subject.vehicle)
+        best: Touchdown | None = None
+        for _ in range(MOST_AIMS):
             if self.flights >= self.most_flights:
                 break
             self.flights += 1
             world = fly(self.subject, self.air, lead)
             touch = world.touchdown()
-            if touch is None:
-                return None
-            if touch.within(self.subject.vehicle):
+            if touch is not None and touch.within(self.subject.vehicle):
                 history = world.history()
                 again = self.subject.world()
                 again.replay(history)
                 if again.touchdown() == touch:
                     return self._landed(lead, touch, history)
-            aim_m = _better_aim(lead.tactic.aim_m, touch, self.subject.vehicle)
-            if aim_m is not None:
-                lead = replace(lead, tactic=replace(lead.tactic, aim_m=aim_m))
-            elif touch.excess(self.subject.vehicle) < NEAR and lead.tactic.reserve > LESS_RESERVE:
-                lead = replace(lead, tactic=replace(lead.tactic, reserve=LESS_RESERVE))
-            else:
-                return touch
-        return touch
+            if best is None or (touch is not None and self._excess(touch) < self._excess(best)):
+                best = touch
+            tactic = aimer.next(lead.tactic, touch, world.touch_across_mps())
+            if tactic is None:
+                break
+            lead = replace(lead, tactic=tactic)
+        return best
+
+    def _excess(self, touch: Touchdown) -> float:
+        return touch.excess(self.subject.vehicle)
 
     def _landed(self, lead: Lead, touch: Touchdown, history: History) -> Judgement:
         left = touch.propellant_left_kg
@@ -349,15 +350,3 @@ class _Hunt:
             return ignition_s + 2.0 * height / speed * (1.0 - math.sqrt(max(height_m, 0.0) / height))
 
         return at
-
-
-def _better_aim(aim_m: float, touch: Touchdown, vehicle: Vehicle) -> float | None:
-    """Return where plans should end instead; None where the height was not what went wrong."""
-    limits = vehicle.requirements
-    others = max(touch.miss_m / limits.miss_m, touch.lateral_speed_mps / limits.lateral_speed_mps)
-    speed = touch.vertical_speed_mps
-    if touch.propellant_left_kg < 100.0 and speed > 5.0:
-        return aim_m - 0.6 if aim_m > -1.5 else None  # it stopped above the ground and could not come down
-    if others > 1.5 or not limits.vertical_speed_mps < speed < 8.0:
-        return None
-    return min(aim_m + (speed * speed - 1.0) / 20.0, 3.0)

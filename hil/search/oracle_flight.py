@@ -36,6 +36,8 @@ TURN_LEAD_S: Final = 0.03
 TOUCH_MPS: Final = 0.7
 CUT_MPS: Final = 1.3
 """Engines are cut where a fall from there touches down no faster."""
+RISING_MPS: Final = 3.0
+"""A stage that rises faster after the planned touch has missed it."""
 HEIGHT_GAINS: Final = (1.2, 2.0)
 GLIDE_RAD: Final = math.radians(5.0)
 GLIDE_PER_MPS2: Final = 0.04
@@ -73,7 +75,9 @@ class Tactic:
     shut_s: dict[int, float] = field(default_factory=dict)
     """Engines that are shut at a time (absolute), before a fault of theirs."""
     aim_m: float = 0.0
-    """Plans end so far above the ground: what an earlier flight of the same tactic was off by."""
+    """Plans end so far above the ground: what an earlier flight of the same tactic was off by, ..."""
+    aim_mps: tuple[float, float] = (0.0, 0.0)
+    """... and so fast across, pad axes east and north."""
     reserve: float = 0.1
     """Part of the thrust range that plans leave for feedback, at either end."""
 
@@ -213,13 +217,17 @@ class _Guide:
         """Tell whether thrust is there, or about to be."""
         return state.t_s >= self.schedule.ignition_s + 0.6
 
+    def rises(self, state: State) -> bool:
+        """Tell whether the stage stopped above the ground and left it again: no landing any more."""
+        return state.t_s > self.end_s and state.vel[2] > RISING_MPS and not state.contact
+
     @property
     def end_s(self) -> float:
         """When the plan in use touches down."""
         return float(self.plan.t_s[-1])
 
-    def replan(self, state: State) -> None:
-        """Make a new plan from the true state when it is due."""
+    def replan(self, state: State, side: tuple[float, float]) -> None:
+        """Make a new plan from the true state when it is due; `side` is how far off the axis thrust points."""
         if state.t_s < self._next_s or self.end_s - state.t_s < LAST_PLAN_S:
             return
         self._next_s = state.t_s + REPLAN_S
@@ -229,6 +237,7 @@ class _Guide:
         turn = self._turning(state.t_s)
         start = replace(
             start, final_pos=np.array([0.0, 0.0, state.cm_z_m + self.tactic.aim_m]),
+            final_vel=np.array([*self.tactic.aim_mps, -TOUCH_MPS]), side=side,
             turning=(turn[1] * axis[2] - turn[2] * axis[1], turn[2] * axis[0] - turn[0] * axis[2]),
         )  # fmt: skip
         self.schedule = replace(self.schedule, touchdown_s=self.end_s)
@@ -309,6 +318,8 @@ def follow(
         state = world.state()
         if state.contact and contact_s == math.inf:
             contact_s = state.t_s
+        if guide is not None and guide.rises(state):
+            return
         if guide is not None:
             _sequence(sequencer, guide, state)
         if state.contact or (guide is not None and guide.burns(state) and _is_down(state)):
@@ -317,7 +328,7 @@ def follow(
         if guide is None or not guide.burns(state) or state.contact:
             _fall_or_stand(pilot, state, world.engines, floor)
         else:
-            guide.replan(state)
+            guide.replan(state, pilot.side_pad(state))
             demand = guide.demand(state)
             valves = _valves(world, sequencer, guide.traces, floor, demand.thrust_n, state)
             pilot.fly(state, demand, valves)

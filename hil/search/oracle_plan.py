@@ -37,6 +37,11 @@ CENTRE_COST: Final = 0.5
 """Cost of thrust away from the middle of its range, over 1e6 N: what is left is room for feedback."""
 UPRIGHT_S: Final = 1.5
 """For so long before the end the stage stands upright."""
+SIDE_RAD: Final = math.radians(1.5)
+"""A thrust further off the body's axis cannot be vertical while the stage stands upright, ..."""
+LEANS_RAD: Final = math.radians(2.0)
+LEANT_S: Final = 0.4
+"""... so the stage comes upright to this only for so long."""
 LOOSE: Final = 0.02
 """A plan whose thrust is below what its engines give by more than this is no plan."""
 
@@ -65,6 +70,9 @@ class Descent:
     """How fast the axis turns at the start, pad axes east and north, 1/s."""
     turn_accel_per_n: float = 1e-7
     """Angular acceleration that gimbals give, over the thrust, rad/s^2/N."""
+    side: tuple[float, float] = (0.0, 0.0)
+    """How far the thrust points off the body's axis, rad towards east and north: at the end the body stands
+    upright, not the thrust."""
     isp_s: float = 283.0
     fixed_axis: bool = True
 
@@ -372,17 +380,22 @@ def _add_turns(d: Descent, typical: Array, rows: _Rows) -> None:
 def _last_nodes(d: Descent) -> range:
     """Return the nodes of the last moments: at least two, at most a third of all."""
     dt = d.final_s / (d.nodes - 1)
-    count = min(max(2, 1 + round(UPRIGHT_S / dt)), d.nodes // 3)
+    upright_s = UPRIGHT_S if math.hypot(*d.side) < SIDE_RAD else LEANT_S
+    count = min(max(2, 1 + round(upright_s / dt)), d.nodes // 3)
     return range(d.nodes - count, d.nodes)
 
 
 def _add_end_tilt(d: Descent, rows: _Rows) -> None:
-    """In the last moments the stage stands upright."""
+    """In the last moments the stage stands upright, or leans as little as its thrust off the axis lets it."""
     n = d.nodes
+    size = math.hypot(*d.side)
+    tilt = d.final_tilt_rad if size < SIDE_RAD else LEANS_RAD
     for k in _last_nodes(d):
         across = np.arange(2)
-        entries = [(np.array([0]), np.array([3 * n + k]), -math.sin(d.final_tilt_rad))]
+        entries = [(np.array([0]), np.array([3 * n + k]), -math.sin(tilt))]
         entries += [(across + 1, across * n + k, -1.0)]
+        if size >= SIDE_RAD:
+            entries += [(across + 1, np.full(2, 3 * n + k), np.array(d.side))]
         rows.add(entries, np.zeros(3))
 
 
