@@ -1,4 +1,4 @@
-"""How a flight that just missed is flown again: the plant repeats itself, so what was off can be aimed off."""
+"""How a flight that just missed is flown again: the plant repeats itself, so an aim can make up for it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ HIGHEST_M: Final = 3.0
 CLOSEST_M: Final = 0.01
 """Heights to end at that are closer together are the same."""
 LOWER_M: Final = 0.3
+LOWERED: Final = 3
+"""So often a tactic that never came down is aimed lower."""
 ACROSS_SHARE: Final = 0.8
 """Of the speed across at the touch that the next flight aims against."""
 EASY: Final = 0.6
@@ -36,6 +38,7 @@ class Aimer:
     vehicle: Vehicle
     too_low_m: float = -math.inf
     too_high_m: float = math.inf
+    lowered: int = 0
 
     def next(self, tactic: Tactic, touch: Touchdown | None, across: tuple[float, float]) -> Tactic | None:
         """Return the tactic to fly next; None where nothing is left to change.
@@ -60,7 +63,7 @@ class Aimer:
         return replace(tactic, reserve=LESS_RESERVE) if tactic.reserve > LESS_RESERVE else None
 
     def _faster(self, tactic: Tactic, touch: Touchdown) -> float | None:
-        """Return where to end instead after a touch that was far too fast and nothing else; None otherwise."""
+        """Return where to end instead after a touch that was too fast and nothing else; None otherwise."""
         limits, speed = self.vehicle.requirements, touch.vertical_speed_mps
         others = max(touch.miss_m / limits.miss_m, touch.lateral_speed_mps / limits.lateral_speed_mps)
         if others > 1.5 or not limits.vertical_speed_mps < speed < 8.0:
@@ -70,9 +73,12 @@ class Aimer:
 
     def _at_height(self, tactic: Tactic, wanted_m: float) -> Tactic | None:
         """Return the tactic with an end at the wanted height, or halfway where that is known to be wrong."""
-        if self.too_high_m - self.too_low_m < CLOSEST_M or wanted_m < -1.5:
+        if self.too_high_m - self.too_low_m < CLOSEST_M:
             return None
         if math.isinf(self.too_low_m) and wanted_m >= self.too_high_m:
+            self.lowered += 1
+            if self.lowered > LOWERED:
+                return None
             wanted_m = self.too_high_m - LOWER_M
         elif not self.too_low_m < wanted_m < self.too_high_m:
             wanted_m = 0.5 * (self.too_low_m + self.too_high_m)
