@@ -36,6 +36,8 @@ TURN_LEAD_S: Final = 0.03
 TOUCH_MPS: Final = 0.7
 CUT_MPS: Final = 1.3
 """Engines are cut where a fall from there touches down no faster."""
+LEAST_FREE: Final = 0.2
+"""Part of the gimbals' range that plans count on at the least where the rest holds thrust off the axis."""
 RISING_MPS: Final = 3.0
 """A stage that rises faster after the planned touch has missed it."""
 HEIGHT_GAINS: Final = (1.2, 2.0)
@@ -237,8 +239,9 @@ class _Guide:
         at, moves = steering_point(self.subject, state)
         start = start_of(self.subject, state.t_s, at, moves, axis, state.mass_kg)
         turn = self._turning(state.t_s)
+        free = 1.0 - math.hypot(*side) / math.radians(self.subject.vehicle.engine.gimbal_limit_deg)
         start = replace(
-            start, final_pos=np.array([0.0, 0.0, state.cm_z_m + self.tactic.aim_m]),
+            start, turn_accel_per_n=start.turn_accel_per_n * max(free, LEAST_FREE), final_pos=np.array([0.0, 0.0, state.cm_z_m + self.tactic.aim_m]),
             final_vel=np.array([*self.tactic.aim_mps, -TOUCH_MPS]), side=side,
             turning=(turn[1] * axis[2] - turn[2] * axis[1], turn[2] * axis[0] - turn[0] * axis[2]),
         )  # fmt: skip

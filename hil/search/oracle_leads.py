@@ -31,6 +31,8 @@ TRIED_FIRST: Final = 2
 """Leads of one choice of engines that are flown before others are looked at."""
 CELL_S: Final = 1.5
 """Where faults strike at a time, ignitions are looked for in cells of this length."""
+CONFIRMED: Final = 4
+"""So many ignitions of a cell are tried with the thrust of that very ignition."""
 SUBSETS_OF: Final = 4
 """Every set of engines is tried where there are at most so many."""
 BURNS_ON: Final = ("board.silent", "board.freeze", "bay.fire")
@@ -66,14 +68,13 @@ class Leads:
         self._timed = any(f.after_ignition_s is None for f in self._faults)
         self._usual_s: dict[tuple[tuple[int, ...], float | None], float] = {}
         """Ignition that the last tactic of these engines had: the next one's is close."""
-        self._measured: dict[tuple[tuple[int, ...], float | None, int], Traces] = {}
+        self._measured: dict[tuple[float | None, int], Traces] = {}
 
     def __iter__(self) -> Iterator[Lead]:
         """Yield leads, the best plans of each way first, then the others."""
         others: list[Lead] = []
         for way in self._ways():
-            tactics = (Tactic(way.brake, way.land, high, low) for high, low in THROTTLES)
-            found = [lead for tactic in tactics if (lead := self._lead(way, tactic)) is not None]
+            found = self._found(way)
             found.sort(key=lambda lead: lead.plan.badness)
             first = [lead for lead in found if lead.plan.lands][:TRIED_FIRST]
             others += [
@@ -82,6 +83,13 @@ class Leads:
             yield from first
         yield from sorted(others, key=lambda lead: lead.plan.badness)
 
+    def _found(self, way: Way) -> list[Lead]:
+        """Return the leads of a way, one for each throttle; none where the hardest cannot stop the stage."""
+        tactics = [Tactic(way.brake, way.land, high, low) for high, low in THROTTLES]
+        if self._scheduled(way, tactics[-1]) is None:
+            return []
+        return [lead for tactic in tactics if (lead := self._lead(way, tactic)) is not None]
+
     # ---- ways
 
     def _ways(self) -> Iterator[Way]:
@@ -89,7 +97,9 @@ class Leads:
         every = tuple(range(self.engines))
         good = tuple(slot for slot in every if slot not in self._bad)
         sets = [(every, False)]
-        if good != every:
+        if self._burn_on:  # an engine that nobody can shut any more has to be planned for (_held_ways)
+            sets = [(good, False), (every, True)] if good else [(every, True)]
+        elif good != every:
             sets = [(every, False), (every, True), (good, False)] if good else [(every, False), (every, True)]
         for few in (True, False):
             for brake, early in sets:
@@ -138,7 +148,7 @@ class Leads:
 
     def _lead(self, way: Way, tactic: Tactic) -> Lead | None:
         """Find the ignition of a tactic and plan its descent; None where none stops the stage."""
-        found = self._usual(way, tactic) or (self._scanned(way, tactic) if self._timed else None)
+        found = self._scheduled(way, tactic)
         if found is None:
             return None
         schedule, traces, tactic = found
@@ -152,6 +162,10 @@ class Leads:
         plan = plan_descent(self.air, traces, tactic, schedule, start, None, factors, 2)
         last = schedule.ignition_s if latest is None else latest.ignition_s
         return Lead(tactic, schedule, plan, traces, last)
+
+    def _scheduled(self, way: Way, tactic: Tactic) -> tuple[Schedule, Traces, Tactic] | None:
+        """Find the latest ignition that stops the stage, with the thrust of that ignition."""
+        return self._usual(way, tactic) or (self._scanned(way, tactic) if self._timed else None)
 
     def _usual(self, way: Way, tactic: Tactic) -> tuple[Schedule, Traces, Tactic] | None:
         """Find the ignition from thrust measured about where it is expected."""
@@ -174,9 +188,21 @@ class Leads:
         for begin_s in np.flip(np.arange(0.0, end_s, CELL_S)).tolist():
             traces, tried = self._prepared(way, tactic, begin_s)
             schedule = self._latest(tried, traces, tried.throttle, (begin_s, begin_s + CELL_S))
-            if schedule is not None:
-                return schedule, *self._prepared(way, tactic, schedule.ignition_s)
+            if schedule is None:
+                continue
+            for ignition_s in np.linspace(schedule.ignition_s, begin_s, CONFIRMED).tolist():
+                found = self._confirmed(way, tactic, ignition_s)
+                if found is not None:
+                    return found
         return None
+
+    def _confirmed(
+        self, way: Way, tactic: Tactic, ignition_s: float
+    ) -> tuple[Schedule, Traces, Tactic] | None:
+        """Return the landing from this very ignition; None where its thrust does not stop the stage."""
+        traces, tried = self._prepared(way, tactic, ignition_s)
+        schedule = self._latest(tried, traces, tried.throttle, (ignition_s, ignition_s + 0.01))
+        return None if schedule is None else (schedule, traces, tried)
 
     def _prepared(self, way: Way, tactic: Tactic, ignition_s: float) -> tuple[Traces, Tactic]:
         """Return thrust and tactic for an ignition, with what the way does about engines with faults."""
@@ -244,12 +270,19 @@ class Leads:
     def _traces(self, way: Way, ignition_s: float) -> Traces:
         """Return the thrust of engines lit at a moment; measured again only where that matters."""
         step = round(ignition_s / 0.2) if self._timed else 0
-        key = (way.brake, way.held, step)
-        if key not in self._measured:
+        if (way.held, step) not in self._measured:
             case = timed(self.subject.case, self._crossing(ignition_s))
             held = {} if way.held is None else dict.fromkeys(self._burn_on, self._opening(way.held))
-            self._measured[key] = measure(case, self.subject.vehicle, way.brake, ignition_s, SPAN_S, held)
-        return replace(self._measured[key], ignition_s=ignition_s)
+            every = tuple(range(self.engines))
+            self._measured[way.held, step] = measure(
+                case, self.subject.vehicle, every, ignition_s, SPAN_S, held
+            )
+        every_one = self._measured[way.held, step]
+        lit = np.isin(np.arange(self.engines), way.brake)[:, None]
+        return Traces(
+            ignition_s, every_one.step_s, np.where(lit, every_one.low_n, 0.0),
+            np.where(lit, every_one.high_n, 0.0),
+        )  # fmt: skip
 
     def _crossing(self, ignition_s: float) -> Callable[[float], float]:
         """Return when a height is passed: in the coast, then braking evenly to the ground."""

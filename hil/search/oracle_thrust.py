@@ -50,11 +50,13 @@ class Traces:
             place = np.maximum((t_s - self.ignition_s) / self.step_s, 0.0)
             at = np.arange(count + 1)
             beyond = np.maximum(place - count, 0.0)
-            return np.stack([np.interp(place, at, row) for row in total]) + values[:, -1:] * beyond
+            within = np.stack([np.interp(place, at, row) for row in total])
+            result: Array = within + values[:, -1:] * beyond
+            return result
 
         width = np.maximum((end_s - start_s) / self.step_s, 1e-6)
-        result: Array = (upto(end_s) - upto(start_s)) / width
-        return result
+        means: Array = (upto(end_s) - upto(start_s)) / width
+        return means
 
 
 def timed(case: Case, crossing: Callable[[float], float]) -> Case:
