@@ -241,7 +241,8 @@ class _Guide:
         turn = self._turning(state.t_s)
         free = 1.0 - math.hypot(*side) / math.radians(self.subject.vehicle.engine.gimbal_limit_deg)
         start = replace(
-            start, turn_accel_per_n=start.turn_accel_per_n * max(free, LEAST_FREE), final_pos=np.array([0.0, 0.0, state.cm_z_m + self.tactic.aim_m]),
+            start, final_pos=np.array([0.0, 0.0, state.cm_z_m + self.tactic.aim_m]),
+            turn_accel_per_n=start.turn_accel_per_n * max(free, LEAST_FREE),
             final_vel=np.array([*self.tactic.aim_mps, -TOUCH_MPS]), side=side,
             turning=(turn[1] * axis[2] - turn[2] * axis[1], turn[2] * axis[0] - turn[0] * axis[2]),
         )  # fmt: skip
