@@ -31,7 +31,15 @@ RUNGS: Final[tuple[Rung, ...]] = ("kernel", "in_process", "process", "emulated",
 """What a board of a rig is (Rig.rungs), from the bottom up."""
 
 Ability = Literal[
-    "plant", "navigation", "nav_record", "engine_sensors", "board", "board_restart", "board_clock", "bus", "line"
+    "plant",
+    "navigation",
+    "nav_record",
+    "engine_sensors",
+    "board",
+    "board_restart",
+    "board_clock",
+    "bus",
+    "line",
 ]
 """What a rig has to be able to do for a fault; hil.rig.abilities knows which rig is."""
 

@@ -175,7 +175,7 @@ def _wires_within_budget(trial: Trial) -> Outcome:
     messages = list(message_ids(trial.plan.rig))
     if not messages:
         return Outcome(None, "the rig has no bus")
-    flown = trial.flown
+    flown = trial.unspoiled
     if _lands(flown) < CLEARLY:
         return Outcome(None, "the stage does not land with something to spare")
     other = trial.fly(spoiled(trial.case, messages, float(flown.tape.frames["t_ns"][-1]) * 1e-9))
@@ -241,7 +241,7 @@ _OWN: Final = (
         "What lands with something to spare lands with its faults half as bad or one fault fewer, unless "
         "the oracle shows that this cannot be landed",
         _not_punished,
-        shrink_flights=30,
+        shrink_flights=12,
     ),
     Property(
         "wires-within-budget",
