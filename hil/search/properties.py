@@ -13,12 +13,11 @@ from hil.search.properties_kernel import KERNEL_PROPERTIES
 from hil.search.relatives import in_the_mirror, milder, quiet, spoiled
 from hil.search.trial import Outcome, Property, Trial
 from hil.search.wording import fault_words
-from hil.signals import FLIGHT_MODES, REQUESTS
+from hil.signals import FLIGHT_MODES
 from hil.verdict import REQUIREMENTS
 
 __all__ = ["PROPERTIES", "Outcome", "Property", "Trial"]
 
-_START: Final = REQUESTS.index("START")
 _PLANNED: Final = tuple(FLIGHT_MODES.index(name) for name in ("BRAKING", "TERMINAL"))
 AXES: Final = ("x", "y")
 SETTLED_S: Final = 3.0
@@ -63,17 +62,6 @@ def _every_signal_a_number(trial: Trial) -> Outcome:
                 at = float(frames["t_ns"][bad[0]]) * 1e-9
                 return Outcome(-1.0, f"{record}.{field} is no number at t = {at:.2f} s", "CMD-FINITE")
     return Outcome(1.0, "every signal is a number", "CMD-FINITE")
-
-
-def _no_start_too_many(trial: Trial) -> Outcome:
-    """Count requests to start: each costs a start of the igniter, the data sheet names their number."""
-    flight = trial.flown.flight
-    start = flight.part("command", "request") == _START
-    begun = np.count_nonzero(start[1:] & ~start[:-1], axis=0) + start[0]
-    have, slot = flight.vehicle.engine.starts, int(np.argmax(begun))
-    text = f"{flight.engine(slot)} was told to start {int(begun[slot])} times, its igniter has {have} starts"
-    spare = (have - int(begun[slot])) / have
-    return Outcome(spare, text, None)
 
 
 def _lands(flown: Flown) -> float:
@@ -221,12 +209,6 @@ _OWN: Final = (
         ("ENG-DETECT", "ENG-DEAD"),
         "An engine that has died is found out in time, and then never told to run again",
         _all_of("ENG-DETECT", "ENG-DEAD"),
-    ),
-    Property(
-        "starts",
-        (),
-        "No engine is told to start more often than its igniter has starts",
-        _no_start_too_many,
     ),
     Property(
         "tracks-plan",

@@ -21,7 +21,7 @@ from hil.search.strategies import initial_states, off_nominal_cases, one_fault, 
 from hil.search.trial import Outcome, Property, Trial
 from hil.signals import ENGINE_STATES, FLIGHT_MODES, REQUESTS
 from hil.verdict import TOUCHDOWN_KEYS
-from hil.verdict.flight import MAINSTAGE, RUN, FlightRecord
+from hil.verdict.flight import MAINSTAGE, RUN, START, FlightRecord
 from hil.verdict.metrics import first_true
 from hil.verdict.requirements import DETECTED_WITHIN_S, WATCHDOG_S
 
@@ -65,6 +65,16 @@ CUT_AHEAD_S: Final = 0.05
 """... at once, and more by what it falls in this time: navigation is rounded, and thrust lasts."""
 NEARER_M: Final = 10.0
 """A stage that is given up may come down nearer to the pad than it would have fallen, by so much."""
+LOST_MPS: Final = 20.0
+"""Who comes down faster has lost the landing, ..."""
+LOST_S: Final = 2.0
+"""... and knew it for so long, where the last engine went before, ..."""
+GIVEN_UP_S: Final = 1.0
+"""... and has to give up within this time."""
+STEERED_MPS: Final = 180.0
+STEERED_S: Final = 4.0
+STEERED_M: Final = 10.0
+"""At such a speed lift carries a stage that steers aside for so long out of the keep-out, or so far."""
 HEALTHY_PART: Final = 0.6
 """Of a touchdown's limit: healthy dispersed flights need at most 45 % of any."""
 SETTLED_S: Final = 0.5
@@ -97,6 +107,9 @@ DECEIVING: Final = (
 """Beginnings of faults by which a requirement is lost whatever the flight computer does."""
 OFTEN: Final = (*["engine.out"] * 6, "engine.late_ignition", *BORNE[1:], "nav.off", "nav.off")
 """What is drawn for defects, and how often: handling a loss is what most of a kernel is for."""
+
+MISLEADING: Final = ("nav.frozen", "nav.wrong", "nav.no_number")
+"""Navigation that is gone or misleads; the last one only where records are handed over."""
 
 _GOOD: Final = Outcome(1.0, "holds")
 
@@ -235,6 +248,20 @@ def _modes(trial: Trial) -> Outcome:
     return _GOOD
 
 
+def _stopped(trial: Trial) -> Outcome:
+    """Once the stage stands, or everything is broken off, no engine is asked to run."""
+    flight = trial.flown.flight
+    if _computer_struck(trial.case):
+        return Outcome(None, "the flight computer is struck")
+    over = np.isin(flight.part("telemetry", "mode"), (_TOUCHDOWN, _DONE, _ABORT))
+    asked = flight.asked_to_run & over[:, None]
+    at = first_true(asked[: flight.computer_frames].any(axis=1))
+    if at is None:
+        return _GOOD
+    mode = FLIGHT_MODES[int(flight.part("telemetry", "mode")[at])]
+    return _broken(f"{flight.engine(int(np.argmax(asked[at])))} is asked to run in mode {mode}")
+
+
 def _latched(trial: Trial) -> Outcome:
     """An engine that was given up stays so."""
     flight = trial.flown.flight
@@ -272,6 +299,16 @@ def _floor(trial: Trial) -> Outcome:
     return _broken(
         f"valves of a running engine asked to {asked:.3f} at t = {bad[1]:.2f} s, below its floor {floor:g}"
     )
+
+
+def _starts(trial: Trial) -> Outcome:
+    """No engine is told to start more often than its igniter has starts."""
+    flight = trial.flown.flight
+    start = flight.part("command", "request") == START
+    begun = np.count_nonzero(start[1:] & ~start[:-1], axis=0) + start[0]
+    have, slot = flight.vehicle.engine.starts, int(np.argmax(begun))
+    text = f"{flight.engine(slot)} was told to start {int(begun[slot])} times, its igniter has {have} starts"
+    return Outcome((have - int(begun[slot])) / have, text)
 
 
 def _noticed(trial: Trial) -> Outcome:
@@ -340,6 +377,32 @@ def _aside(trial: Trial) -> Outcome:
     if along >= -NEARER_M:
         return _GOOD
     return _broken(f"the stage, given up, was steered {-along:.0f} m towards the pad", "KEEP-OUT")
+
+
+def _given_up(trial: Trial) -> Outcome:
+    """A stage that lost its engines and falls on is given up in time, and clears the pad where it can."""
+    flight, truth = trial.flown.flight, trial.flown.flight.frames["truth"]
+    speed = flight.touchdown["vertical_speed_mps"]
+    known = all(fault.kind == "engine.out" for fault in trial.case.fault)
+    if not known or flight.contact is None or speed is None or speed < LOST_MPS:
+        return Outcome(None, "nothing was lost by engines alone")
+    lost = [k for slot in flight.slots if (k := first_true(flight.held_failed[:, slot])) is not None]
+    if not lost or (flight.contact - max(lost)) * flight.frame_s < LOST_S:
+        return Outcome(None, "the last engine was lost just before")
+    aside = first_true(flight.part("telemetry", "plan_source") == _ASIDE)
+    if aside is None or aside > max(lost) + flight.count(GIVEN_UP_S):
+        return _broken(f"comes down at {speed:.0f} m/s and is not given up in time", "KEEP-OUT")
+    rest_s = (flight.contact - aside) * flight.frame_s
+    if speed < STEERED_MPS or rest_s < STEERED_S:
+        return _GOOD
+    fall = truth["pos_pad_m"][aside, :2] + truth["vel_pad_mps"][aside, :2] * rest_s
+    end = truth["pos_pad_m"][flight.contact, :2]
+    cleared = float(np.linalg.norm(end)) > flight.vehicle.guidance.keep_out_radius_m
+    if cleared or float((end - fall) @ fall) > STEERED_M * float(np.linalg.norm(fall)):
+        return _GOOD
+    return _broken(
+        f"given up {rest_s:.1f} s before it comes down, the stage does not leave the pad", "KEEP-OUT"
+    )
 
 
 # ---- boards
@@ -433,7 +496,8 @@ def _healthy(trial: Trial) -> Outcome:
 
 
 def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.SearchStrategy[Case]:
-    """Draw cases for defects: what is borne, what is not, and flight computers that fall silent or hang."""
+    """Draw cases for defects: what is borne, what is not, flight computers that fall silent or hang, and
+    navigation that goes or misleads."""
     engines, run_id = plan.vehicle.landing_engines, plan.case.run_id or plan.case.path.stem or None
 
     def build(parts: tuple[Any, ...]) -> Case:
@@ -452,10 +516,43 @@ def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.S
 
     known = [kind for kind in OFTEN if kind in kinds]
     one = st.sampled_from(known).flatmap(lambda kind: one_fault(kind, engines, boards)).map(lambda f: (f,))
-    struck = st.one_of(one, one, one, _computer_faults()) if known else _computer_faults()
+    misled = [_misled(kinds)] if set(MISLEADING) & set(kinds) else []
+    lost = [_two_lost(engines)] if "engine.out" in kinds and len(engines) > 2 else []
+    struck = st.one_of(*([one] * 4 if known else []), _computer_faults(), *misled, *lost)
     states = initial_states(plan.case.initial)
     about = st.tuples(struck, states, winds(), stages(), st.integers(0, 1000)).map(build)
     return st.one_of(about, about, off_nominal_cases(plan.case, engines, boards=boards, kinds=kinds))
+
+
+def _misled(kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw navigation that is gone, or that says what no plan can be made of, for a while or for good."""
+    onset = st.integers(0, 400).map(lambda early: 20.0 - early * 0.05)
+    turning = st.tuples(onset, st.sampled_from("xy"), st.integers(1, 50), st.sampled_from((1, -1))).map(
+        lambda part: FaultSpec(
+            kind="nav.wrong",
+            what="rate",
+            axis=part[1],
+            value=float(part[2] * part[3]),
+            after_ignition_s=part[0],
+        )
+    )
+    gone = st.sampled_from([kind for kind in MISLEADING if kind in kinds])
+    return st.one_of(gone.flatmap(lambda kind: one_fault(kind, ())), turning).map(lambda fault: (fault,))
+
+
+def _two_lost(engines: Sequence[int]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw two engines that go out while braking, the second at once or up to 4 s later."""
+    pairs = [(a, b) for a in engines for b in engines if a != b]
+
+    def build(parts: tuple[tuple[int, int], int, int]) -> tuple[FaultSpec, ...]:
+        first_s = 8.0 - 0.05 * parts[1]
+        both = zip(parts[0], (first_s, first_s + 0.05 * parts[2]), strict=True)
+        return tuple(
+            FaultSpec(kind="engine.out", engine=engine, after_ignition_s=round(onset_s, 2), tail_off_s=0.2)
+            for engine, onset_s in both
+        )
+
+    return st.tuples(st.sampled_from(pairs), st.integers(0, 160), st.integers(0, 80)).map(build)
 
 
 def _computer_faults() -> st.SearchStrategy[tuple[FaultSpec, ...]]:
@@ -487,11 +584,14 @@ _EACH: Final = (
     _property("mass", (), _mass),
     _property("spare", (), _spare),
     _property("modes", (), _modes),
+    _property("stopped", (), _stopped),
+    Property("starts", (), "No engine is told to start more often than its igniter has starts", _starts),
     _property("latched", ("ENG-DEAD",), _latched),
     _property("floor", ("CMD-RANGE",), _floor),
     _property("noticed", ("ENG-DETECT",), _noticed),
     _property("cut", (), _cut),
     _property("aside", ("KEEP-OUT",), _aside),
+    _property("given-up", ("KEEP-OUT",), _given_up),
     _property("watchdog", ("VALVE-LOSS",), _watchdog),
     _property("borne", (), _borne),
     _property("healthy", (), _healthy),
