@@ -59,7 +59,8 @@ static int32_t finish_due(const fk_if_config_t *c, const fk_nav_t *nav, const fk
     return v < STEP_DOWN_SPEED_MAX_MPS && needed <= plan->finish_decel_mps2;
 }
 
-/* Engines that the finish does not use are shut down. */
+/* Engines that the finish does not use are shut down: when it begins, and where the centre engine joins it later, once
+ * that can do the rest alone. */
 static void step_down(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
 {
     const int32_t centre = centre_runs(engine, c);
@@ -69,6 +70,12 @@ static void step_down(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
             engine[i].running = 0;
         }
     }
+}
+
+static int32_t centre_is_enough(const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    const double v = -nav->vel_pad_mps[2];
+    return v * v <= 2.0 * fk_max(nav->height_m, 0.1) * plan->most_decel_mps2;
 }
 
 static int32_t touched_down(const fk_nav_t *nav)
@@ -219,6 +226,9 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
         if (finish_over(nav, plan)) {
             enter(modes, FK_IF_TOUCHDOWN);
         } else {
+            if (centre_is_enough(nav, plan)) {
+                step_down(engine, c);
+            }
             pause_strong(modes, engine, c, nav, plan);
             light_again(modes, engine, c, nav, plan);
         }
