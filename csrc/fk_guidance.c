@@ -280,7 +280,7 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
     if (h > FREEZE_BELOW_M || (strong && h > STRONG_BELOW_M) || (short_of && h > FROZEN_BELOW_M)) {
         plan->land_accel_mps2 = needed;
     }
-    plan->needed_decel_mps2 = h > FREEZE_BELOW_M ? needed : 0.0;
+    plan->needed_decel_mps2 = h > FROZEN_BELOW_M ? needed : 0.0;
     const double wanted = sqrt(v0 * v0 + 2.0 * plan->land_accel_mps2 * fk_max(h, 0.0));
     const double feed = h > 0.0 && wanted > v0 ? plan->land_accel_mps2 : 0.0;
     plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(0.5 * (v + v0), 0.5 * v0);
@@ -478,6 +478,7 @@ static void await_relight(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav
     }
     const engines_t spare = sum_engines(c, engine, member);
     plan_finish(plan, c, &spare);
+    plan->spare_decel_mps2 = plan->finish_decel_mps2;
     plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(-0.7 * nav->vel_pad_mps[2], 1.0);
     plan->to_light_s = c->engine[0].start_s;
 }

@@ -19,6 +19,7 @@
 #define SETTLED_FRAMES 20
 #define TOO_WEAK 1.1    /* needed over most deceleration */
 #define LIGHT_PART 0.65 /* of the start time: as if the thrust came at once then */
+#define FADE_S 0.2      /* for which what is left of an engine that stopped still pushes, as if in full */
 
 void fk_modes_init(fk_modes_t *modes)
 {
@@ -116,26 +117,40 @@ static int32_t armed(const fk_if_config_t *c, const fk_if_input_t *in)
     return all;
 }
 
-/* Where the finish lost its engines, those that were stopped are lit again, as late as their planned deceleration
- * allows: they are strong, and lit too early they would stop the stage above the ground. */
+/* Can the stage stop at this deceleration when it falls on under what pushes it now until those that are started burn?
+ * Engines that run keep up their push, of others it fades. */
+static int32_t can_wait(const fk_if_config_t *c, const fk_nav_t *nav, double decel_mps2, int32_t running)
+{
+    const double t = LIGHT_PART * c->engine[0].start_s;
+    const double pushed_s = running ? t : fk_min(t, FADE_S);
+    const double gain = fk_max(nav->held_force_body[2], 0.0) * pushed_s;
+    const double v = FK_G0 * t - nav->vel_pad_mps[2] - gain;
+    const double height =
+        nav->height_m + nav->vel_pad_mps[2] * t - 0.5 * FK_G0 * t * t + gain * (t - 0.5 * pushed_s);
+    return v * v < 2.0 * fk_max(height, 0.1) * decel_mps2;
+}
+
+/* Where the finish lost its engines, or they are too weak for it, those that were stopped are lit again, as late as
+ * their planned deceleration allows: they are strong, and lit too early they would stop the stage above the ground. */
 static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
                         const fk_nav_t *nav, const fk_plan_t *plan)
 {
-    const double t = LIGHT_PART * c->engine[0].start_s;
-    const double v = FK_G0 * t - nav->vel_pad_mps[2];
-    const double height = fk_max(nav->height_m + nav->vel_pad_mps[2] * t - 0.5 * FK_G0 * t * t, 0.1);
+    const int32_t running = any_running(engine, c->engine_count);
     const int32_t planned = modes->relighting; /* for these engines, in the frame before */
     int32_t spare = 0;
     int32_t starting = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        starting |= modes->share[i] && !engine[i].failed;
-        spare |= engine[i].spare;
+        starting |= modes->share[i] && !engine[i].failed && !engine[i].running;
+        spare += engine[i].spare;
     }
-    modes->relighting = (starting || spare) && !any_running(engine, c->engine_count);
-    if (!planned || starting || v * v < 2.0 * height * plan->finish_decel_mps2) {
+    const int32_t weak = spare > 1 && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
+    modes->relighting = running ? weak : starting || spare;
+    if (!planned || !modes->relighting || starting
+        || can_wait(c, nav, plan->spare_decel_mps2, running)) {
         return;
     }
     for (int32_t i = 0; i < c->engine_count; i++) {
+        engine[i].relieved = engine[i].running;
         if (engine[i].spare && engine[i].state == FK_IF_ENGINE_ARMED) {
             engine[i].stopped = 0;
             engine[i].starting_s = engine[i].running_s = 0.0;
@@ -144,26 +159,28 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
     }
 }
 
-/* An engine that does not do what it is asked, or is too weak to finish on, is given up where the others can do
- * without it: braking, once the loss of any one can be borne; in the finish, while there is height to light the
- * others again. */
+/* An engine that does not do what it is asked is given up where the others can do without it: braking, once the loss
+ * of any one can be borne; in the finish, while there is height to light the others again.  One that was too weak is
+ * given up when those that were lit for it burn. */
 static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
-                         const fk_nav_t *nav, const fk_plan_t *plan)
+                         const fk_nav_t *nav)
 {
     const double v = -nav->vel_pad_mps[2];
     const double burnt_s = modes->frames_in_mode * c->frame_s;
     const int32_t finishing = modes->mode == FK_IF_TERMINAL;
-    const int32_t weak = finishing && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
     int32_t running = 0;
     int32_t spare = 0;
+    int32_t relief = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
         running += engine[i].running && !engine[i].wild;
         spare += engine[i].spare;
+        relief += engine[i].running && !engine[i].relieved;
     }
     const int32_t others = modes->mode == FK_IF_BRAKING && burnt_s > FK_ENGINE_OUT_S && running > 1;
     const int32_t again = finishing && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if ((others || again) && (engine[i].wild || weak) && engine[i].running) {
+        const int32_t wild = engine[i].wild && (others || again);
+        if (engine[i].running && (wild || (engine[i].relieved && relief > 1))) {
             engine[i].failed = 1;
             engine[i].running = 0;
         }
@@ -253,7 +270,7 @@ void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk
     if (modes->mode != FK_IF_ABORT && (in->abort || nav->lost || upset)) {
         enter(modes, FK_IF_ABORT);
     }
-    give_up_wild(modes, engine, c, nav, plan);
+    give_up_wild(modes, engine, c, nav);
     next_mode(modes, engine, c, nav, plan, in);
     share_engines(modes, engine, c->engine_count);
 }
