@@ -103,7 +103,7 @@ typedef struct {
     int32_t starts;    /* asked for so far */
     int32_t startable; /* one more is left */
     int32_t spare;     /* stopped, healthy, with a start left: may be lit again */
-    int32_t relieved;  /* 1: others were lit as it is too weak, it ends when they burn */
+    int32_t relieved;  /* 1: too weak, others are lit in its place; it is not lit again */
     int32_t failed;    /* latched */
 } fk_engine_t;
 
@@ -115,7 +115,7 @@ typedef struct {
     double finish_decel_mps2; /* net deceleration that this gives */
     double least_decel_mps2;  /* of the engines that finish, at their floor, ... */
     double most_decel_mps2;   /* ... and at most */
-    double spare_decel_mps2;  /* planned for those that could be lit again */
+    double spare_most_mps2;   /* of those that could be lit again, at most */
     double needed_decel_mps2; /* of the finish, now */
     double land_accel_mps2;   /* net deceleration flown in the finish */
     double slope_m;           /* height of the planned descent by throttle */

@@ -478,7 +478,7 @@ static void await_relight(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav
     }
     const engines_t spare = sum_engines(c, engine, member);
     plan_finish(plan, c, &spare);
-    plan->spare_decel_mps2 = plan->finish_decel_mps2;
+    plan->spare_most_mps2 = plan->most_decel_mps2;
     plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(-0.7 * nav->vel_pad_mps[2], 1.0);
     plan->to_light_s = c->engine[0].start_s;
 }

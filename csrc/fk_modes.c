@@ -18,6 +18,7 @@
 #define PAUSE_PART 0.8 /* of the most deceleration, needed after the shortest pause */
 #define SETTLED_FRAMES 20
 #define TOO_WEAK 1.1    /* needed over most deceleration */
+#define FALL_PART 0.8   /* of the most deceleration of those lit again, needed if the weak ends at once */
 #define LIGHT_PART 0.65 /* of the start time: as if the thrust came at once then */
 #define FADE_S 0.2      /* for which what is left of an engine that stopped still pushes, as if in full */
 
@@ -146,11 +147,11 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
     const int32_t weak = spare > 1 && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
     modes->relighting = running ? weak : starting || spare;
     if (!planned || !modes->relighting || starting
-        || can_wait(c, nav, plan->spare_decel_mps2, running)) {
+        || can_wait(c, nav, plan->finish_decel_mps2, running)) {
         return;
     }
     for (int32_t i = 0; i < c->engine_count; i++) {
-        engine[i].relieved = engine[i].running;
+        engine[i].relieved |= engine[i].running;
         if (engine[i].spare && engine[i].state == FK_IF_ENGINE_ARMED) {
             engine[i].stopped = 0;
             engine[i].starting_s = engine[i].running_s = 0.0;
@@ -160,10 +161,10 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
 }
 
 /* An engine that does not do what it is asked is given up where the others can do without it: braking, once the loss
- * of any one can be borne; in the finish, while there is height to light the others again.  One that was too weak is
- * given up when those that were lit for it burn. */
+ * of any one can be borne; in the finish, while there is height to light the others again.  One that is too weak to
+ * finish on ends while those can still stop the fall, or else when they burn. */
 static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
-                         const fk_nav_t *nav)
+                         const fk_nav_t *nav, const fk_plan_t *plan)
 {
     const double v = -nav->vel_pad_mps[2];
     const double burnt_s = modes->frames_in_mode * c->frame_s;
@@ -178,10 +179,14 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
     }
     const int32_t others = modes->mode == FK_IF_BRAKING && burnt_s > FK_ENGINE_OUT_S && running > 1;
     const int32_t again = finishing && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
+    const int32_t weak = modes->relighting && spare > 1 && can_wait(c, nav, FALL_PART * plan->spare_most_mps2, 0);
     for (int32_t i = 0; i < c->engine_count; i++) {
-        const int32_t wild = engine[i].wild && (others || again);
-        if (engine[i].running && (wild || (engine[i].relieved && relief > 1))) {
+        if (engine[i].running && engine[i].wild && (others || again)) {
             engine[i].failed = 1;
+            engine[i].running = 0;
+        } else if (engine[i].running && (weak || (engine[i].relieved && relief > 0))) {
+            engine[i].relieved = 1;
+            engine[i].stopped = 1;
             engine[i].running = 0;
         }
     }
@@ -270,7 +275,7 @@ void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk
     if (modes->mode != FK_IF_ABORT && (in->abort || nav->lost || upset)) {
         enter(modes, FK_IF_ABORT);
     }
-    give_up_wild(modes, engine, c, nav);
+    give_up_wild(modes, engine, c, nav, plan);
     next_mode(modes, engine, c, nav, plan, in);
     share_engines(modes, engine, c->engine_count);
 }
