@@ -15,7 +15,7 @@ static int32_t is_burning(const fk_engine_t *e, const fk_modes_t *modes, int32_t
 static int32_t request_for(const fk_engine_t *e, const fk_modes_t *modes, int32_t i)
 {
     const int32_t at_rest = e->state == FK_IF_ENGINE_SAFE || e->state == FK_IF_ENGINE_ARMED;
-    const int32_t spare = e->stopped && !e->relieved && modes->mode == FK_IF_TERMINAL && at_rest;
+    const int32_t spare = e->stopped && !e->weak && modes->mode == FK_IF_TERMINAL && at_rest;
     const int32_t unarmed = e->state == FK_IF_ENGINE_SAFE || e->state == FK_IF_ENGINE_SHUTDOWN;
     if (e->failed || (e->stopped && !spare) || modes->mode >= FK_IF_TOUCHDOWN) {
         return FK_IF_REQUEST_SHUTDOWN;

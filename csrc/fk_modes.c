@@ -18,7 +18,7 @@
 #define PAUSE_PART 0.8 /* of the most deceleration, needed after the shortest pause */
 #define SETTLED_FRAMES 20
 #define TOO_WEAK 1.1    /* needed over most deceleration */
-#define FALL_PART 0.8   /* of the most deceleration of those lit again, needed if the weak ends at once */
+#define FALL_PART 0.8   /* of the most deceleration, needed after a fall */
 #define LIGHT_PART 0.65 /* of the start time: as if the thrust came at once then */
 #define FADE_S 0.2      /* for which what is left of an engine that stopped still pushes, as if in full */
 
@@ -118,40 +118,37 @@ static int32_t armed(const fk_if_config_t *c, const fk_if_input_t *in)
     return all;
 }
 
-/* Can the stage stop at this deceleration when it falls on under what pushes it now until those that are started burn?
- * Engines that run keep up their push, of others it fades. */
-static int32_t can_wait(const fk_if_config_t *c, const fk_nav_t *nav, double decel_mps2, int32_t running)
+/* Can the stage stop at this deceleration after falling for a time t, on what is left of an engine's push at first? */
+static int32_t can_fall(const fk_nav_t *nav, double t, double decel_mps2)
 {
-    const double t = LIGHT_PART * c->engine[0].start_s;
-    const double pushed_s = running ? t : fk_min(t, FADE_S);
+    const double pushed_s = fk_min(t, FADE_S);
     const double gain = fk_max(nav->held_force_body[2], 0.0) * pushed_s;
     const double v = FK_G0 * t - nav->vel_pad_mps[2] - gain;
     const double height =
         nav->height_m + nav->vel_pad_mps[2] * t - 0.5 * FK_G0 * t * t + gain * (t - 0.5 * pushed_s);
-    return v * v < 2.0 * fk_max(height, 0.1) * decel_mps2;
+    return height > 0.0 && v * v < 2.0 * height * decel_mps2;
 }
 
-/* Where the finish lost its engines, or they are too weak for it, those that were stopped are lit again, as late as
- * their planned deceleration allows: they are strong, and lit too early they would stop the stage above the ground. */
+/* Where the finish lost its engines, those that were stopped are lit again, as late as their planned deceleration
+ * allows: they are strong, and lit too early they would stop the stage above the ground.  Where it is too weak they
+ * are planned for. */
 static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
                         const fk_nav_t *nav, const fk_plan_t *plan)
 {
     const int32_t running = any_running(engine, c->engine_count);
+    const int32_t weak = plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
     const int32_t planned = modes->relighting; /* for these engines, in the frame before */
     int32_t spare = 0;
     int32_t starting = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        starting |= modes->share[i] && !engine[i].failed && !engine[i].running;
+        starting |= modes->share[i] && !engine[i].failed;
         spare += engine[i].spare;
     }
-    const int32_t weak = spare > 1 && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
-    modes->relighting = running ? weak : starting || spare;
-    if (!planned || !modes->relighting || starting
-        || can_wait(c, nav, plan->finish_decel_mps2, running)) {
+    modes->relighting = running ? weak && spare > 1 : starting || spare;
+    if (!planned || starting || can_fall(nav, LIGHT_PART * c->engine[0].start_s, plan->finish_decel_mps2)) {
         return;
     }
     for (int32_t i = 0; i < c->engine_count; i++) {
-        engine[i].relieved |= engine[i].running;
         if (engine[i].spare && engine[i].state == FK_IF_ENGINE_ARMED) {
             engine[i].stopped = 0;
             engine[i].starting_s = engine[i].running_s = 0.0;
@@ -161,34 +158,40 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
 }
 
 /* An engine that does not do what it is asked is given up where the others can do without it: braking, once the loss
- * of any one can be borne; in the finish, while there is height to light the others again.  One that is too weak to
- * finish on ends while those can still stop the fall, or else when they burn. */
+ * of any one can be borne; in the finish, while there is height to light the others again. */
 static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
-                         const fk_nav_t *nav, const fk_plan_t *plan)
+                         const fk_nav_t *nav)
 {
     const double v = -nav->vel_pad_mps[2];
     const double burnt_s = modes->frames_in_mode * c->frame_s;
-    const int32_t finishing = modes->mode == FK_IF_TERMINAL;
     int32_t running = 0;
     int32_t spare = 0;
-    int32_t relief = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
         running += engine[i].running && !engine[i].wild;
         spare += engine[i].spare;
-        relief += engine[i].running && !engine[i].relieved;
     }
     const int32_t others = modes->mode == FK_IF_BRAKING && burnt_s > FK_ENGINE_OUT_S && running > 1;
-    const int32_t again = finishing && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
-    const int32_t weak = modes->relighting && spare > 1 && can_wait(c, nav, FALL_PART * plan->spare_most_mps2, 0);
+    const int32_t again =
+        modes->mode == FK_IF_TERMINAL && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if (engine[i].running && engine[i].wild && (others || again)) {
+        if ((others || again) && engine[i].wild && engine[i].running) {
             engine[i].failed = 1;
             engine[i].running = 0;
-        } else if (engine[i].running && (weak || (engine[i].relieved && relief > 0))) {
-            engine[i].relieved = 1;
-            engine[i].stopped = 1;
-            engine[i].running = 0;
         }
+    }
+}
+
+/* Engines that are too weak to finish on are stopped for good while those that can be lit again would still stop the
+ * fall. */
+static void stop_weak(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                      const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    const int32_t can =
+        modes->relighting && can_fall(nav, c->engine[0].start_s, FALL_PART * plan->spare_most_mps2);
+    for (int32_t i = 0; can && i < c->engine_count; i++) {
+        engine[i].weak |= engine[i].running;
+        engine[i].stopped |= engine[i].weak;
+        engine[i].running &= !engine[i].weak;
     }
 }
 
@@ -251,6 +254,7 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
             if (centre_is_enough(nav, plan)) {
                 step_down(engine, c);
             }
+            stop_weak(modes, engine, c, nav, plan);
             pause_strong(modes, engine, c, nav, plan);
             light_again(modes, engine, c, nav, plan);
         }
@@ -275,7 +279,7 @@ void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk
     if (modes->mode != FK_IF_ABORT && (in->abort || nav->lost || upset)) {
         enter(modes, FK_IF_ABORT);
     }
-    give_up_wild(modes, engine, c, nav, plan);
+    give_up_wild(modes, engine, c, nav);
     next_mode(modes, engine, c, nav, plan, in);
     share_engines(modes, engine, c->engine_count);
 }
