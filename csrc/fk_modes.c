@@ -6,6 +6,8 @@
 #define STOPPED_MPS 0.15 /* descending slower than this low down: cut, or the stage rises again */
 #define STOPPED_HEIGHT_M 1.0
 #define CUT_LAG_S 0.12 /* that thrust lasts after the cut: engines that cannot hover are cut in time */
+#define HOVER_MPS2 0.5 /* net deceleration at the floor, at most, of engines that can */
+#define LOW_FRAMES 400
 #define STEP_DOWN_SPEED_MAX_MPS 120.0
 #define UPSET_COSINE 0.5 /* tilted further than this, thrust no longer helps */
 #define DONE_AFTER_FRAMES 200
@@ -80,11 +82,16 @@ static int32_t centre_is_enough(const fk_nav_t *nav, const fk_plan_t *plan)
     return v * v <= 2.0 * fk_max(nav->height_m, 0.1) * plan->most_decel_mps2;
 }
 
-static int32_t touched_down(const fk_nav_t *nav)
+static int32_t stopped(const fk_nav_t *nav)
 {
     const double slowing = fk_max(nav->axial_mps2 - FK_G0, 0.0);
     const double sinking = -nav->vel_pad_mps[2] - CUT_LAG_S * slowing;
-    return nav->height_m < TOUCH_HEIGHT_M || (sinking < STOPPED_MPS && nav->height_m < STOPPED_HEIGHT_M);
+    return sinking < STOPPED_MPS && nav->height_m < STOPPED_HEIGHT_M;
+}
+
+static int32_t touched_down(const fk_nav_t *nav)
+{
+    return nav->height_m < TOUCH_HEIGHT_M || stopped(nav);
 }
 
 /* Engines that cannot hover carry a stage that they stopped too early up until its tanks are dry: it falls less
@@ -94,9 +101,14 @@ static int32_t carried_up(const fk_nav_t *nav, const fk_plan_t *plan)
     return plan->least_decel_mps2 > 0.0 && nav->vel_pad_mps[2] > RISING_MPS;
 }
 
-static int32_t finish_over(const fk_nav_t *nav, const fk_plan_t *plan)
+/* Where engines can hover, the finish goes on below the ground that navigation believes in until the stage stops, or
+ * for so long: a height that is too low by a metre is no fall from there. */
+static int32_t finish_over(fk_modes_t *modes, const fk_nav_t *nav, const fk_plan_t *plan)
 {
-    return touched_down(nav) || carried_up(nav, plan);
+    const int32_t hover = plan->least_decel_mps2 < HOVER_MPS2;
+    const int32_t low = nav->height_m < TOUCH_HEIGHT_M;
+    modes->low_frames += low;
+    return stopped(nav) || (low && (!hover || modes->low_frames > LOW_FRAMES)) || carried_up(nav, plan);
 }
 
 static int32_t ignition_due(const fk_if_config_t *c, const fk_plan_t *plan, const fk_nav_t *nav,
@@ -248,7 +260,7 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
         }
         break;
     case FK_IF_TERMINAL:
-        if (finish_over(nav, plan)) {
+        if (finish_over(modes, nav, plan)) {
             enter(modes, FK_IF_TOUCHDOWN);
         } else {
             if (centre_is_enough(nav, plan)) {
