@@ -13,6 +13,7 @@ void fk_control_init(fk_control_t *control)
 {
     for (int32_t i = 0; i < 2; i++) {
         control->integral[i] = control->turning[i] = 0.0;
+        control->gimbal_rad[i] = control->unmet[i] = 0.0;
     }
 }
 
@@ -42,7 +43,9 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
         const double turn =
             fk_clamp(ANGLE_GAIN * error[i], -demand->turn_limit_radps, demand->turn_limit_radps);
         const double rate = nav->omega_body_radps[i] + control->turning[i] * fk_min(nav->age_s, 0.2);
-        const double grown = control->integral[i] + RATE_GAIN / INTEGRAL_S * (turn - rate) * c->frame_s;
+        /* what the gimbals cannot do now is no moment that nobody modelled */
+        const double part = control->unmet[i] * (turn - rate) > 0.0 ? 0.0 : RATE_GAIN / INTEGRAL_S;
+        const double grown = control->integral[i] + part * (turn - rate) * c->frame_s;
         control->integral[i] = powered ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
         const double accel = RATE_GAIN * (turn - rate) + control->integral[i];
         control->turning[i] += c->frame_s / ACTUATION_S * (accel - control->turning[i]);
