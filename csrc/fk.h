@@ -206,6 +206,7 @@ typedef struct {
 typedef struct {
     double torque_body_nm[3];
     double integral[2];   /* rad/s^2 */
+    double roll_integral; /* rad/s^2 */
     double turning[2];    /* angular acceleration that acts by now, rad/s^2 */
     double gimbal_rad[2]; /* where the gimbals that steer should be by now, x and y */
     double unmet[2];      /* angular acceleration asked for beyond their reach, rad/s^2 */
