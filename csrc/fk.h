@@ -75,6 +75,9 @@ typedef struct {
     double thrust_n[FK_ENGINES]; /* from chamber pressure */
     double open[FK_ENGINES];     /* the less open of its two valves, filtered */
     double thrust_total_n;
+    double turn_radps[2];      /* turn rate across the axis, filtered */
+    double turn_most_radps2;   /* that fins and gimbals can do */
+    double fin_part;           /* of a torque across the axis; the rest is the gimbals' */
     double trim_pad_mps2[3];   /* side force of the gimbals that hold the torque of off-centre thrust */
     double wind_pad_mps[2];    /* as felt across: what the model misses at speed */
     double rest_pad_mps2[3];   /* measured minus modelled specific force, filtered */
@@ -205,8 +208,11 @@ typedef struct {
 
 typedef struct {
     double torque_body_nm[3];
-    double integral[2]; /* rad/s^2 */
-    double turning[2];  /* angular acceleration that acts by now, rad/s^2 */
+    double integral[2];   /* rad/s^2 */
+    double roll_integral; /* rad/s^2 */
+    double turning[2];    /* angular acceleration that acts by now, rad/s^2 */
+    double gimbal_rad[2]; /* where the gimbals that steer should be by now, x and y */
+    double unmet[2];      /* angular acceleration asked for beyond their reach, rad/s^2 */
 } fk_control_t;
 
 typedef struct {
