@@ -61,8 +61,12 @@ CUT_WITHIN_S: Final = 0.2
 """From the first touch to no engine asked to run."""
 CUT_BELOW_M: Final = 2.0
 """Height under which a kernel may take the stage for landed."""
+CARRIED_UP_MPS: Final = 1.0
+"""... or that engines which cannot hover carry up from there."""
 CUT_AHEAD_S: Final = 0.05
 """... at once, and more by what it falls in this time: navigation is rounded, and thrust lasts."""
+ASIDE_FROM_M: Final = 20.0
+"""A stage that would fall further than this from the pad has a side on which to pass it."""
 NEARER_M: Final = 10.0
 """A stage that is given up may come down nearer to the pad than it would have fallen, by so much."""
 LOST_MPS: Final = 20.0
@@ -337,7 +341,7 @@ def _noticed(trial: Trial) -> Outcome:
 
 
 def _cut(trial: Trial) -> Outcome:
-    """Engines are cut when the stage stands, and not before."""
+    """Engines are cut when the stage stands, or is carried up again, and not before."""
     flight = trial.flown.flight
     if _computer_struck(trial.case) or _struck(trial.case, "nav."):
         return Outcome(None, "the kernel is told something else")
@@ -345,8 +349,9 @@ def _cut(trial: Trial) -> Outcome:
     landed = first_true(modes == _TOUCHDOWN)
     if landed is not None and (flight.contact is None or landed < flight.contact):
         height = float(flight.part("truth", "pos_pad_m")[landed, 2])
-        sink = max(0.0, -float(flight.part("truth", "vel_pad_mps")[landed, 2]))
-        if height > CUT_BELOW_M + sink * CUT_AHEAD_S:
+        climb = float(flight.part("truth", "vel_pad_mps")[landed, 2])
+        carried_up = climb > CARRIED_UP_MPS
+        if not carried_up and height > CUT_BELOW_M + max(0.0, -climb) * CUT_AHEAD_S:
             return _broken(
                 f"the kernel takes the stage for landed {height:.1f} m above the pad", "TD-VERTICAL"
             )
@@ -371,8 +376,8 @@ def _aside(trial: Trial) -> Outcome:
     rest_s = float(truth["contact_t_ns"][-1] - flight.frames["t_ns"][given_up]) * 1e-9
     fall = truth["pos_pad_m"][given_up, :2] + truth["vel_pad_mps"][given_up, :2] * rest_s
     size = float(np.linalg.norm(fall))
-    if not 1.0 < size < flight.vehicle.guidance.keep_out_radius_m:
-        return Outcome(None, "it falls beside the keep-out by itself")
+    if not ASIDE_FROM_M < size < flight.vehicle.guidance.keep_out_radius_m:
+        return Outcome(None, "it falls on the pad or beside the keep-out by itself")
     along = float((truth["contact_pos_pad_m"][-1, :2] - fall) @ fall) / size
     if along >= -NEARER_M:
         return _GOOD
