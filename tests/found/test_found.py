@@ -20,8 +20,8 @@ KEPT = found_files(FOLDER)
 FILES = [*KEPT, *found_files(FOLDER / MARGINAL)]
 RUNGS = ("kernel", "in_process", "virtual", "emulated")
 """Rigs, from the bottom of the ladder up."""
-EMULATED_AT_ONCE = 2
-"""Cases that `make test` flies on emulated boards; `make nightly` flies all."""
+AT_ONCE = {"in_process": len(KEPT), "virtual": 4, "emulated": 2}
+"""Cases that `make test` flies on each; `make nightly` flies all."""
 
 pytestmark = pytest.mark.xdist_group("found")  # what one test has flown is kept for the next
 
@@ -62,12 +62,12 @@ def test_a_found_case_does_what_its_file_expects(path: Path) -> None:
 
 
 def climbs() -> list[object]:
-    """Return a parameter set for each found case and rung; emulated boards take long."""
+    """Return a parameter set for each found case and rung."""
     sets: list[object] = []
-    for rig in RUNGS[1:]:
+    for rig, at_once in AT_ONCE.items():
         for number, path in enumerate(KEPT):
-            slow = [pytest.mark.nightly] if number >= EMULATED_AT_ONCE else []
-            marks = [*EMULATED, *slow] if rig == "emulated" else []
+            marks = [] if number < at_once else [pytest.mark.nightly]
+            marks += EMULATED if rig == "emulated" else []
             sets.append(pytest.param(rig, path, marks=marks, id=f"{path.stem}-{rig}"))
     return sets
 
