@@ -127,6 +127,12 @@ def _struck(case: Case, *beginnings: str) -> bool:
     return any(fault.kind.startswith(beginnings) for fault in case.fault)
 
 
+def _wreck(flight: FlightRecord) -> bool:
+    """Tell whether the stage came down so fast that nobody knows what its navigation says afterwards."""
+    speed = flight.touchdown["vertical_speed_mps"]
+    return speed is not None and speed > LOST_MPS
+
+
 def _computer_struck(case: Case) -> bool:
     return any(fault.board == "flight_computer" for fault in case.fault)
 
@@ -355,7 +361,7 @@ def _cut(trial: Trial) -> Outcome:
             return _broken(
                 f"the kernel takes the stage for landed {height:.1f} m above the pad", "TD-VERTICAL"
             )
-    if flight.contact is not None:
+    if flight.contact is not None and not _wreck(flight):
         late = flight.contact + flight.count(CUT_WITHIN_S)
         if flight.asked_to_run[late : flight.computer_frames].any():
             return _broken(f"engines are asked to run {CUT_WITHIN_S:g} s after the first touch")
@@ -454,12 +460,10 @@ def _acts_wrongly(flight: FlightRecord, slot: int, last: int, until: int) -> str
 def _sound(trial: Trial) -> Outcome:
     """Requirements that hold on every flight, landable or not; of a wreck valves are not asked to close."""
     case, flown = trial.case, trial.flown
-    speed = flown.flight.touchdown["vertical_speed_mps"]
-    wreck = speed is not None and speed > LOST_MPS
     names = ["CMD-FINITE", "CMD-RANGE", "ENG-DEAD", "WORK-BOUND"]
     if not _struck(case, *DECEIVING):
         names += ["CMD-RATE", "ENG-DETECT", "ENG-FALSE", "ENG-SHARE", "VALVE-LOSS"]
-        names += [] if wreck else ["VALVE-END"]
+        names += [] if _wreck(flown.flight) else ["VALVE-END"]
     for name in names:
         if flown.results[name].status == "fail":
             return _broken(flown.results[name].reason, name)
