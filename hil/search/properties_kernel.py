@@ -112,8 +112,12 @@ DECEIVING: Final = (
 OFTEN: Final = (*["engine.out"] * 6, "engine.late_ignition", *BORNE[1:], "nav.off", "nav.off")
 """What is drawn for defects, and how often: handling a loss is what most of a kernel is for."""
 
-MISLEADING: Final = ("nav.frozen", "nav.wrong", "nav.no_number")
-"""Navigation that is gone or misleads; the last one only where records are handed over."""
+GONE: Final = ("nav.no_number", "nav.frozen")
+"""Navigation that is gone; the first only where records are handed over."""
+NO_NUMBER: Final = ("rate", "position", "velocity", "rate", "attitude", "rate", "height")
+"""Parts of a solution, and how often they are drawn: a turn rate acts at once."""
+GONE_S: Final = 0.5
+"""Before the burn the kernel bears to be without navigation for so long."""
 
 _GOOD: Final = Outcome(1.0, "holds")
 
@@ -398,8 +402,8 @@ def _given_up(trial: Trial) -> Outcome:
     if not known or flight.contact is None or speed is None or speed < LOST_MPS:
         return Outcome(None, "nothing was lost by engines alone")
     lost = [k for slot in flight.slots if (k := first_true(flight.held_failed[:, slot])) is not None]
-    if not lost or (flight.contact - max(lost)) * flight.frame_s < LOST_S:
-        return Outcome(None, "the last engine was lost just before")
+    if len(lost) < 2 or (flight.contact - max(lost)) * flight.frame_s < LOST_S:
+        return Outcome(None, "one engine was lost, or the last one just before")
     aside = first_true(flight.part("telemetry", "plan_source") == _ASIDE)
     if aside is None or aside > max(lost) + flight.count(GIVEN_UP_S):
         return _broken(f"comes down at {speed:.0f} m/s and is not given up in time", "KEEP-OUT")
@@ -471,10 +475,12 @@ def _sound(trial: Trial) -> Outcome:
 
 
 def bears(case: Case, vehicle: Vehicle) -> bool:
-    """Tell whether a case is one that the kernel is known to bear: at most one fault, of BORNE."""
+    """Tell whether a case is one that the kernel is known to bear: at most one fault, of BORNE or of GONE."""
     if not case.fault:
         return True
     fault = case.fault[0]
+    if fault.kind in GONE and fault.at_s == 0.0:
+        return len(case.fault) == 1 and fault.heals_after_s is not None and fault.heals_after_s <= GONE_S
     spare = len(vehicle.landing_engines) > 2
     centre_lost = fault.kind == "engine.out" and fault.engine == vehicle.centre_engine
     return len(case.fault) == 1 and spare and fault.kind in BORNE and not centre_lost
@@ -528,28 +534,46 @@ def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.S
 
     known = [kind for kind in OFTEN if kind in kinds]
     one = st.sampled_from(known).flatmap(lambda kind: one_fault(kind, engines, boards)).map(lambda f: (f,))
-    misled = [_misled(kinds)] if set(MISLEADING) & set(kinds) else []
+    misled = ([_gone(kinds)] if set(GONE) & set(kinds) else []) + (
+        [_turning()] if "nav.wrong" in kinds else []
+    )
     lost = [_two_lost(engines)] if "engine.out" in kinds and len(engines) > 2 else []
-    struck = st.one_of(*([one] * 4 if known else []), _computer_faults(), *misled, *lost)
+    struck = st.one_of(*([one] * 3 if known else []), _computer_faults(), *misled, *lost)
     states = initial_states(plan.case.initial)
     about = st.tuples(struck, states, winds(), stages(), st.integers(0, 1000)).map(build)
     return st.one_of(about, about, off_nominal_cases(plan.case, engines, boards=boards, kinds=kinds))
 
 
-def _misled(kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
-    """Draw navigation that is gone, or that says what no plan can be made of, for a while or for good."""
-    onset = st.integers(0, 400).map(lambda early: 20.0 - early * 0.05)
-    turning = st.tuples(onset, st.sampled_from("xy"), st.integers(1, 50), st.sampled_from((1, -1))).map(
-        lambda part: FaultSpec(
-            kind="nav.wrong",
-            what="rate",
-            axis=part[1],
-            value=float(part[2] * part[3]),
-            after_ignition_s=part[0],
+def _gone(kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw navigation that is gone, before the burn or at any moment of it, for a moment or for good."""
+    when = st.one_of(
+        st.integers(0, 400).map(lambda early: {"after_ignition_s": 20.0 - early * 0.05}),
+        st.just({"at_s": 0.0}),
+    )
+    heals = st.one_of(st.integers(1, 50).map(lambda hundredths: hundredths * 0.01), st.none())
+    what = {"nav.frozen": st.none(), "nav.no_number": st.sampled_from(NO_NUMBER)}
+    named = st.sampled_from([kind for kind in GONE if kind in kinds]).flatmap(
+        lambda kind: st.tuples(st.just(kind), what[kind])
+    )
+    return st.tuples(named, when, heals).map(
+        lambda part: (FaultSpec(kind=part[0][0], what=part[0][1], heals_after_s=part[2], **part[1]),)
+    )
+
+
+def _turning() -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw navigation that believes in a turning stage: no plan can be made of that."""
+    onset, rate = st.integers(0, 400), st.integers(1, 50)
+    return st.tuples(onset, st.sampled_from("xy"), rate, st.sampled_from((1.0, -1.0))).map(
+        lambda part: (
+            FaultSpec(
+                kind="nav.wrong",
+                what="rate",
+                axis=part[1],
+                value=part[2] * part[3],
+                after_ignition_s=20.0 - part[0] * 0.05,
+            ),
         )
     )
-    gone = st.sampled_from([kind for kind in MISLEADING if kind in kinds])
-    return st.one_of(gone.flatmap(lambda kind: one_fault(kind, ())), turning).map(lambda fault: (fault,))
 
 
 def _two_lost(engines: Sequence[int]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
