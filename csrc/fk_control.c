@@ -2,9 +2,12 @@
 #include "fk_math.h"
 #include "fk_parts.h"
 
-#define ANGLE_GAIN 0.7     /* 1/s: angle error to turn rate */
-#define RATE_GAIN 4.2      /* 1/s: rate error to angular acceleration */
-#define ROLL_GAIN 1.0      /* 1/s */
+#define ANGLE_GAIN 0.7 /* 1/s: angle error to turn rate */
+#define RATE_GAIN 4.2  /* 1/s: rate error to angular acceleration */
+#define ROLL_GAIN 1.0  /* 1/s */
+#define ROLL_INTEGRAL_S 2.0
+#define ROLL_LIMIT 1.0 /* rad/s^2 */
+#define ROLL_USEFUL_NM_PER_RAD 1e5
 #define INTEGRAL_S 6.0     /* in which a turning moment that nobody modelled is held */
 #define INTEGRAL_LIMIT 0.2 /* rad/s^2 */
 #define ACTUATION_S 0.08   /* command to torque: what was asked for this long ago acts now */
@@ -13,7 +16,9 @@ void fk_control_init(fk_control_t *control)
 {
     for (int32_t i = 0; i < 2; i++) {
         control->integral[i] = control->turning[i] = 0.0;
+        control->gimbal_rad[i] = control->unmet[i] = 0.0;
     }
+    control->roll_integral = 0.0;
 }
 
 /* Moment of the aerodynamic normal force about the centre of mass, body axes x and y. */
@@ -26,6 +31,22 @@ static void aerodynamic_moment(const fk_if_config_t *c, const fk_nav_t *nav, con
     const double arm = c->aero_cp_z_m - stage->cm_z_m;
     moment[0] = arm * across * flow_body[1];
     moment[1] = -arm * across * flow_body[0];
+}
+
+/* Roll rate to nothing; what off-centre engines turn, those that steer hold while they burn. */
+static void stop_roll(fk_control_t *control, const fk_if_config_t *c, const fk_nav_t *nav,
+                      const fk_stage_t *stage, int32_t powered)
+{
+    const double rate = fk_clamp(nav->omega_body_radps[2], -1.0, 1.0);
+    const double grown = control->roll_integral - ROLL_GAIN / ROLL_INTEGRAL_S * rate * c->frame_s;
+    double off_centre = 0.0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        const double *p = c->engine[i].pos_body_m;
+        off_centre += stage->thrust_n[i] * (p[0] * p[0] + p[1] * p[1]);
+    }
+    control->roll_integral =
+        powered && off_centre > ROLL_USEFUL_NM_PER_RAD ? fk_clamp(grown, -ROLL_LIMIT, ROLL_LIMIT) : 0.0;
+    control->torque_body_nm[2] = c->inertia_axial_kgm2 * (control->roll_integral - ROLL_GAIN * rate);
 }
 
 void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_nav_t *nav,
@@ -42,12 +63,13 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
         const double turn =
             fk_clamp(ANGLE_GAIN * error[i], -demand->turn_limit_radps, demand->turn_limit_radps);
         const double rate = nav->omega_body_radps[i] + control->turning[i] * fk_min(nav->age_s, 0.2);
-        const double grown = control->integral[i] + RATE_GAIN / INTEGRAL_S * (turn - rate) * c->frame_s;
+        /* what the gimbals cannot do now is no moment that nobody modelled */
+        const double part = control->unmet[i] * (turn - rate) > 0.0 ? 0.0 : RATE_GAIN / INTEGRAL_S;
+        const double grown = control->integral[i] + part * (turn - rate) * c->frame_s;
         control->integral[i] = powered ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
         const double accel = RATE_GAIN * (turn - rate) + control->integral[i];
         control->turning[i] += c->frame_s / ACTUATION_S * (accel - control->turning[i]);
         control->torque_body_nm[i] = stage->inertia_kgm2 * accel - moment[i];
     }
-    const double roll = fk_clamp(nav->omega_body_radps[2], -1.0, 1.0);
-    control->torque_body_nm[2] = -c->inertia_axial_kgm2 * ROLL_GAIN * roll;
+    stop_roll(control, c, nav, stage, powered);
 }

@@ -125,6 +125,8 @@ class Engine:
     dies_at_s: float = math.inf
     silent_at_s: float = math.inf
     gimbal: tuple[float, float] = (0.0, 0.0)
+    aslant: tuple[float, float] = (0.0, 0.0)
+    """Of the thrust to where the gimbal points, rad; no sensor shows it."""
     stuck_at_s: float = math.inf
     """From then on valves and gimbals stay where they are."""
 
@@ -264,7 +266,7 @@ class Flight:
             lost = (e.thrust_vac_n - e.thrust_sl_n) * pressure
             thrust = max(engine.chamber * e.thrust_vac_n - lost, 0.0)
             flow += engine.chamber * e.thrust_vac_n / (e.isp_vac_s * G0)
-            x, y = thrust * engine.gimbal[0], thrust * engine.gimbal[1]
+            x, y = (thrust * (g + a) for g, a in zip(engine.gimbal, engine.aslant, strict=True))
             fx, fy, fz = fx + x, fy + y, fz + thrust
             tx += e.pos_body_m[1] * thrust - arm * y
             ty += arm * x - e.pos_body_m[0] * thrust

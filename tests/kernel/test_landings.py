@@ -23,6 +23,7 @@ from tests.kernel.flight import (
     TOUCHDOWN,
     Flight,
     make_config,
+    norm,
 )
 from tests.kernel.scripted import ASIDE, FLIGHTS
 
@@ -176,6 +177,23 @@ def test_a_finish_that_loses_its_engine_ends_softer_by_far_than_it_would_without
     flight = Flight(make_config(brake_throttle=0.58), tamper=tamper).land()
     assert [engine.starts for engine in flight.engines] == [1, 2, 2]
     assert -flight.vel[2] < 3.0
+
+
+@pytest.mark.parametrize(
+    ("engine", "aslant"),
+    [(0, (-0.08, 0.0)), (0, (0.0, 0.08)), (1, (0.0, 0.08)), (2, (0.0, -0.08)), (1, (0.1, 0.0))],
+)
+def test_thrust_that_points_elsewhere_than_its_gimbal_says_lands_all_the_same(
+    engine: int, aslant: tuple[float, float]
+) -> None:
+    """Across, the bare law of the unknown moment would be metres off; an outer engine's rolls the stage as well."""
+    flight = Flight(make_config(brake_throttle=0.6), **ASIDE)
+    flight.engines[engine].aslant = aslant
+    flight.land()
+    assert 0.2 < -flight.vel[2] < 2.0
+    assert math.hypot(flight.vel[0], flight.vel[1]) < 1.0
+    assert flight.miss_m < 5.0
+    assert norm(flight.omega) < math.radians(3.0)  # TD-RATE
 
 
 def test_after_touchdown_everything_is_shut_and_after_two_seconds_it_is_done() -> None:
