@@ -98,7 +98,12 @@ typedef struct {
     int32_t looked;         /* frames since then */
     int32_t wild_looks;     /* in a row in which it did not do what it was asked */
     int32_t wild;           /* 1: it burns, but not as it is asked */
-    int32_t low_frames;     /* consecutive frames with too little pressure */
+    double lame_s;          /* for which its gimbal was not where it should be, slowly forgotten */
+    int32_t lame;           /* 1: its gimbal does not follow, ... */
+    int32_t stuck_looks;
+    int32_t stuck;      /* 1: ... and rests elsewhere */
+    int32_t excused;    /* 1: on the axis, but the others are to finish without it */
+    int32_t low_frames; /* consecutive frames with too little pressure */
     int32_t silent_frames;
     int32_t state;     /* of its board, as last heard */
     int32_t running;   /* MAINSTAGE, healthy, not stopped */

@@ -84,11 +84,12 @@ static void choose_landing(const fk_if_config_t *c, const fk_engine_t engine[FK_
 {
     int32_t centre = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        landing[i] = braking[i] && c->engine[i].centre && (in_coast || engine[i].running);
+        landing[i] =
+            braking[i] && c->engine[i].centre && !engine[i].excused && (in_coast || engine[i].running);
         centre |= landing[i];
     }
     for (int32_t i = 0; i < c->engine_count && !centre; i++) {
-        landing[i] = braking[i];
+        landing[i] = braking[i] && !engine[i].excused;
     }
 }
 
