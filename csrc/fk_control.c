@@ -68,7 +68,7 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
         const double grown = control->integral[i] + part * (turn - rate) * c->frame_s;
         control->integral[i] = powered ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
         const double accel = RATE_GAIN * (turn - rate) + control->integral[i];
-        control->turning[i] += c->frame_s / ACTUATION_S * (accel - control->turning[i]);
+        control->turning[i] += c->frame_s / ACTUATION_S * (accel - control->unmet[i] - control->turning[i]);
         control->torque_body_nm[i] = stage->inertia_kgm2 * accel - moment[i];
     }
     stop_roll(control, c, nav, stage, powered);
