@@ -76,7 +76,7 @@ typedef struct {
     double open[FK_ENGINES];     /* the less open of its two valves, filtered */
     double thrust_total_n;
     double turn_radps[2];      /* turn rate across the axis, filtered */
-    double turn_most_radps2;   /* that fins and gimbals can do */
+    double turn_most_radps2;   /* that fins and gimbals can do besides holding off-centre thrust */
     double fin_part;           /* of a torque across the axis; the rest is the gimbals' */
     double trim_pad_mps2[3];   /* side force of the gimbals that hold the torque of off-centre thrust */
     double wind_pad_mps[2];    /* as felt across: what the model misses at speed */

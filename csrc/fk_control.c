@@ -10,7 +10,9 @@
 #define ROLL_USEFUL_NM_PER_RAD 1e5
 #define INTEGRAL_S 6.0     /* in which a turning moment that nobody modelled is held */
 #define INTEGRAL_LIMIT 0.2 /* rad/s^2 */
-#define ACTUATION_S 0.08   /* command to torque: what was asked for this long ago acts now */
+#define HELD_S 1.0         /* what is held is not there to end a turn in so long */
+#define TURN_LEAST_RADPS 0.05
+#define ACTUATION_S 0.08 /* command to torque: what was asked for this long ago acts now */
 
 void fk_control_init(fk_control_t *control)
 {
@@ -60,8 +62,9 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
     const double error[2] = {-wanted_body[1], wanted_body[0]};
     const int32_t powered = mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
     for (int32_t i = 0; i < 2; i++) {
-        const double turn =
-            fk_clamp(ANGLE_GAIN * error[i], -demand->turn_limit_radps, demand->turn_limit_radps);
+        const double held = HELD_S * fk_max(control->integral[i], -control->integral[i]);
+        const double limit = fk_max(demand->turn_limit_radps - held, TURN_LEAST_RADPS);
+        const double turn = fk_clamp(ANGLE_GAIN * error[i], -limit, limit);
         const double rate = nav->omega_body_radps[i] + control->turning[i] * fk_min(nav->age_s, 0.2);
         /* what the gimbals cannot do now is no moment that nobody modelled */
         const double part = control->unmet[i] * (turn - rate) > 0.0 ? 0.0 : RATE_GAIN / INTEGRAL_S;

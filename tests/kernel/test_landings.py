@@ -184,6 +184,23 @@ def test_the_pair_lands_where_the_gimbal_of_the_centre_engine_is_slow_and_theirs
         assert flight.miss_m < 5.0
 
 
+@pytest.mark.parametrize("gimbal", [(0.05, 0.0), (-0.04, 0.03)])
+def test_an_outer_gimbal_that_ran_aside_and_stays_there_moves_the_landing_little(
+    gimbal: tuple[float, float],
+) -> None:
+    """Its engine burns on and the others hold against it; what they hold goes with it at the step-down."""
+
+    def tamper(flight: Flight) -> None:
+        if flight.now_s >= 9.0:
+            flight.engines[1].gimbal, flight.engines[1].agility = gimbal, 0.0
+
+    flight = Flight(make_config(brake_throttle=0.6), **ASIDE, tamper=tamper).land()
+    assert not any(command.failed for command in flight.commands)
+    assert 0.2 < -flight.vel[2] < 2.0
+    assert math.hypot(flight.vel[0], flight.vel[1]) < 1.0
+    assert flight.miss_m < 5.0
+
+
 @pytest.mark.parametrize("height_m", [50.0, 40.0, 30.0])
 def test_a_finish_that_loses_its_engine_ends_softer_by_far_than_it_would_without_the_others(
     height_m: float,

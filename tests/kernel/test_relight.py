@@ -261,6 +261,7 @@ ODD: dict[str, tuple[Callable[[Any, Any, int], None], bool]] = {
     "oxidiser valve a little off": (stick("ox_valve_pos", 0.8 * VALVE_OFF), False),
     "fuel valve off": (stick("fuel_valve_pos", 1.5 * VALVE_OFF), True),
     "gimbal off": (stick("gimbal_x_rad", 1.5 * GIMBAL_OFF), False),
+    "gimbal run away": (stick("gimbal_x_rad", 1.2 * constant("fk_health.c", "HARD_OVER") * 0.12), True),
     "pressure high": (swell(1.1 * HIGH), True),
     "pressure a little high": (swell(0.9 * HIGH), False),
     "valve slow": (creep, False),
@@ -289,6 +290,21 @@ def test_a_wild_engine_is_given_up_once_the_others_can_do_without_it(what: str) 
     burn_on(desk, odd, 0.6)
     assert [c.failed for c in desk.commands] == [0, int(wild), 0]
     assert desk.telemetry.mode == BRAKING
+
+
+def test_a_lame_gimbal_is_told_to_stand_straight_until_it_follows_again() -> None:
+    """The others steer meanwhile, with the whole torque."""
+    desk = brake(height_m=2900.0, vel=(0.0, 0.0, -200.0), force=(0.0, 0.0, G0), omega=(0.0, 0.01, 0.0))
+    sound = desk.commands[0].gimbal_x_cmd_rad
+    assert desk.commands[1].gimbal_x_cmd_rad == sound != 0.0
+    burn_on(desk, ODD["gimbal off"][0], constant("fk_health.c", "LAME_S") + 0.2)
+    assert desk.commands[1].gimbal_x_cmd_rad == 0.0 != desk.commands[0].gimbal_x_cmd_rad
+    burn_on(
+        desk,
+        lambda *_: None,
+        1.5 * constant("fk_health.c", "LAME_MOST_S") / constant("fk_health.c", "LAME_FORGOTTEN"),
+    )
+    assert desk.commands[1].gimbal_x_cmd_rad == desk.commands[0].gimbal_x_cmd_rad != 0.0
 
 
 GIMBAL: dict[str, tuple[Callable[[Any, Any, int], None], bool]] = {
