@@ -36,9 +36,7 @@
 #define TILT_PER_M 0.0022
 #define SPARE_THROTTLE 0.93 /* that the engines but one may need */
 #define SPARE_GAIN 4.0
-#define TURN_LEAST_RADPS 0.05
 #define TURN_RADPS 0.2
-#define TURN_S 1.0 /* in which a turn has to be ended with all that fins and gimbals can do */
 #define ASIDE_TURN_RADPS 0.3
 #define ASIDE_TILT_SLOW 2.5
 #define LIFT_MUCH 0.6          /* of thrust and drag */
@@ -399,9 +397,7 @@ static void point_nose(fk_demand_t *demand, const fk_if_config_t *c, const fk_na
 {
     double e[3] = {0.0, 0.0, 1.0};
     double across[3];
-    demand->turn_limit_radps = divert->given_up
-                                   ? ASIDE_TURN_RADPS
-                                   : fk_clamp(TURN_S * stage->turn_most_radps2, TURN_LEAST_RADPS, TURN_RADPS);
+    demand->turn_limit_radps = divert->given_up ? ASIDE_TURN_RADPS : TURN_RADPS;
     if (stage->speed_mps > SLOW_MPS) {
         fk_scale(-1.0 / stage->speed_mps, nav->vel_cm_pad_mps, e);
     }
