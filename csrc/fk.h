@@ -112,6 +112,7 @@ typedef struct {
     int32_t starts;    /* asked for so far */
     int32_t startable; /* one more is left */
     int32_t spare;     /* stopped, healthy, with a start left: may be lit again */
+    int32_t weak;      /* 1: stopped as it was too weak to finish on, and not lit again */
     int32_t failed;    /* latched */
 } fk_engine_t;
 
@@ -123,6 +124,7 @@ typedef struct {
     double finish_decel_mps2; /* net deceleration that this gives */
     double least_decel_mps2;  /* of the engines that finish, at their floor, ... */
     double most_decel_mps2;   /* ... and at most */
+    double spare_most_mps2;   /* of those that could be lit again, at most */
     double needed_decel_mps2; /* of the finish, now */
     double land_accel_mps2;   /* net deceleration flown in the finish */
     double slope_m;           /* height of the planned descent by throttle */
@@ -223,6 +225,7 @@ typedef struct {
     int32_t relighting; /* 1 while no engine burns, and some that were stopped are to be lit again */
     int32_t relit;      /* 1 once that was done: closed forms alone fly what is left */
     int32_t frames_in_mode;
+    int32_t low_frames;        /* of the finish, in which the stage should stand already */
     int32_t share[FK_ENGINES]; /* 1: takes part in the plan */
 } fk_modes_t;
 

@@ -10,16 +10,18 @@ static int32_t is_burning(const fk_engine_t *e, const fk_modes_t *modes, int32_t
     return modes->share[i] && e->running;
 }
 
-/* What each engine is asked to be: armed before the burn, started, run, or shut down; those that the finish
- * does not use stay armed in case it loses its own. */
+/* What each engine is asked to be: armed before the burn and again after a shutdown that nobody asked for (its board
+ * starts from nothing else), started, run, or shut down; those that the finish does not use stay armed in case it
+ * loses its own. */
 static int32_t request_for(const fk_engine_t *e, const fk_modes_t *modes, int32_t i)
 {
     const int32_t at_rest = e->state == FK_IF_ENGINE_SAFE || e->state == FK_IF_ENGINE_ARMED;
-    const int32_t spare = e->stopped && modes->mode == FK_IF_TERMINAL && at_rest;
+    const int32_t spare = e->stopped && !e->weak && modes->mode == FK_IF_TERMINAL && at_rest;
+    const int32_t unarmed = e->state == FK_IF_ENGINE_SAFE || e->state == FK_IF_ENGINE_SHUTDOWN;
     if (e->failed || (e->stopped && !spare) || modes->mode >= FK_IF_TOUCHDOWN) {
         return FK_IF_REQUEST_SHUTDOWN;
     }
-    if (modes->mode == FK_IF_COAST || spare) {
+    if (modes->mode == FK_IF_COAST || spare || unarmed) {
         return FK_IF_REQUEST_ARM;
     }
     return is_burning(e, modes, i) ? FK_IF_REQUEST_RUN : FK_IF_REQUEST_START;

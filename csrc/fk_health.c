@@ -12,7 +12,7 @@
 #define SPOOL_LAG_S 0.3   /* ... with this lag, for ... */
 #define SPOOL_UP_S 0.6
 #define START_GRACE_S 2.5 /* on top of the engine's start time */
-#define EFFICIENCY_FILTER_S 0.5
+#define EFFICIENCY_FILTER_S 0.2
 
 #define PART_FOLLOWS_S 0.1
 #define VALVE_OFF 0.08 /* a part that rests so far from where it should be obeys nobody */
@@ -161,7 +161,7 @@ static void update_one(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_
         judge_obedience(e, c, s, dt);
     }
     e->startable = e->starts < FK_STARTS_MOST && e->starts < c->starts;
-    e->spare = e->stopped && !e->failed && e->startable && e->silent_frames < SILENT_FRAMES;
+    e->spare = e->stopped && !e->weak && !e->failed && e->startable && e->silent_frames < SILENT_FRAMES;
     if (asked_start && !e->stopped) {
         follow_burn(e, c, s, dt);
     } else {

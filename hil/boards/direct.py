@@ -69,6 +69,8 @@ class _Kept:
 
     def give(self) -> None:
         """Hand over what waits where nothing newer has come."""
+        if not self._waiting:
+            return
         for slot, record in self._waiting.items():
             if not self._records[slot].fresh:
                 self._records[slot] = record[0]

@@ -25,6 +25,7 @@ from scipy import sparse
 from hil.faults.case import Case
 from hil.plant.atmosphere import G0_MPS2, SEA_LEVEL_PA
 from hil.search.oracle_air import Air
+from hil.search.oracle_fall import Fall, LeastPush, fastest_fall
 from hil.search.oracle_flight import Subject
 from hil.search.oracle_thrust import envelope, timed
 from hil.search.oracle_world import physical_faults
@@ -45,6 +46,14 @@ THRUST_MARGIN: Final = 1.02
 """What gusts and what unknown ways of throttling may add."""
 GRAVITY_SHARE: Final = 0.994
 """Least gravity over the standard's: the turning Earth's at the equator."""
+
+
+LEAST_THRUST_N: Final = 1e3
+"""Less than this is no thrust of an engine that starts."""
+LEAST_SOUND_MPS: Final = 330.0
+"""Mach numbers are taken with this: none is too small, and the axial coefficient grows with them."""
+_SPEEDS: Final = np.array([40.0, 80.0, 120.0, 180.0, 240.0])
+_TRIMS: Final = np.linspace(0.0, 0.5 * math.pi, 181)
 
 
 @dataclass(frozen=True)
@@ -204,25 +213,22 @@ def _channel(subject: Subject, begin_s: float, end_s: float) -> Channel:
     start_mps = max(-case.initial.vel_pad_mps[2], 0.0)
     fall_m, step, height = _grid(subject)
     n = len(height)
-    fallen = step * np.arange(n + 1)
     gravity = GRAVITY_SHARE * air.gravity(fall_m) * np.ones(n)
-    vacuum = np.sqrt(start_mps**2 + 2.0 * G0_MPS2 * fallen)
-    earliest = (vacuum - start_mps) / G0_MPS2
     across = _across(subject)
-    thrust = _thrust(subject, air, begin_s, end_s, earliest, height)
-    if begin_s > 0.0:
-        # a step that even the slowest fall is through by then has no thrust
-        times = _slowest_fall(subject, air, step, gravity, height, across)
-        thrust = np.where(times <= begin_s, 0.0, thrust)
+    fall = _fastest(subject, air, step, height, across)
+    thrust, quiet_s = _thrust(subject, air, begin_s, end_s, fall.time_s, height)
+    # a step that even the slowest fall is through before any engine gives thrust has none
+    times = _slowest_fall(subject, air, step, gravity, height, across)
+    thrust = np.where(times <= begin_s + quiet_s, 0.0, thrust)
     dry = vehicle.body.dry_kg * case.stage.mass_factor
     loaded = _propellant(subject)
     mass = np.full(n, dry)
     exhaust = _exhaust(subject, air, height)
-    fastest = vacuum[1:]
+    fastest = fall.speed_mps[1:]
     channel = None
     for _ in range(2):
         most_f = thrust / mass
-        coefficient = _air_coefficient(subject, air, height, thrust, vacuum[:-1], across)
+        coefficient = _air_coefficient(subject, air, height, thrust, fall.speed_mps[:-1], across)
         rate = AIR_MARGIN * coefficient / mass
         channel = Channel(
             step, start_mps, gravity, most_f, rate, 0.5 * rate * across**2, fastest, exhaust,
@@ -259,6 +265,23 @@ def _across(subject: Subject) -> float:
     """Return the largest speed across through the air that is considered, m/s."""
     case = subject.case
     return ACROSS_MPS + math.hypot(*case.initial.vel_pad_mps[:2]) + _most_wind(case)
+
+
+def _fastest(subject: Subject, air: Air, step: float, height: Array, across: float) -> Fall:
+    """Return the fastest fall there is, with or without thrust (`hil.search.oracle_fall`)."""
+    case, vehicle = subject.case, subject.vehicle
+    fins, engine = vehicle.fins, vehicle.engine
+    thinner = [min(f.factor or 1.0, 1.0) for f in case.fault if f.kind == "air.density"]
+    push = LeastPush(
+        air, across, THRUST_MARGIN * len(vehicle.landing_engines) * engine.thrust_sl_n
+        * case.stage.thrust_factor, math.radians(engine.gimbal_limit_deg),
+        2.0 * math.sqrt(2.0) * fins.slope_m2_per_rad * math.radians(fins.limit_deg),
+        lambda pressure, thrust: float(_trim_limit(subject, np.array(pressure), np.array(thrust))),
+        math.prod(thinner),
+    )  # fmt: skip
+    dry = vehicle.body.dry_kg * case.stage.mass_factor
+    start_mps = max(-case.initial.vel_pad_mps[2], 0.0)
+    return fastest_fall(start_mps, step, height, push, dry + _propellant(subject), dry)
 
 
 def _slowest_fall(
@@ -306,8 +329,8 @@ def _exhaust(subject: Subject, air: Air, height: Array) -> Array:
 
 def _thrust(
     subject: Subject, air: Air, begin_s: float, end_s: float, earliest: Array, height: Array
-) -> Array:
-    """Return the largest thrust of all engines at each height, N.
+) -> tuple[Array, float]:
+    """Return the largest thrust of all engines at each height, N, and how long a start gives none, s.
 
     Thrust that faults leave is bounded by its largest value from the earliest moment on at which any flight
     can be at that height; triggers by height are put at that same moment.
@@ -330,66 +353,64 @@ def _thrust(
     for row in from_now:
         thrust = np.interp(at_s, bound.t_s, row)
         gained = engine.nozzle_exit_area_m2 * (SEA_LEVEL_PA - air.pressure(height))
-        total += np.where(thrust > 1e3, thrust + np.maximum(gained, 0.0), 0.0)
-    return THRUST_MARGIN * total
+        total += np.where(thrust > LEAST_THRUST_N, thrust + np.maximum(gained, 0.0), 0.0)
+    gives = np.nonzero(bound.most_n.sum(axis=0) > LEAST_THRUST_N)[0]
+    quiet_s = float(bound.t_s[max(gives[0] - 1, 0)]) - begin_s if len(gives) else 0.0
+    return THRUST_MARGIN * total, quiet_s
 
 
-def _trim_limit(subject: Subject, pressure: float, thrust: float) -> float:
-    """Return the largest angle of attack that fins and gimbals on their stops can hold, rad."""
+def _trim_limit(subject: Subject, pressure: Array, thrust: Array) -> Array:
+    """Return the largest angles of attack that fins and gimbals on their stops can hold, rad.
+
+    `pressure` (Pa) and `thrust` (N) are arrays of one shape; so is the result.
+    """
     vehicle = subject.vehicle
     body, aero, fins, engine = vehicle.body, vehicle.aero, vehicle.fins, vehicle.engine
     centre = (body.dry_kg * body.dry_cm_z_m + body.propellant_kg * body.propellant_cm_z_m) / (
         body.dry_kg + body.propellant_kg
     )
-    held = pressure * 2.0 * fins.slope_m2_per_rad * math.radians(fins.limit_deg) * (fins.z_m - centre)
-    held += thrust * math.sin(math.radians(engine.gimbal_limit_deg)) * (centre - body.gimbal_plane_z_m)
-    angles = np.linspace(0.0, 0.5 * math.pi, 181)
-    sine, cosine = np.sin(angles), np.cos(angles)
-    slope = min(aero.normal_slope)
-    turned = (
-        pressure
-        * aero.ref_area_m2
-        * aero.plume_factor
-        * slope
-        * sine
-        * cosine
-        * (aero.cp_z_m - body.dry_cm_z_m)
-    )
-    turned += pressure * aero.crossflow_drag_area_m2 * sine**2 * (0.5 * body.length_m - body.dry_cm_z_m)
-    beyond = np.nonzero(turned > held)[0]
-    return float(angles[beyond[0]]) if len(beyond) else 0.5 * math.pi
+    held = 2.0 * fins.slope_m2_per_rad * math.radians(fins.limit_deg) * (fins.z_m - centre) * pressure
+    held = held + thrust * math.sin(math.radians(engine.gimbal_limit_deg)) * (centre - body.gimbal_plane_z_m)
+    sine, cosine = np.sin(_TRIMS), np.cos(_TRIMS)
+    normal = aero.ref_area_m2 * aero.plume_factor * min(aero.normal_slope) * sine * cosine
+    turned = normal * (aero.cp_z_m - body.dry_cm_z_m)
+    turned = turned + aero.crossflow_drag_area_m2 * sine**2 * (0.5 * body.length_m - body.dry_cm_z_m)
+    beyond = turned > (held / np.maximum(pressure, 1e-6))[..., None]
+    first = np.argmax(beyond, axis=-1)
+    result: Array = np.where(beyond.any(axis=-1), _TRIMS[first], 0.5 * math.pi)
+    return result
 
 
 def _air_coefficient(
     subject: Subject, air: Air, height: Array, thrust: Array, fastest: Array, across: float
 ) -> Array:
-    """Return the largest air force over E + u^2/2, kg/m, less the thrust that its attack costs."""
+    """Return the largest upward air force over E + u^2/2, kg/m, less the thrust that its attack costs.
+
+    Drag and lift add to each other as the flow leans: the air pushes up by D cos + L sin of the flow's angle
+    from the vertical, which the largest speed across bounds.  Fins that hold an attack push against it.
+    """
     aero = subject.vehicle.aero
     thicker = [max(f.factor or 1.0, 1.0) for f in subject.case.fault if f.kind == "air.density"]
     density = air.density(height) * math.prod(thicker)
-    plume = air.plume(thrust)
-    slope = max(aero.normal_slope)
     gimbal = math.radians(subject.vehicle.engine.gimbal_limit_deg)
-    result = np.zeros(len(height))
-    for k in range(len(height)):
-        worst = 0.0
-        for speed in (40.0, 80.0, 120.0, 180.0, 240.0, float(fastest[k])):
-            through = math.hypot(speed, across)
-            pressure = 0.5 * float(density[k]) * through**2
-            limit = _trim_limit(subject, pressure, float(thrust[k]))
-            angle = np.linspace(0.0, limit, 25)
-            sine, cosine = np.sin(angle), np.cos(angle)
-            axial = float(np.max(np.interp(through / 330.0, aero.mach, aero.axial)))
-            along = aero.ref_area_m2 * float(plume[k]) * axial * cosine
-            side = aero.ref_area_m2 * float(plume[k]) * slope * cosine * sine
-            side = side + aero.crossflow_drag_area_m2 * sine**2
-            push = pressure * np.hypot(along, side)
-            flow = math.asin(min(across / through, 1.0))
-            lost = float(thrust[k]) * (1.0 - np.cos(np.maximum(angle - flow - gimbal, 0.0)))
-            net = float(np.max(push - lost))
-            worst = max(worst, net / pressure)
-        result[k] = worst * float(density[k])
-    return result
+    speed = np.concatenate([np.tile(_SPEEDS, (len(height), 1)), fastest[:, None]], axis=1)
+    through = np.hypot(speed, across)
+    pressure = 0.5 * density[:, None] * through**2
+    push_n = np.broadcast_to(thrust[:, None], speed.shape)
+    angle = _trim_limit(subject, pressure, push_n)[..., None] * np.linspace(0.0, 1.0, 25)
+    sine, cosine = np.sin(angle), np.cos(angle)
+    plume = air.plume(push_n)[..., None]
+    axial = np.interp(through / LEAST_SOUND_MPS, aero.mach, aero.axial)[..., None]
+    along = aero.ref_area_m2 * plume * axial * cosine
+    side = aero.ref_area_m2 * plume * max(aero.normal_slope) * cosine * sine
+    side = side + aero.crossflow_drag_area_m2 * sine**2
+    drag, lift = along * cosine + side * sine, side * cosine - along * sine
+    flow = np.arcsin(np.minimum(across / through, 1.0))[..., None]
+    leant = np.minimum(flow, np.arctan2(np.maximum(lift, 0.0), drag))
+    upward = drag * np.cos(leant) + np.maximum(lift, 0.0) * np.sin(leant)
+    lost = push_n[..., None] * (1.0 - np.cos(np.maximum(angle - flow - gimbal, 0.0)))
+    net: Array = np.max(upward - lost / pressure[..., None], axis=(1, 2))
+    return np.maximum(net, 0.0) * density
 
 
 def _least_mass(channel: Channel, start_kg: float, thrust: Array) -> Array:

@@ -25,10 +25,19 @@ SHUT: Final = 3
 Array = npt.NDArray[np.float64]
 
 
+AGAIN_S: Final = 0.1
+"""An engine that its board shut is asked to start again so long after board and valves are ready for it:
+the board wants to hear ARM first."""
+
+
 @dataclass
 class _Engine:
     state: int = OFF
     since_s: float = 0.0
+    killed: bool = False
+    """Shut by a watchdog or a board's restart while it was wanted: it is lit again."""
+    ready_s: float | None = None
+    """Since when it could be started again."""
 
 
 @dataclass
@@ -52,14 +61,36 @@ class Sequencer:
         self._unheard_s = 0.0
 
     def start(self, slot: int, t_s: float) -> None:
-        """Start an engine that was never started; others are left alone."""
-        if self.engine[slot].state == OFF:
+        """Start an engine that was never started; others are left alone, and boards that hear nothing."""
+        world = self.world
+        deaf = world.is_dead(slot) or world.is_hung(slot) or world.computer_stopped
+        if self.engine[slot].state == OFF and not deaf:
             self.engine[slot] = _Engine(START, t_s)
 
     def shut(self, slot: int, t_s: float) -> None:
         """Shut an engine down, for good."""
         if self.engine[slot].state != SHUT:
             self.engine[slot] = _Engine(SHUT, t_s)
+        self.engine[slot].killed = False
+
+    def _kill(self, slot: int, t_s: float) -> None:
+        """Let a board shut its engine; one that was wanted is lit again when that is possible."""
+        if self.engine[slot].state in (START, RUN):
+            self.engine[slot] = _Engine(SHUT, t_s, killed=True)
+
+    def _revive(self, slot: int, state: State) -> None:
+        """Start an engine again that its board has shut, once board and valves are ready."""
+        engine, world = self.engine[slot], self.world
+        if engine.state != SHUT or not engine.killed:
+            return
+        deaf = world.is_dead(slot) or world.is_hung(slot) or world.computer_stopped
+        closed = max(state.ox_pos[slot], state.fuel_pos[slot]) <= self._board.closed_pos
+        if deaf or not closed:
+            engine.ready_s = None
+        elif engine.ready_s is None:
+            engine.ready_s = state.t_s
+        elif state.t_s - engine.ready_s >= AGAIN_S:
+            self.engine[slot] = _Engine(START, state.t_s)
 
     def running(self, slot: int) -> bool:
         """Tell whether the engine follows its throttle."""
@@ -74,7 +105,8 @@ class Sequencer:
         for slot in range(world.engines):
             self._follow(slot, state)
             if world.restarts(slot) or self._unheard_s > self._board.watchdog_s:
-                self.shut(slot, state.t_s)
+                self._kill(slot, state.t_s)
+            self._revive(slot, state)
             engine = self.engine[slot]
             ox, fuel = self._valves(slot, engine, state, valve[slot])
             world.ox_drive[slot], world.fuel_drive[slot] = ox, fuel

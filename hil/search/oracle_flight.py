@@ -36,6 +36,10 @@ TURN_LEAD_S: Final = 0.03
 TOUCH_MPS: Final = 0.7
 CUT_MPS: Final = 1.3
 """Engines are cut where a fall from there touches down no faster."""
+LEAST_FREE: Final = 0.2
+"""Part of the gimbals' range that plans count on at the least where the rest holds thrust off the axis."""
+RISING_MPS: Final = 3.0
+"""A stage that rises faster after the planned touch has missed it."""
 HEIGHT_GAINS: Final = (1.2, 2.0)
 GLIDE_RAD: Final = math.radians(5.0)
 GLIDE_PER_MPS2: Final = 0.04
@@ -72,8 +76,12 @@ class Tactic:
     land_throttle: float
     shut_s: dict[int, float] = field(default_factory=dict)
     """Engines that are shut at a time (absolute), before a fault of theirs."""
+    held: dict[int, float] = field(default_factory=dict)
+    """Engines that are run at an opening all along: they will burn on behind dead boards."""
     aim_m: float = 0.0
-    """Plans end so far above the ground: what an earlier flight of the same tactic was off by."""
+    """Plans end so far above the ground: what an earlier flight of the same tactic was off by, ..."""
+    aim_mps: tuple[float, float] = (0.0, 0.0)
+    """... and so fast across, pad axes east and north."""
     reserve: float = 0.1
     """Part of the thrust range that plans leave for feedback, at either end."""
 
@@ -133,7 +141,7 @@ def _bounds(traces: Traces, tactic: Tactic, step_down_s: float, times: Array) ->
     low_all = traces.mean(traces.low_n, start, end)
     high_all = traces.mean(traces.high_n, start, end)
     for slot in tactic.brake:
-        off = math.inf if slot in tactic.land else step_down_s
+        off = math.inf if slot in tactic.land or slot in tactic.held else step_down_s
         off = min(off, tactic.shut_s.get(slot, math.inf)) + TAIL_S
         on = np.clip((off - start) / (end - start), 0.0, 1.0)
         low += on * low_all[slot]
@@ -213,13 +221,17 @@ class _Guide:
         """Tell whether thrust is there, or about to be."""
         return state.t_s >= self.schedule.ignition_s + 0.6
 
+    def rises(self, state: State) -> bool:
+        """Tell whether the stage stopped above the ground and left it again: no landing any more."""
+        return state.t_s > self.end_s and state.vel[2] > RISING_MPS and not state.contact
+
     @property
     def end_s(self) -> float:
         """When the plan in use touches down."""
         return float(self.plan.t_s[-1])
 
-    def replan(self, state: State) -> None:
-        """Make a new plan from the true state when it is due."""
+    def replan(self, state: State, side: tuple[float, float]) -> None:
+        """Make a new plan from the true state when it is due; `side`: thrust off the body's axis."""
         if state.t_s < self._next_s or self.end_s - state.t_s < LAST_PLAN_S:
             return
         self._next_s = state.t_s + REPLAN_S
@@ -227,8 +239,11 @@ class _Guide:
         at, moves = steering_point(self.subject, state)
         start = start_of(self.subject, state.t_s, at, moves, axis, state.mass_kg)
         turn = self._turning(state.t_s)
+        free = 1.0 - math.hypot(*side) / math.radians(self.subject.vehicle.engine.gimbal_limit_deg)
         start = replace(
             start, final_pos=np.array([0.0, 0.0, state.cm_z_m + self.tactic.aim_m]),
+            turn_accel_per_n=start.turn_accel_per_n * max(free, LEAST_FREE),
+            final_vel=np.array([*self.tactic.aim_mps, -TOUCH_MPS]), side=side,
             turning=(turn[1] * axis[2] - turn[2] * axis[1], turn[2] * axis[0] - turn[0] * axis[2]),
         )  # fmt: skip
         self.schedule = replace(self.schedule, touchdown_s=self.end_s)
@@ -309,17 +324,19 @@ def follow(
         state = world.state()
         if state.contact and contact_s == math.inf:
             contact_s = state.t_s
+        if guide is not None and guide.rises(state):
+            return
         if guide is not None:
             _sequence(sequencer, guide, state)
         if state.contact or (guide is not None and guide.burns(state) and _is_down(state)):
             for slot in range(world.engines):
                 sequencer.shut(slot, state.t_s)
-        if guide is None or not guide.burns(state) or state.contact:
+        if guide is None or lead is None or not guide.burns(state) or state.contact:
             _fall_or_stand(pilot, state, world.engines, floor)
         else:
-            guide.replan(state)
+            guide.replan(state, pilot.side_pad(state))
             demand = guide.demand(state)
-            valves = _valves(world, sequencer, guide.traces, floor, demand.thrust_n, state)
+            valves = _valves(world, sequencer, lead, floor, demand.thrust_n, state)
             pilot.fly(state, demand, valves)
         world.advance()
 
@@ -347,18 +364,20 @@ def _sequence(sequencer: Sequencer, guide: _Guide, state: State) -> None:
             sequencer.shut(slot, state.t_s)
     if state.t_s >= guide.schedule.step_down_s - 1e-9:
         for slot in tactic.brake:
-            if slot not in tactic.land:
+            if slot not in tactic.land and slot not in tactic.held:
                 sequencer.shut(slot, state.t_s)
 
 
 def _valves(
-    world: World, sequencer: Sequencer, traces: Traces, floor: float, thrust_n: float, state: State
+    world: World, sequencer: Sequencer, lead: Lead, floor: float, thrust_n: float, state: State
 ) -> list[float]:
-    """Return the valve openings at which the running engines give a thrust together."""
+    """Return the valve openings at which the engines give a thrust together, those that obey sharing it."""
+    traces, held = lead.traces, lead.tactic.held
     k = min(max(int((state.t_s - traces.ignition_s) / traces.step_s), 0), traces.low_n.shape[1] - 1)
-    running = [slot for slot in range(world.engines) if sequencer.running(slot)]
+    running = [slot for slot in range(world.engines) if sequencer.running(slot) and slot not in held]
     low = sum(float(traces.low_n[slot, k]) for slot in running)
     high = sum(float(traces.high_n[slot, k]) for slot in running)
-    part = (thrust_n - low) / (high - low) if high > low + 1.0 else 1.0
+    rest = sum(state.thrust[slot] for slot in range(world.engines) if slot not in running)
+    part = (thrust_n - rest - low) / (high - low) if high > low + 1.0 else 1.0
     valve = floor + (1.0 - floor) * min(max(part, 0.0), 1.0)
-    return [valve] * world.engines
+    return [held.get(slot, valve) for slot in range(world.engines)]

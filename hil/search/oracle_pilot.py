@@ -93,6 +93,11 @@ class Pilot:
         size = math.sqrt(x * x + y * y + z * z)
         return x / size, y / size, z / size
 
+    def side_pad(self, state: State) -> tuple[float, float]:
+        """Return how far the thrust points off the body's axis, rad towards east and north."""
+        r, (sx, sy) = state.rot, self._side
+        return r[0] * sx + r[1] * sy, r[3] * sx + r[4] * sy
+
     def _torque(self, state: State, demand: Demand) -> tuple[tuple[float, float, float], float]:
         """Return the torque that the attitude needs (body axes), aerodynamics taken out, and the inertia."""
         r = state.rot

@@ -37,6 +37,13 @@ CENTRE_COST: Final = 0.5
 """Cost of thrust away from the middle of its range, over 1e6 N: what is left is room for feedback."""
 UPRIGHT_S: Final = 1.5
 """For so long before the end the stage stands upright."""
+SIDE_RAD: Final = math.radians(1.5)
+"""A thrust further off the body's axis cannot be vertical while the stage stands upright, ..."""
+LEANS_RAD: Final = math.radians(2.0)
+LEANT_S: Final = 0.6
+"""... so the stage comes upright to this only for so long, ..."""
+LEANT_RADPS: Final = math.radians(1.5)
+"""... and turns no faster then."""
 LOOSE: Final = 0.02
 """A plan whose thrust is below what its engines give by more than this is no plan."""
 
@@ -65,6 +72,9 @@ class Descent:
     """How fast the axis turns at the start, pad axes east and north, 1/s."""
     turn_accel_per_n: float = 1e-7
     """Angular acceleration that gimbals give, over the thrust, rad/s^2/N."""
+    side: tuple[float, float] = (0.0, 0.0)
+    """How far the thrust points off the body's axis, rad towards east and north: at the end the body stands
+    upright, not the thrust."""
     isp_s: float = 283.0
     fixed_axis: bool = True
 
@@ -354,6 +364,8 @@ def _add_turns(d: Descent, typical: Array, rows: _Rows) -> None:
         entries += [(3 * k + 1 + i, i * n + k, -per[:-1]), (3 * k + 1 + i, i * n + k + 1, per[1:])]
     right = np.zeros((n - 1, 3))
     right[:, 0] = dt * d.turn_radps
+    if _leans(d):
+        right[_last_nodes(d).start :, 0] = dt * LEANT_RADPS
     rows.add(entries, right.ravel())
     # second differences; the first one is against the turn rate at the start
     entries = []
@@ -369,20 +381,29 @@ def _add_turns(d: Descent, typical: Array, rows: _Rows) -> None:
     rows.add(entries, right.ravel())
 
 
+def _leans(d: Descent) -> bool:
+    """Tell whether a stage that stood upright would be pushed aside by its thrust."""
+    return math.hypot(*d.side) >= SIDE_RAD
+
+
 def _last_nodes(d: Descent) -> range:
     """Return the nodes of the last moments: at least two, at most a third of all."""
     dt = d.final_s / (d.nodes - 1)
-    count = min(max(2, 1 + round(UPRIGHT_S / dt)), d.nodes // 3)
+    upright_s = LEANT_S if _leans(d) else UPRIGHT_S
+    count = min(max(2, 1 + round(upright_s / dt)), d.nodes // 3)
     return range(d.nodes - count, d.nodes)
 
 
 def _add_end_tilt(d: Descent, rows: _Rows) -> None:
-    """In the last moments the stage stands upright."""
+    """In the last moments the stage stands upright, or leans as little as its thrust off the axis lets it."""
     n = d.nodes
+    tilt = LEANS_RAD if _leans(d) else d.final_tilt_rad
     for k in _last_nodes(d):
         across = np.arange(2)
-        entries = [(np.array([0]), np.array([3 * n + k]), -math.sin(d.final_tilt_rad))]
+        entries: list[tuple[Any, Any, Any]] = [(np.array([0]), np.array([3 * n + k]), -math.sin(tilt))]
         entries += [(across + 1, across * n + k, -1.0)]
+        if _leans(d):
+            entries += [(across + 1, np.full(2, 3 * n + k), np.array(d.side))]
         rows.add(entries, np.zeros(3))
 
 

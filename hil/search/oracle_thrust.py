@@ -39,18 +39,24 @@ class Traces:
     """With all valves open."""
 
     def mean(self, values: Array, start_s: Array, end_s: Array) -> Array:
-        """Return means of thrusts (engines, samples) between times (absolute), shape (engines, n)."""
+        """Return means of thrusts (engines, samples) between times (absolute), shape (engines, n).
+
+        Beyond the last sample thrust stays what it was.
+        """
         count = values.shape[1]
         total = np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
 
         def upto(t_s: Array) -> Array:
-            place = np.clip((t_s - self.ignition_s) / self.step_s, 0.0, count - 1.0)
+            place = np.maximum((t_s - self.ignition_s) / self.step_s, 0.0)
             at = np.arange(count + 1)
-            return np.stack([np.interp(place, at, row) for row in total])
+            beyond = np.maximum(place - count, 0.0)
+            within = np.stack([np.interp(place, at, row) for row in total])
+            result: Array = within + values[:, -1:] * beyond
+            return result
 
         width = np.maximum((end_s - start_s) / self.step_s, 1e-6)
-        result: Array = (upto(end_s) - upto(start_s)) / width
-        return result
+        means: Array = (upto(end_s) - upto(start_s)) / width
+        return means
 
 
 def timed(case: Case, crossing: Callable[[float], float]) -> Case:
@@ -68,23 +74,29 @@ def _at(fault: FaultSpec, at_s: float) -> FaultSpec:
     return fault.model_copy(update={"below_alt_m": None, "at_s": at_s})
 
 
-def measure(case: Case, vehicle: Vehicle, lit: tuple[int, ...], ignition_s: float, span_s: float) -> Traces:
-    """Return the thrusts of the engines in the slots `lit`; a case with triggers by time only (`timed`)."""
+def measure(
+    case: Case, vehicle: Vehicle, lit: tuple[int, ...], ignition_s: float, span_s: float,
+    held: dict[int, float] | None = None,
+) -> Traces:  # fmt: skip
+    """Return the thrusts of the engines in the slots `lit`; a case with triggers by time only (`timed`).
+
+    `held`: the opening of engines that are not throttled.
+    """
     initial = case.initial.model_copy(update={"propellant_kg": PLENTY_KG})
     plenty = case.model_copy(update={"initial": initial})
-    low = _probe(plenty, vehicle, lit, ignition_s, span_s, vehicle.engine.throttle_floor)
-    high = _probe(plenty, vehicle, lit, ignition_s, span_s, 1.0)
+    low = _probe(plenty, vehicle, lit, ignition_s, span_s, vehicle.engine.throttle_floor, held=held)
+    high = _probe(plenty, vehicle, lit, ignition_s, span_s, 1.0, held=held)
     return Traces(ignition_s, SAMPLE_FRAMES * FRAME_S, np.minimum(low, high), high)
 
 
 def _probe(
     case: Case, vehicle: Vehicle, lit: tuple[int, ...], ignition_s: float, span_s: float, valve: float,
-    wait_s: float = 0.0,
+    wait_s: float = 0.0, held: dict[int, float] | None = None,
 ) -> Array:  # fmt: skip
     world = World(case, vehicle, 0, "oracle")
     sequencer = Sequencer(world)
     idle = [0.0] * world.engines
-    valves = [valve] * world.engines
+    valves = [(held or {}).get(slot, valve) for slot in range(world.engines)]
     while world.t_s < ignition_s - 1e-9:
         world.advance()
     world.ask(lit[0], starting=True)  # the landing ignition, whenever engines follow

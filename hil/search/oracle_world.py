@@ -295,6 +295,12 @@ class World:
             several("fin_rad", 4), bool(self._truth_int[at["contact"]]), pz,
         )  # fmt: skip
 
+    def touch_across_mps(self) -> tuple[float, float]:
+        """Return the velocity across at the first touch, towards east and north; zero before."""
+        truth: Any = self.frame["truth"]
+        east, north, _ = truth["contact_vel_pad_mps"] if truth["contact"] else (0.0, 0.0, 0.0)
+        return float(east), float(north)
+
     def touchdown(self) -> Touchdown | None:
         """Return the first touch; None before."""
         truth: Any = self.frame["truth"]
