@@ -48,7 +48,7 @@ static int32_t centre_runs(const fk_engine_t engine[FK_ENGINES], const fk_if_con
 {
     int32_t runs = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        runs |= c->engine[i].centre && engine[i].running;
+        runs |= c->engine[i].centre && engine[i].running && !engine[i].excused;
     }
     return runs;
 }
@@ -69,7 +69,7 @@ static void step_down(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
 {
     const int32_t centre = centre_runs(engine, c);
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if (centre && !c->engine[i].centre) {
+        if ((centre && !c->engine[i].centre) || engine[i].excused) {
             engine[i].stopped = 1;
             engine[i].running = 0;
         }
@@ -169,6 +169,11 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
     }
 }
 
+static int32_t is_odd(const fk_engine_t *e, int32_t finishing)
+{
+    return e->wild || (finishing && e->stuck); /* braking, the others steer as well */
+}
+
 /* An engine that does not do what it is asked is given up where the others can do without it: braking, once the loss
  * of any one can be borne; in the finish, while there is height to light the others again. */
 static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
@@ -186,10 +191,36 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
     const int32_t again =
         modes->mode == FK_IF_TERMINAL && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if ((others || again) && engine[i].wild && engine[i].running) {
+        if ((others || again) && is_odd(&engine[i], again) && engine[i].running) {
             engine[i].failed = 1;
             engine[i].running = 0;
         }
+    }
+}
+
+static int32_t gimbal_fails(const fk_engine_t *e)
+{
+    return e->lame || e->stuck;
+}
+
+/* A centre engine whose gimbal does not follow is no engine to finish on alone: it burns until the finish begins, which
+ * is planned for the others, where there are two and they are not too strong for what is left. */
+static void excuse_lame(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                        const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    const double v = nav->vel_pad_mps[2];
+    double others = 0.0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        others += engine[i].running && !c->engine[i].centre && !engine[i].wild && !gimbal_fails(&engine[i])
+                      ? 1.0
+                      : 0.0;
+    }
+    const double least = others * (plan->least_decel_mps2 + FK_G0) - FK_G0;
+    const int32_t can = others > 1.0 && v * v > 2.0 * fk_max(nav->height_m, 0.1) * least;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        const int32_t still = engine[i].excused && others > 1.0;
+        engine[i].excused = modes->mode == FK_IF_BRAKING && c->engine[i].centre
+                            && (still || (can && gimbal_fails(&engine[i])));
     }
 }
 
@@ -292,6 +323,7 @@ void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk
         enter(modes, FK_IF_ABORT);
     }
     give_up_wild(modes, engine, c, nav);
+    excuse_lame(modes, engine, c, nav, plan);
     next_mode(modes, engine, c, nav, plan, in);
     share_engines(modes, engine, c->engine_count);
 }

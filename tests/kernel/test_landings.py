@@ -164,6 +164,43 @@ def test_the_pair_lands_where_the_centre_engine_is_lost_the_centre_engine_elsewh
         assert flight.shares[flight.modes.index(TOUCHDOWN) - 1] == shares
 
 
+@pytest.mark.parametrize(
+    ("lame", "shares"),
+    [([], [1, 0, 0]), ([0], [0, 1, 1]), ([1], [1, 0, 0]), ([0, 1], [1, 0, 0]), ([0, 1, 2], [1, 0, 0])],
+)
+def test_the_pair_lands_where_the_gimbal_of_the_centre_engine_is_slow_and_theirs_are_not(
+    lame: list[int], shares: list[int]
+) -> None:
+    """In a wind that has the gimbals move at all."""
+    flight = Flight(make_config(brake_throttle=0.6), **ASIDE, wind=(12.0, 0.0, 0.0))
+    for i in lame:
+        flight.engines[i].agility = 0.1
+    flight.land()
+    assert not any(command.failed for command in flight.commands)
+    assert flight.shares[flight.modes.index(TOUCHDOWN) - 1] == shares
+    if len(lame) < 2:
+        assert 0.2 < -flight.vel[2] < 3.0
+        assert math.hypot(flight.vel[0], flight.vel[1]) < 1.0
+        assert flight.miss_m < 5.0
+
+
+@pytest.mark.parametrize("gimbal", [(0.05, 0.0), (-0.04, 0.03)])
+def test_an_outer_gimbal_that_ran_aside_and_stays_there_moves_the_landing_little(
+    gimbal: tuple[float, float],
+) -> None:
+    """Its engine burns on and the others hold against it; what they hold goes with it at the step-down."""
+
+    def tamper(flight: Flight) -> None:
+        if flight.now_s >= 9.0:
+            flight.engines[1].gimbal, flight.engines[1].agility = gimbal, 0.0
+
+    flight = Flight(make_config(brake_throttle=0.6), **ASIDE, tamper=tamper).land()
+    assert not any(command.failed for command in flight.commands)
+    assert 0.2 < -flight.vel[2] < 2.0
+    assert math.hypot(flight.vel[0], flight.vel[1]) < 1.0
+    assert flight.miss_m < 5.0
+
+
 @pytest.mark.parametrize("height_m", [50.0, 40.0, 30.0])
 def test_a_finish_that_loses_its_engine_ends_softer_by_far_than_it_would_without_the_others(
     height_m: float,
@@ -186,7 +223,7 @@ def test_a_finish_that_loses_its_engine_ends_softer_by_far_than_it_would_without
 def test_thrust_that_points_elsewhere_than_its_gimbal_says_lands_all_the_same(
     engine: int, aslant: tuple[float, float]
 ) -> None:
-    """Across, the bare law of the unknown moment would be metres off; an outer engine's rolls the stage as well."""
+    """An outer engine's rolls the stage as well."""
     flight = Flight(make_config(brake_throttle=0.6), **ASIDE)
     flight.engines[engine].aslant = aslant
     flight.land()

@@ -260,9 +260,8 @@ ODD: dict[str, tuple[Callable[[Any, Any, int], None], bool]] = {
     "oxidiser valve off": (stick("ox_valve_pos", 1.5 * VALVE_OFF), True),
     "oxidiser valve a little off": (stick("ox_valve_pos", 0.8 * VALVE_OFF), False),
     "fuel valve off": (stick("fuel_valve_pos", 1.5 * VALVE_OFF), True),
-    "gimbal off in x": (stick("gimbal_x_rad", 1.5 * GIMBAL_OFF), True),
-    "gimbal off in y": (stick("gimbal_y_rad", -1.5 * GIMBAL_OFF), True),
-    "gimbal a little off": (stick("gimbal_y_rad", 0.8 * GIMBAL_OFF), False),
+    "gimbal off": (stick("gimbal_x_rad", 1.5 * GIMBAL_OFF), False),
+    "gimbal run away": (stick("gimbal_x_rad", 1.2 * constant("fk_health.c", "HARD_OVER") * 0.12), True),
     "pressure high": (swell(1.1 * HIGH), True),
     "pressure a little high": (swell(0.9 * HIGH), False),
     "valve slow": (creep, False),
@@ -291,6 +290,41 @@ def test_a_wild_engine_is_given_up_once_the_others_can_do_without_it(what: str) 
     burn_on(desk, odd, 0.6)
     assert [c.failed for c in desk.commands] == [0, int(wild), 0]
     assert desk.telemetry.mode == BRAKING
+
+
+def test_a_lame_gimbal_is_told_to_stand_straight_until_it_follows_again() -> None:
+    """The others steer meanwhile, with the whole torque."""
+    desk = brake(height_m=2900.0, vel=(0.0, 0.0, -200.0), force=(0.0, 0.0, G0), omega=(0.0, 0.01, 0.0))
+    sound = desk.commands[0].gimbal_x_cmd_rad
+    assert desk.commands[1].gimbal_x_cmd_rad == sound != 0.0
+    burn_on(desk, ODD["gimbal off"][0], constant("fk_health.c", "LAME_S") + 0.2)
+    assert desk.commands[1].gimbal_x_cmd_rad == 0.0 != desk.commands[0].gimbal_x_cmd_rad
+    burn_on(
+        desk,
+        lambda *_: None,
+        1.5 * constant("fk_health.c", "LAME_MOST_S") / constant("fk_health.c", "LAME_FORGOTTEN"),
+    )
+    assert desk.commands[1].gimbal_x_cmd_rad == desk.commands[0].gimbal_x_cmd_rad != 0.0
+
+
+GIMBAL: dict[str, tuple[Callable[[Any, Any, int], None], bool]] = {
+    "off in x": (stick("gimbal_x_rad", 1.5 * GIMBAL_OFF), True),
+    "off in y": (stick("gimbal_y_rad", -1.5 * GIMBAL_OFF), True),
+    "a little off": (stick("gimbal_y_rad", 0.8 * GIMBAL_OFF), False),
+}
+"""How a gimbal stands where it was not told to, and whether its engine is no longer to land on."""
+
+
+@pytest.mark.parametrize("what", GIMBAL)
+def test_a_finish_whose_gimbal_rests_elsewhere_is_given_up_for_the_others(what: str) -> None:
+    odd, given_up = GIMBAL[what]
+    desk = finishing(height_m=100.0)
+    for frame in range(round((constant("fk_health.c", "WILD_AFTER_S") + 0.5) / DT)):
+        desk.obey()
+        if not desk.commands[0].failed:
+            odd(desk.statuses[0], desk.commands[0], frame)
+        desk.move()
+    assert bool(desk.commands[0].failed) == given_up
 
 
 def test_the_last_engine_is_kept_however_wild() -> None:
