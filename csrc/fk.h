@@ -37,6 +37,7 @@
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
     int64_t valid_t_ns;
+    int64_t behind_ns;     /* by how much the own clock is slow, by what the unit's times say */
     double age_s;          /* now minus the time of the last accepted solution */
     int32_t known;         /* 1 once a solution was accepted */
     int32_t lost;          /* 1 while the solution is too old to fly on */

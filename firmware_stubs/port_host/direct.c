@@ -68,6 +68,7 @@ static void write_drives(const ev_drives_t *drives, const frame_view_t *view, in
     view->actuator_gimbal_x_drive[slot] = drives->gimbal_drive[0];
     view->actuator_gimbal_y_drive[slot] = drives->gimbal_drive[1];
     view->actuator_igniter[slot] = drives->igniter;
+    view->actuator_unpowered[slot] = 0.0;
 }
 
 void direct_valve_board(ev_t *ev, direct_wires_t *wires, const frame_view_t *view, int32_t slot, int64_t t_ns)
@@ -88,10 +89,11 @@ void direct_valve_board(ev_t *ev, direct_wires_t *wires, const frame_view_t *vie
     write_drives(&drives, view, slot);
 }
 
-void direct_no_drive(const frame_view_t *view, int32_t slot)
+void direct_no_power(const frame_view_t *view, int32_t slot)
 {
     static const ev_drives_t none;
     write_drives(&none, view, slot);
+    view->actuator_unpowered[slot] = 1.0;
 }
 
 static void show_command(const record_command_t *command, const frame_view_t *view, int32_t i)

@@ -457,7 +457,7 @@ _BOARDS: Final = (
         (),
         silent=True,
         needs="board",
-        text="The board dies: it sends nothing and drives nothing; its valves stay where they stand.",
+        text="The board dies: it sends nothing and drives nothing; springs close its valves.",
     ),
     Kind(
         "board.reset",
