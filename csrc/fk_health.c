@@ -122,8 +122,7 @@ static void update_one(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_
         judge_obedience(e, c, s, dt);
     }
     e->startable = e->starts < FK_STARTS_MOST && e->starts < c->starts;
-    e->spare =
-        e->stopped && !e->weak && !e->failed && e->startable && e->silent_frames < SILENT_FRAMES;
+    e->spare = e->stopped && !e->weak && !e->failed && e->startable && e->silent_frames < SILENT_FRAMES;
     if (asked_start && !e->stopped) {
         follow_burn(e, c, s, dt);
     } else {

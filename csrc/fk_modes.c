@@ -76,10 +76,15 @@ static void step_down(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
     }
 }
 
-static int32_t centre_is_enough(const fk_nav_t *nav, const fk_plan_t *plan)
+static int32_t centre_is_enough(const fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                                const fk_nav_t *nav, const fk_plan_t *plan)
 {
     const double v = -nav->vel_pad_mps[2];
-    return v * v <= 2.0 * fk_max(nav->height_m, 0.1) * plan->most_decel_mps2;
+    int32_t settled = 0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        settled |= c->engine[i].centre && engine[i].running_s > SETTLED_FRAMES * c->frame_s;
+    }
+    return settled && v * v <= 2.0 * fk_max(nav->height_m, 0.1) * plan->most_decel_mps2;
 }
 
 static int32_t stopped(const fk_nav_t *nav)
@@ -148,7 +153,6 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
                         const fk_nav_t *nav, const fk_plan_t *plan)
 {
     const int32_t running = any_running(engine, c->engine_count);
-    const int32_t weak = plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
     const int32_t planned = modes->relighting; /* for these engines, in the frame before */
     int32_t spare = 0;
     int32_t starting = 0;
@@ -156,7 +160,8 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
         starting |= modes->share[i] && !engine[i].failed;
         spare += engine[i].spare;
     }
-    modes->relighting = running ? weak && spare > 1 : starting || spare;
+    modes->weak = running && spare > 1 && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
+    modes->relighting = modes->weak || (!running && (starting || spare));
     if (!planned || starting || can_fall(nav, LIGHT_PART * c->engine[0].start_s, plan->finish_decel_mps2)) {
         return;
     }
@@ -198,8 +203,7 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
 static void stop_weak(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
                       const fk_nav_t *nav, const fk_plan_t *plan)
 {
-    const int32_t can =
-        modes->relighting && can_fall(nav, c->engine[0].start_s, FALL_PART * plan->spare_most_mps2);
+    const int32_t can = modes->weak && can_fall(nav, c->engine[0].start_s, FALL_PART * plan->spare_most_mps2);
     for (int32_t i = 0; can && i < c->engine_count; i++) {
         engine[i].weak |= engine[i].running;
         engine[i].stopped |= engine[i].weak;
@@ -263,7 +267,7 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
         if (finish_over(modes, nav, plan)) {
             enter(modes, FK_IF_TOUCHDOWN);
         } else {
-            if (centre_is_enough(nav, plan)) {
+            if (centre_is_enough(engine, c, nav, plan)) {
                 step_down(engine, c);
             }
             stop_weak(modes, engine, c, nav, plan);
