@@ -238,6 +238,22 @@ static void share_engines(fk_modes_t *modes, const fk_engine_t engine[FK_ENGINES
     }
 }
 
+/* The finish: which engines fly it on, until it is over. */
+static void finish(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                   const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    if (finish_over(modes, nav, plan)) {
+        enter(modes, FK_IF_TOUCHDOWN);
+        return;
+    }
+    if (centre_is_enough(engine, c, nav, plan)) {
+        step_down(engine, c);
+    }
+    stop_weak(modes, engine, c, nav, plan);
+    pause_strong(modes, engine, c, nav, plan);
+    light_again(modes, engine, c, nav, plan);
+}
+
 static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
                       const fk_nav_t *nav, const fk_plan_t *plan, const fk_if_input_t *in)
 {
@@ -264,16 +280,7 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
         }
         break;
     case FK_IF_TERMINAL:
-        if (finish_over(modes, nav, plan)) {
-            enter(modes, FK_IF_TOUCHDOWN);
-        } else {
-            if (centre_is_enough(engine, c, nav, plan)) {
-                step_down(engine, c);
-            }
-            stop_weak(modes, engine, c, nav, plan);
-            pause_strong(modes, engine, c, nav, plan);
-            light_again(modes, engine, c, nav, plan);
-        }
+        finish(modes, engine, c, nav, plan);
         break;
     case FK_IF_TOUCHDOWN:
         if (modes->frames_in_mode > DONE_AFTER_FRAMES) {

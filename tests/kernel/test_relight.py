@@ -313,6 +313,7 @@ def test_a_weak_finish_is_stopped_but_not_held_for_failed_while_the_others_can_s
         until(desk, START, 1)
         assert desk.requests == [SHUTDOWN, START, START]  # it is not lit again itself
 
+
 @pytest.mark.parametrize(("height_m", "given_up"), [(60.0, True), (30.0, False)])
 def test_a_finish_that_is_too_weak_is_given_up_while_there_is_height_to_light_the_others(
     height_m: float, given_up: bool
