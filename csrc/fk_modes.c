@@ -8,6 +8,7 @@
 #define CUT_LAG_S 0.12 /* that thrust lasts after the cut: engines that cannot hover are cut in time */
 #define HOVER_MPS2 0.5 /* net deceleration at the floor, at most, of engines that can */
 #define LOW_FRAMES 400
+#define HIT_MPS 2.5 /* that fast, whatever is down there is hit: no reason to burn on */
 #define STEP_DOWN_SPEED_MAX_MPS 120.0
 #define UPSET_COSINE 0.5 /* tilted further than this, thrust no longer helps */
 #define DONE_AFTER_FRAMES 200
@@ -112,8 +113,10 @@ static int32_t finish_over(fk_modes_t *modes, const fk_nav_t *nav, const fk_plan
 {
     const int32_t hover = plan->least_decel_mps2 < HOVER_MPS2;
     const int32_t low = nav->height_m < TOUCH_HEIGHT_M;
+    const int32_t hits = -nav->vel_pad_mps[2] > HIT_MPS;
     modes->low_frames += low;
-    return stopped(nav) || (low && (!hover || modes->low_frames > LOW_FRAMES)) || carried_up(nav, plan);
+    return stopped(nav) || (low && (!hover || hits || modes->low_frames > LOW_FRAMES))
+           || carried_up(nav, plan);
 }
 
 static int32_t ignition_due(const fk_if_config_t *c, const fk_plan_t *plan, const fk_nav_t *nav,
