@@ -222,8 +222,10 @@ typedef struct {
 
 typedef struct {
     int32_t mode;
-    int32_t relighting; /* 1 while no engine burns, and some that were stopped are to be lit again */
-    int32_t relit;      /* 1 once that was done: closed forms alone fly what is left */
+    int32_t
+        relighting; /* 1 while some that were stopped are to be lit again: no engine burns, or they are ... */
+    int32_t weak;   /* ... too weak for what is left */
+    int32_t relit;  /* 1 once that was done: closed forms alone fly what is left */
     int32_t frames_in_mode;
     int32_t low_frames;        /* of the finish, in which the stage should stand already */
     int32_t share[FK_ENGINES]; /* 1: takes part in the plan */
