@@ -178,7 +178,7 @@ def test_the_pair_lands_where_the_gimbal_of_the_centre_engine_is_slow_and_theirs
         flight.engines[i].agility = 0.1
     flight.land()
     assert not any(command.failed for command in flight.commands)
-    assert flight.shares[flight.modes.index(TOUCHDOWN) - 1] == shares
+    assert next(last for last in reversed(flight.shares) if any(last)) == shares
     if len(lame) < 2:
         assert 0.2 < -flight.vel[2] < 3.0
         assert math.hypot(flight.vel[0], flight.vel[1]) < 1.0
