@@ -155,7 +155,7 @@ class FlightRecord:
         return tuple(failure for failure in found if failure is not None)
 
     def had_to_be_detected(self, failure: Failure, within: int) -> bool:
-        """Tell whether flight computer and flight went on for `within` frames, and asked the engine to run."""
+        """Tell whether the flight computer went on for `within` frames and asked the engine to run."""
         due = failure.failed + within
         asked = self.asked_to_run[failure.failed : due + 1, failure.slot]
         return due < self.computer_frames and bool(asked.all())
