@@ -76,7 +76,7 @@ typedef struct {
     double open[FK_ENGINES];     /* the less open of its two valves, filtered */
     double thrust_total_n;
     double turn_radps[2];      /* turn rate across the axis, filtered */
-    double turn_most_radps2;   /* that fins and gimbals can do */
+    double turn_most_radps2;   /* that fins and gimbals can do besides holding off-centre thrust */
     double fin_part;           /* of a torque across the axis; the rest is the gimbals' */
     double trim_pad_mps2[3];   /* side force of the gimbals that hold the torque of off-centre thrust */
     double wind_pad_mps[2];    /* as felt across: what the model misses at speed */
@@ -99,7 +99,12 @@ typedef struct {
     int32_t looked;         /* frames since then */
     int32_t wild_looks;     /* in a row in which it did not do what it was asked */
     int32_t wild;           /* 1: it burns, but not as it is asked */
-    int32_t low_frames;     /* consecutive frames with too little pressure */
+    double lame_s;          /* for which its gimbal was not where it should be, slowly forgotten */
+    int32_t lame;           /* 1: its gimbal does not follow, ... */
+    int32_t stuck_looks;
+    int32_t stuck;      /* 1: ... and rests elsewhere */
+    int32_t excused;    /* 1: on the axis, but the others are to finish without it */
+    int32_t low_frames; /* consecutive frames with too little pressure */
     int32_t silent_frames;
     int32_t state;     /* of its board, as last heard */
     int32_t running;   /* MAINSTAGE, healthy, not stopped */
@@ -217,10 +222,12 @@ typedef struct {
 
 typedef struct {
     int32_t mode;
-    int32_t relighting; /* 1 while no engine burns, and some that were stopped are to be lit again */
-    int32_t relit;      /* 1 once that was done: closed forms alone fly what is left */
+    int32_t
+        relighting; /* 1 while some that were stopped are to be lit again: no engine burns, or they are ... */
+    int32_t weak;   /* ... too weak for what is left */
+    int32_t relit;  /* 1 once that was done: closed forms alone fly what is left */
     int32_t frames_in_mode;
-    int32_t low_frames; /* of the finish, in which the stage should stand already */
+    int32_t low_frames;        /* of the finish, in which the stage should stand already */
     int32_t share[FK_ENGINES]; /* 1: takes part in the plan */
 } fk_modes_t;
 

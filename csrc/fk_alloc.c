@@ -81,19 +81,30 @@ static void set_thrust(fk_if_output_t *out, const fk_if_config_t *c, const fk_st
 
 /* Sums over the burning engines that the gimbal allocation needs. */
 typedef struct {
-    double thrust, moment_x, moment_y, roll;
+    double thrust, moment_x, moment_y, roll; /* thrust and roll of those that steer */
+    int32_t sound;                           /* 1: any burns whose gimbal follows, and only such steer */
 } cluster_t;
+
+/* One whose gimbal does not follow is told to stand straight, where another steers: it stays out of the loop, and
+ * shows whether it follows again. */
+static int32_t steers(const fk_engine_t *e, const fk_modes_t *modes, int32_t i, int32_t sound)
+{
+    return is_burning(e, modes, i) && !(sound && e->lame);
+}
 
 static cluster_t cluster_of(const fk_if_config_t *c, const fk_stage_t *stage,
                             const fk_engine_t engine[FK_ENGINES], const fk_modes_t *modes)
 {
-    cluster_t s = {0.0, 0.0, 0.0, 0.0};
+    cluster_t s = {0.0, 0.0, 0.0, 0.0, 0};
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        s.sound |= is_burning(&engine[i], modes, i) && !engine[i].lame;
+    }
     for (int32_t i = 0; i < c->engine_count; i++) {
         const double *p = c->engine[i].pos_body_m;
         const double t = stage->thrust_n[i]; /* one that is shutting down or weak still turns the stage */
         s.moment_x += t * p[1];
         s.moment_y -= t * p[0];
-        if (is_burning(&engine[i], modes, i)) {
+        if (steers(&engine[i], modes, i, s.sound)) {
             s.thrust += t;
             s.roll += t * (p[0] * p[0] + p[1] * p[1]);
         }
@@ -155,10 +166,22 @@ static void set_gimbals(fk_if_output_t *out, const fk_if_config_t *c, const fk_s
     find_unmet(control, c, stage, s.thrust * arm, x, y);
     for (int32_t i = 0; i < c->engine_count; i++) {
         const double lim = c->engine[i].gimbal_limit_rad;
-        const int32_t on = is_burning(&engine[i], modes, i);
+        const int32_t on = steers(&engine[i], modes, i, s.sound);
         const double *p = c->engine[i].pos_body_m;
         out->engine[i].gimbal_x_cmd_rad = on ? fk_clamp(x - roll * p[1], -lim, lim) : 0.0;
         out->engine[i].gimbal_y_cmd_rad = on ? fk_clamp(y + roll * p[0], -lim, lim) : 0.0;
+    }
+}
+
+/* A moment that was held when the engines with a lame gimbal are shut down is held for theirs. */
+static void forget_lame(fk_control_t *control, const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],
+                        const fk_modes_t *modes)
+{
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        if (modes->mode == FK_IF_TERMINAL && modes->frames_in_mode == 0 && engine[i].stopped
+            && engine[i].lame) {
+            control->integral[0] = control->integral[1] = 0.0;
+        }
     }
 }
 
@@ -173,4 +196,5 @@ void fk_alloc_update(fk_if_output_t *out, const fk_if_config_t *c, const fk_stag
     set_fins(out, c, stage, torque);
     const double rest[3] = {(1.0 - part) * torque[0], (1.0 - part) * torque[1], torque[2]};
     set_gimbals(out, c, stage, engine, modes, s, control, rest);
+    forget_lame(control, c, engine, modes);
 }

@@ -10,7 +10,9 @@
 #define ROLL_USEFUL_NM_PER_RAD 1e5
 #define INTEGRAL_S 6.0     /* in which a turning moment that nobody modelled is held */
 #define INTEGRAL_LIMIT 0.2 /* rad/s^2 */
-#define ACTUATION_S 0.08   /* command to torque: what was asked for this long ago acts now */
+#define TURN_ENDS_S 1.0    /* in which a turn has to be ended with what fins and gimbals have left */
+#define TURN_LEAST_RADPS 0.05
+#define ACTUATION_S 0.08 /* command to torque: what was asked for this long ago acts now */
 
 void fk_control_init(fk_control_t *control)
 {
@@ -31,6 +33,14 @@ static void aerodynamic_moment(const fk_if_config_t *c, const fk_nav_t *nav, con
     const double arm = c->aero_cp_z_m - stage->cm_z_m;
     moment[0] = arm * across * flow_body[1];
     moment[1] = -arm * across * flow_body[0];
+}
+
+/* The fastest turn: under thrust what is held against a moment is not there to end it. */
+static double turn_limit(const fk_stage_t *stage, const fk_demand_t *demand, double held)
+{
+    const double left = TURN_ENDS_S * (stage->turn_most_radps2 - fk_max(held, -held));
+    return stage->thrust_total_n > 0.0 ? fk_clamp(left, TURN_LEAST_RADPS, demand->turn_limit_radps)
+                                       : demand->turn_limit_radps;
 }
 
 /* Roll rate to nothing; what off-centre engines turn, those that steer hold while they burn. */
@@ -60,15 +70,16 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
     const double error[2] = {-wanted_body[1], wanted_body[0]};
     const int32_t powered = mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
     for (int32_t i = 0; i < 2; i++) {
-        const double turn =
-            fk_clamp(ANGLE_GAIN * error[i], -demand->turn_limit_radps, demand->turn_limit_radps);
+        const double limit = turn_limit(stage, demand, control->integral[i]);
+        const double turn = fk_clamp(ANGLE_GAIN * error[i], -limit, limit);
         const double rate = nav->omega_body_radps[i] + control->turning[i] * fk_min(nav->age_s, 0.2);
         /* what the gimbals cannot do now is no moment that nobody modelled */
-        const double part = control->unmet[i] * (turn - rate) > 0.0 ? 0.0 : RATE_GAIN / INTEGRAL_S;
+        const int32_t waits = control->unmet[i] * (turn - rate) > 0.0 || !(stage->thrust_total_n > 0.0);
+        const double part = waits ? 0.0 : RATE_GAIN / INTEGRAL_S;
         const double grown = control->integral[i] + part * (turn - rate) * c->frame_s;
         control->integral[i] = powered ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
         const double accel = RATE_GAIN * (turn - rate) + control->integral[i];
-        control->turning[i] += c->frame_s / ACTUATION_S * (accel - control->turning[i]);
+        control->turning[i] += c->frame_s / ACTUATION_S * (accel - control->unmet[i] - control->turning[i]);
         control->torque_body_nm[i] = stage->inertia_kgm2 * accel - moment[i];
     }
     stop_roll(control, c, nav, stage, powered);

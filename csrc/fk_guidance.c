@@ -37,12 +37,11 @@
 #define TILT_PER_M 0.0022
 #define SPARE_THROTTLE 0.93 /* that the engines but one may need */
 #define SPARE_GAIN 4.0
-#define TURN_RADPS 0.1
-#define TURN_MOST_RADPS 0.2
-#define TURN_S 1.0 /* in which a turn has to be ended with all that fins and gimbals can do */
+#define TURN_RADPS 0.2
 #define ASIDE_TURN_RADPS 0.3
 #define ASIDE_TILT_SLOW 2.5
 #define LIFT_MUCH 0.6          /* of thrust and drag */
+#define TILT_FORCE_LEAST 1.2   /* g: less does not last, and is no force to take the tilt from */
 #define SLOW_MPS 5.0           /* below this the velocity is no direction to steer by */
 #define STIFFNESS_LEAST 0.3    /* of the larger of the two opposing forces */
 #define LATERAL_LIMIT_PART 0.5 /* of the vertical specific force */
@@ -85,11 +84,12 @@ static void choose_landing(const fk_if_config_t *c, const fk_engine_t engine[FK_
 {
     int32_t centre = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        landing[i] = braking[i] && c->engine[i].centre && (in_coast || engine[i].running);
+        landing[i] =
+            braking[i] && c->engine[i].centre && !engine[i].excused && (in_coast || engine[i].running);
         centre |= landing[i];
     }
     for (int32_t i = 0; i < c->engine_count && !centre; i++) {
-        landing[i] = braking[i];
+        landing[i] = braking[i] && !engine[i].excused;
     }
 }
 
@@ -398,9 +398,7 @@ static void point_nose(fk_demand_t *demand, const fk_if_config_t *c, const fk_na
 {
     double e[3] = {0.0, 0.0, 1.0};
     double across[3];
-    demand->turn_limit_radps = divert->given_up
-                                   ? ASIDE_TURN_RADPS
-                                   : fk_clamp(TURN_S * stage->turn_most_radps2, TURN_RADPS, TURN_MOST_RADPS);
+    demand->turn_limit_radps = divert->given_up ? ASIDE_TURN_RADPS : TURN_RADPS;
     if (stage->speed_mps > SLOW_MPS) {
         fk_scale(-1.0 / stage->speed_mps, nav->vel_cm_pad_mps, e);
     }
@@ -446,7 +444,8 @@ static void demand_force(fk_demand_t *demand, const fk_if_config_t *c, const fk_
     fk_copy(asked, force);
     fk_add_scaled(-1.0, stage->missed_pad_mps2, force);
     fk_add_scaled(-1.0, plan->trim_pad_mps2[after], force);
-    point_nose(demand, c, nav, stage, divert, fk_max(stage->mass_kg * asked[2] - stage->axial_n, 1.0), force);
+    const double lasting = fk_max(asked[2], TILT_FORCE_LEAST * FK_G0);
+    point_nose(demand, c, nav, stage, divert, fk_max(stage->mass_kg * lasting - stage->axial_n, 1.0), force);
     const double upright = fk_max(nav->axis_pad[2], 0.7);
     demand->thrust_n = fk_max(stage->mass_kg * force[2] / upright - stage->axial_n, 0.0);
     fk_scale(demand->thrust_n / stage->mass_kg, demand->axis_pad, demand->accel_pad_mps2);

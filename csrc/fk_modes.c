@@ -8,6 +8,7 @@
 #define CUT_LAG_S 0.12 /* that thrust lasts after the cut: engines that cannot hover are cut in time */
 #define HOVER_MPS2 0.5 /* net deceleration at the floor, at most, of engines that can */
 #define LOW_FRAMES 400
+#define HIT_MPS 2.5 /* that fast, whatever is down there is hit: no reason to burn on */
 #define STEP_DOWN_SPEED_MAX_MPS 120.0
 #define UPSET_COSINE 0.5 /* tilted further than this, thrust no longer helps */
 #define DONE_AFTER_FRAMES 200
@@ -48,7 +49,7 @@ static int32_t centre_runs(const fk_engine_t engine[FK_ENGINES], const fk_if_con
 {
     int32_t runs = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        runs |= c->engine[i].centre && engine[i].running;
+        runs |= c->engine[i].centre && engine[i].running && !engine[i].excused;
     }
     return runs;
 }
@@ -69,17 +70,22 @@ static void step_down(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
 {
     const int32_t centre = centre_runs(engine, c);
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if (centre && !c->engine[i].centre) {
+        if ((centre && !c->engine[i].centre) || engine[i].excused) {
             engine[i].stopped = 1;
             engine[i].running = 0;
         }
     }
 }
 
-static int32_t centre_is_enough(const fk_nav_t *nav, const fk_plan_t *plan)
+static int32_t centre_is_enough(const fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                                const fk_nav_t *nav, const fk_plan_t *plan)
 {
     const double v = -nav->vel_pad_mps[2];
-    return v * v <= 2.0 * fk_max(nav->height_m, 0.1) * plan->most_decel_mps2;
+    int32_t settled = 0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        settled |= c->engine[i].centre && engine[i].running_s > SETTLED_FRAMES * c->frame_s;
+    }
+    return settled && v * v <= 2.0 * fk_max(nav->height_m, 0.1) * plan->most_decel_mps2;
 }
 
 static int32_t stopped(const fk_nav_t *nav)
@@ -107,8 +113,10 @@ static int32_t finish_over(fk_modes_t *modes, const fk_nav_t *nav, const fk_plan
 {
     const int32_t hover = plan->least_decel_mps2 < HOVER_MPS2;
     const int32_t low = nav->height_m < TOUCH_HEIGHT_M;
+    const int32_t hits = -nav->vel_pad_mps[2] > HIT_MPS;
     modes->low_frames += low;
-    return stopped(nav) || (low && (!hover || modes->low_frames > LOW_FRAMES)) || carried_up(nav, plan);
+    return stopped(nav) || (low && (!hover || hits || modes->low_frames > LOW_FRAMES))
+           || carried_up(nav, plan);
 }
 
 static int32_t ignition_due(const fk_if_config_t *c, const fk_plan_t *plan, const fk_nav_t *nav,
@@ -148,7 +156,6 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
                         const fk_nav_t *nav, const fk_plan_t *plan)
 {
     const int32_t running = any_running(engine, c->engine_count);
-    const int32_t weak = plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
     const int32_t planned = modes->relighting; /* for these engines, in the frame before */
     int32_t spare = 0;
     int32_t starting = 0;
@@ -156,7 +163,8 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
         starting |= modes->share[i] && !engine[i].failed;
         spare += engine[i].spare;
     }
-    modes->relighting = running ? weak && spare > 1 : starting || spare;
+    modes->weak = running && spare > 1 && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
+    modes->relighting = modes->weak || (!running && (starting || spare));
     if (!planned || starting || can_fall(nav, LIGHT_PART * c->engine[0].start_s, plan->finish_decel_mps2)) {
         return;
     }
@@ -167,6 +175,11 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
             modes->relit = 1;
         }
     }
+}
+
+static int32_t is_odd(const fk_engine_t *e, int32_t finishing)
+{
+    return e->wild || (finishing && e->stuck); /* braking, the others steer as well */
 }
 
 /* An engine that does not do what it is asked is given up where the others can do without it: braking, once the loss
@@ -186,10 +199,36 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
     const int32_t again =
         modes->mode == FK_IF_TERMINAL && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if ((others || again) && engine[i].wild && engine[i].running) {
+        if ((others || again) && is_odd(&engine[i], again) && engine[i].running) {
             engine[i].failed = 1;
             engine[i].running = 0;
         }
+    }
+}
+
+static int32_t gimbal_fails(const fk_engine_t *e)
+{
+    return e->lame || e->stuck;
+}
+
+/* A centre engine whose gimbal does not follow is no engine to finish on alone: it burns until the finish begins, which
+ * is planned for the others, where there are two and they are not too strong for what is left. */
+static void excuse_lame(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                        const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    const double v = nav->vel_pad_mps[2];
+    double others = 0.0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        others += engine[i].running && !c->engine[i].centre && !engine[i].wild && !gimbal_fails(&engine[i])
+                      ? 1.0
+                      : 0.0;
+    }
+    const double least = others * (plan->least_decel_mps2 + FK_G0) - FK_G0;
+    const int32_t can = others > 1.0 && v * v > 2.0 * fk_max(nav->height_m, 0.1) * least;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        const int32_t still = engine[i].excused && others > 1.0;
+        engine[i].excused = modes->mode == FK_IF_BRAKING && c->engine[i].centre
+                            && (still || (can && gimbal_fails(&engine[i])));
     }
 }
 
@@ -198,8 +237,7 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
 static void stop_weak(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
                       const fk_nav_t *nav, const fk_plan_t *plan)
 {
-    const int32_t can =
-        modes->relighting && can_fall(nav, c->engine[0].start_s, FALL_PART * plan->spare_most_mps2);
+    const int32_t can = modes->weak && can_fall(nav, c->engine[0].start_s, FALL_PART * plan->spare_most_mps2);
     for (int32_t i = 0; can && i < c->engine_count; i++) {
         engine[i].weak |= engine[i].running;
         engine[i].stopped |= engine[i].weak;
@@ -234,6 +272,22 @@ static void share_engines(fk_modes_t *modes, const fk_engine_t engine[FK_ENGINES
     }
 }
 
+/* The finish: which engines fly it on, until it is over. */
+static void finish(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                   const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    if (finish_over(modes, nav, plan)) {
+        enter(modes, FK_IF_TOUCHDOWN);
+        return;
+    }
+    if (centre_is_enough(engine, c, nav, plan)) {
+        step_down(engine, c);
+    }
+    stop_weak(modes, engine, c, nav, plan);
+    pause_strong(modes, engine, c, nav, plan);
+    light_again(modes, engine, c, nav, plan);
+}
+
 static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
                       const fk_nav_t *nav, const fk_plan_t *plan, const fk_if_input_t *in)
 {
@@ -260,16 +314,7 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
         }
         break;
     case FK_IF_TERMINAL:
-        if (finish_over(modes, nav, plan)) {
-            enter(modes, FK_IF_TOUCHDOWN);
-        } else {
-            if (centre_is_enough(nav, plan)) {
-                step_down(engine, c);
-            }
-            stop_weak(modes, engine, c, nav, plan);
-            pause_strong(modes, engine, c, nav, plan);
-            light_again(modes, engine, c, nav, plan);
-        }
+        finish(modes, engine, c, nav, plan);
         break;
     case FK_IF_TOUCHDOWN:
         if (modes->frames_in_mode > DONE_AFTER_FRAMES) {
@@ -292,6 +337,7 @@ void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk
         enter(modes, FK_IF_ABORT);
     }
     give_up_wild(modes, engine, c, nav);
+    excuse_lame(modes, engine, c, nav, plan);
     next_mode(modes, engine, c, nav, plan, in);
     share_engines(modes, engine, c->engine_count);
 }

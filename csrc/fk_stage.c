@@ -138,6 +138,7 @@ static void find_trim(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t
         side_body[0] -= stage->thrust_n[i] * c->engine[i].pos_body_m[0];
         side_body[1] -= stage->thrust_n[i] * c->engine[i].pos_body_m[1];
     }
+    stage->turn_most_radps2 -= fk_norm(side_body) / stage->inertia_kgm2;
     fk_scale(1.0 / (arm * stage->mass_kg), side_body, side_body);
     fk_rotate(nav->q_pad_from_body, side_body, stage->trim_pad_mps2);
 }

@@ -30,7 +30,7 @@ from hil.search.oracle_flight import Subject
 from hil.search.oracle_thrust import envelope, timed
 from hil.search.oracle_world import physical_faults
 
-__all__ = ["Certificate", "Channel", "cannot_stop", "refute"]
+__all__ = ["CELL_S", "Certificate", "Channel", "cannot_stop", "channel_of", "fastest_of", "refute"]
 
 Array = npt.NDArray[np.float64]
 
@@ -123,7 +123,7 @@ def _cells(subject: Subject) -> list[tuple[float, float]]:
 
 def _refuted(subject: Subject, begin_s: float, end_s: float) -> tuple[str, float, Array] | None:
     """Refute the ignitions of a cell: kind, least speed at the ground, and the proof; None if not refuted."""
-    channel = _channel(subject, begin_s, end_s)
+    channel = channel_of(subject, begin_s, end_s)
     speed = _least_speed(channel)
     kind = "braking" if speed > channel.soft_mps else "propellant"
     dual = cannot_stop(channel)
@@ -206,7 +206,7 @@ def _program(channel: Channel) -> tuple[Any, Array, int]:
     return sparse.vstack(rows).tocsc(), np.concatenate(rights), 0
 
 
-def _channel(subject: Subject, begin_s: float, end_s: float) -> Channel:
+def channel_of(subject: Subject, begin_s: float, end_s: float) -> Channel:
     """Return the bounds for all flights whose first engine is started within the cell."""
     case, vehicle = subject.case, subject.vehicle
     air = Air(case, vehicle)
@@ -215,7 +215,7 @@ def _channel(subject: Subject, begin_s: float, end_s: float) -> Channel:
     n = len(height)
     gravity = GRAVITY_SHARE * air.gravity(fall_m) * np.ones(n)
     across = _across(subject)
-    fall = _fastest(subject, air, step, height, across)
+    fall = fastest_of(subject)
     thrust, quiet_s = _thrust(subject, air, begin_s, end_s, fall.time_s, height)
     # a step that even the slowest fall is through before any engine gives thrust has none
     times = _slowest_fall(subject, air, step, gravity, height, across)
@@ -267,9 +267,11 @@ def _across(subject: Subject) -> float:
     return ACROSS_MPS + math.hypot(*case.initial.vel_pad_mps[:2]) + _most_wind(case)
 
 
-def _fastest(subject: Subject, air: Air, step: float, height: Array, across: float) -> Fall:
+def fastest_of(subject: Subject) -> Fall:
     """Return the fastest fall there is, with or without thrust (`hil.search.oracle_fall`)."""
     case, vehicle = subject.case, subject.vehicle
+    air, across = Air(case, vehicle), _across(subject)
+    _fall_m, step, height = _grid(subject)
     fins, engine = vehicle.fins, vehicle.engine
     thinner = [min(f.factor or 1.0, 1.0) for f in case.fault if f.kind == "air.density"]
     push = LeastPush(

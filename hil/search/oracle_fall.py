@@ -96,14 +96,16 @@ def fastest_fall(
     """Integrate the fastest fall down a grid of heights (the middles of its steps), from `start_mps`.
 
     The heaviest stage is slowed least where the push is upward, the lightest is pulled most where it is not.
-    Within a step the push is that at its beginning or its end, whichever is less.
+    Within a step the push is the least of those at the speed it begins with, the least and the most speed
+    it may end with, in the thinner air of its beginning.
     """
     energy, t_s = 0.5 * start_mps**2, 0.0
     speeds, times = [start_mps], [0.0]
     for height in height_m.tolist():
-        vacuum = energy + G0_MPS2 * step_m
-        pushes = [least_push_n(height + 0.5 * step_m, math.sqrt(2.0 * e)) for e in (energy, vacuum)]
-        least = min(pushes)
+        above_m = height + 0.5 * step_m
+        here = least_push_n(above_m, math.sqrt(2.0 * energy)) / full_kg
+        reached = (max(energy + (G0_MPS2 - here) * step_m, 0.0), energy + G0_MPS2 * step_m)
+        least = min(here * full_kg, *(least_push_n(above_m, math.sqrt(2.0 * e)) for e in reached))
         push = least / full_kg if least > 0.0 else least / dry_kg
         after = max(energy + (G0_MPS2 - push) * step_m, 0.0)
         t_s += 2.0 * step_m / max(math.sqrt(2.0 * energy) + math.sqrt(2.0 * after), 1e-6)

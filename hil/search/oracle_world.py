@@ -7,6 +7,7 @@ effects).  Navigation, wires and the flight computer's sensors do not exist: the
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -254,9 +255,11 @@ class World:
         """Return the commands flown so far."""
         return History(np.array(self._rows), np.array(self._asked))
 
-    def replay(self, history: History) -> None:
-        """Fly a history open loop to its end."""
+    def replay(self, history: History, until: Callable[[], bool] | None = None) -> None:
+        """Fly a history open loop to its end, or until `until`, asked before each frame, says so."""
         for row, asked in zip(history.actuator, history.request, strict=True):
+            if until is not None and until():
+                return
             self._actuator[:] = row
             self._request[:] = asked
             self.advance()

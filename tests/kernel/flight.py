@@ -127,6 +127,8 @@ class Engine:
     gimbal: tuple[float, float] = (0.0, 0.0)
     aslant: tuple[float, float] = (0.0, 0.0)
     """Of the thrust to where the gimbal points, rad; no sensor shows it."""
+    agility: float = 1.0
+    """Of the gimbal, over its rate."""
     stuck_at_s: float = math.inf
     """From then on valves and gimbals stay where they are."""
 
@@ -157,7 +159,7 @@ class Engine:
         self.valve += 0.0 if stuck and lit else min(max(wanted - self.valve, -slew), slew)
         burning = self.valve if lit else 0.0
         self.chamber += DT / (limits.thrust_lag_s + DT) * (burning * self.strength - self.chamber)
-        most = 0.0 if stuck else limits.gimbal_rate_radps * DT
+        most = 0.0 if stuck else self.agility * limits.gimbal_rate_radps * DT
         asked = command.gimbal_x_cmd_rad, command.gimbal_y_cmd_rad
         x, y = (g + min(max(a - g, -most), most) for g, a in zip(self.gimbal, asked, strict=True))
         self.gimbal = x, y
