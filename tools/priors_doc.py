@@ -15,6 +15,7 @@ __all__ = ["main", "page"]
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "PRIORS.md"
 
 _COUNTS: Final = ", ".join(f"{100 * p:.0f} % of the cases have {n}" for n, p in enumerate(priors.COUNTS, 1))
+_NOT_DRAWN: Final = " and ".join(f"`{name}`" for name in priors.NOT_DRAWN)
 _HEAD: Final = f"""\
 # What is drawn, and how likely it is
 
@@ -39,8 +40,8 @@ marked *published* is assumed.
 - **How likely.** The logarithm of the product of all that: shares of number, kinds, causes and start-up, and
   of each size its density over that of a uniform draw over its range. Which of like units is struck
   does not count.
-- **What is not drawn.** Faults that the rung `kernel` cannot fly; {" and ".join(f"`{name}`" for name in priors.NOT_DRAWN)}, which only searches draw, so that the
-  cases of a scorecard stay those that earlier kernels flew. What takes the flight computer or its
+- **What is not drawn.** Faults that the rung `kernel` cannot fly; {_NOT_DRAWN}, which only searches draw:
+  the cases of a scorecard stay those that earlier kernels flew. What takes the flight computer or its
   navigation for good is no question to guidance: a flight computer always comes back, and
   {", ".join(f"`{kind}` of {', '.join(what)}" for kind, what in priors.BLINDING.items())} always heal.
 

@@ -398,7 +398,7 @@ def _aside(trial: Trial) -> Outcome:
 
 def _given_up(trial: Trial) -> Outcome:
     """A stage that lost its engines and falls on is given up in time, and clears the pad where it can."""
-    flight, truth = trial.flown.flight, trial.flown.flight.frames["truth"]
+    flight = trial.flown.flight
     speed = flight.touchdown["vertical_speed_mps"]
     known = all(fault.kind == "engine.out" for fault in trial.case.fault)
     if not known or flight.contact is None or speed is None or speed < LOST_MPS:
@@ -412,14 +412,19 @@ def _given_up(trial: Trial) -> Outcome:
     rest_s = (flight.contact - aside) * flight.frame_s
     if speed < STEERED_MPS or rest_s < STEERED_S:
         return _GOOD
+    if _leaves_the_pad(flight, aside, rest_s):
+        return _GOOD
+    return _broken(f"given up {rest_s:.1f} s before it comes down, the stage stays over the pad", "KEEP-OUT")
+
+
+def _leaves_the_pad(flight: FlightRecord, aside: int, rest_s: float) -> bool:
+    """Tell whether a stage comes down beyond the keep-out, or further out than it fell in frame `aside`."""
+    truth = flight.frames["truth"]
     fall = truth["pos_pad_m"][aside, :2] + truth["vel_pad_mps"][aside, :2] * rest_s
     end = truth["pos_pad_m"][flight.contact, :2]
-    cleared = float(np.linalg.norm(end)) > flight.vehicle.guidance.keep_out_radius_m
-    if cleared or float((end - fall) @ fall) > STEERED_M * float(np.linalg.norm(fall)):
-        return _GOOD
-    return _broken(
-        f"given up {rest_s:.1f} s before it comes down, the stage does not leave the pad", "KEEP-OUT"
-    )
+    if float(np.linalg.norm(end)) > flight.vehicle.guidance.keep_out_radius_m:
+        return True
+    return float((end - fall) @ fall) > STEERED_M * float(np.linalg.norm(fall))
 
 
 # ---- boards

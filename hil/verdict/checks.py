@@ -256,8 +256,8 @@ def _detected(flight: FlightRecord) -> Result:
     for failure in flight.failures:
         name, at = flight.engine(failure.slot), flight.t_s(failure.failed)
         if failure.detected is None:
-            if failure.failed + limit >= flight.computer_frames:
-                continue  # the flight computer was lost or the flight over before it had to be
+            if not flight.had_to_be_detected(failure, limit):
+                continue
             return _fail(f"{name} failed at t = {at:.2f} s and was never detected")
         late = failure.detected - failure.failed
         text = f"{name} failed at t = {at:.2f} s and was detected {flight.ms(late)} later"

@@ -154,6 +154,12 @@ class FlightRecord:
         found = (self._failure(slot) for slot in self.slots)
         return tuple(failure for failure in found if failure is not None)
 
+    def had_to_be_detected(self, failure: Failure, within: int) -> bool:
+        """Tell whether the flight computer went on for `within` frames and asked the engine to run."""
+        due = failure.failed + within
+        asked = self.asked_to_run[failure.failed : due + 1, failure.slot]
+        return due < self.computer_frames and bool(asked.all())
+
     def _failure(self, slot: int) -> Failure | None:
         started = first_true(self.part("status", "state")[:, slot] == MAINSTAGE)
         if started is None:

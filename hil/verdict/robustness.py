@@ -110,7 +110,7 @@ def _detection(flight: FlightRecord) -> float | None:
     late = [
         (last if failure.detected is None else failure.detected) - failure.failed
         for failure in flight.failures
-        if failure.detected is not None or failure.failed + limit < last
+        if failure.detected is not None or flight.had_to_be_detected(failure, limit)
     ]
     return (limit - max(late)) / limit if late else None
 

@@ -85,11 +85,37 @@ DEFECTS: Final = {
     "navigation is never lost": Defect(
         "fk_nav.c", "(nav->age_s > LOST_AFTER_S || ", "(nav->age_s > 50.0 * LOST_AFTER_S || "
     ),
+    "a lost stage is never given up": Defect(
+        "fk_divert.c", "#define GIVEN_UP_AFTER 5 ", "#define GIVEN_UP_AFTER 500000 "
+    ),
+    "keep-out not cleared": Defect(
+        "fk_divert.c",
+        "2.0 * (c->keep_out_radius_m + CLEARANCE_M - along)",
+        "0.0 * (c->keep_out_radius_m + CLEARANCE_M - along)",
+    ),
+    "asked to run after the abort": Defect(
+        "fk_alloc.c",
+        "(e->stopped && !spare) || modes->mode >= FK_IF_TOUCHDOWN)",
+        "(e->stopped && !spare) || (modes->mode >= FK_IF_TOUCHDOWN && modes->mode != FK_IF_ABORT))",
+    ),
+    "gimbal sign of one engine": Defect(
+        "fk_alloc.c", "on ? fk_clamp(x - roll * p[1]", "on ? fk_clamp((i == 2 ? -x : x) - roll * p[1]"
+    ),
+    "time wraps after 16 s": Defect(
+        "fk.c",
+        "const double now_s = (double)in->t_ns * 1e-9;",
+        "const double now_s = (double)((in->t_ns / 1000000) & 0x3FFF) * 1e-3;",
+    ),
+    "degrees in the trim": Defect(
+        "fk_stage.c",
+        "fk_scale(1.0 / (arm * stage->mass_kg), side_body, side_body);",
+        "fk_scale(57.3 / (arm * stage->mass_kg), side_body, side_body);",
+    ),
 }
 """By what went wrong, in words."""
 
 BY_MODES: Final = ("NaN let through", "navigation is never lost", "an old plan is followed")
-"""Defects that need what hardly a case brings about; tests/properties/test_kernel_modes.py finds them."""
+"""Defects of what the kernel is told, which tests/properties/test_kernel_modes.py finds as well."""
 
 
 def planted_sources(name: str, folder: Path) -> tuple[Path, ...]:

@@ -534,3 +534,14 @@ def test_the_margin_is_the_last_one_told_before_powered_flight() -> None:
         guided(margins, put("telemetry", "ignition_margin_known", slice(None), 0))["ignition_margin_s"]
         is None
     )
+
+
+def test_an_engine_that_is_shut_down_at_once_need_not_be_detected() -> None:
+    def shut(after: int) -> Change:
+        return put("command", "request", (slice(FAILURE + 2 + after, END), 1), REQUESTS.index("SHUTDOWN"))
+
+    def lost(f: Any) -> None:
+        engine_lost(f, detected=None)
+
+    assert judged(lost, shut(8)).requirements["ENG-DETECT"] == "not exercised"
+    assert judged(lost, shut(12)).requirements["ENG-DETECT"] == "fail"
