@@ -68,6 +68,8 @@ class Leads:
         self._timed = any(f.after_ignition_s is None for f in self._faults)
         self._usual_s: dict[tuple[tuple[int, ...], float | None], float] = {}
         """Ignition that the last tactic of these engines had: the next one's is close."""
+        self._hardest_s: dict[Way, float] = {}
+        """Ignition of a way's hardest tactic: those of the others are before it."""
         self._measured: dict[tuple[float | None, int], Traces] = {}
 
     def __iter__(self) -> Iterator[Lead]:
@@ -86,8 +88,11 @@ class Leads:
     def _found(self, way: Way) -> list[Lead]:
         """Return the leads of a way, one for each throttle; none where the hardest cannot stop the stage."""
         tactics = [Tactic(way.brake, way.land, high, low) for high, low in THROTTLES]
-        if self._scheduled(way, tactics[-1]) is None:
+        hardest = self._scheduled(way, tactics[-1])
+        if hardest is None:
             return []
+        self._usual_s.setdefault((way.brake, way.held), hardest[0].ignition_s)
+        self._hardest_s[way] = hardest[0].ignition_s
         return [lead for tactic in tactics if (lead := self._lead(way, tactic)) is not None]
 
     # ---- ways
@@ -184,7 +189,7 @@ class Leads:
 
     def _scanned(self, way: Way, tactic: Tactic) -> tuple[Schedule, Traces, Tactic] | None:
         """Find the ignition cell by cell, the latest first: thrust depends on when it is lit."""
-        end_s = max(float(self.coast.t_s[-1]) - 0.5, CELL_S)
+        end_s = self._hardest_s.get(way, max(float(self.coast.t_s[-1]) - 0.5, CELL_S)) + 0.01
         for begin_s in np.flip(np.arange(0.0, end_s, CELL_S)).tolist():
             traces, tried = self._prepared(way, tactic, begin_s)
             schedule = self._latest(tried, traces, tried.throttle, (begin_s, begin_s + CELL_S))
