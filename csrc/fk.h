@@ -37,6 +37,7 @@
 /* What the kernel believes about motion: the navigation solution smoothed and brought to now. */
 typedef struct {
     int64_t valid_t_ns;
+    int64_t behind_ns;     /* by how much the own clock is slow, by what the unit's times say */
     double age_s;          /* now minus the time of the last accepted solution */
     int32_t known;         /* 1 once a solution was accepted */
     int32_t lost;          /* 1 while the solution is too old to fly on */
@@ -74,6 +75,9 @@ typedef struct {
     double thrust_n[FK_ENGINES]; /* from chamber pressure */
     double open[FK_ENGINES];     /* the less open of its two valves, filtered */
     double thrust_total_n;
+    double turn_radps[2];      /* turn rate across the axis, filtered */
+    double turn_most_radps2;   /* that fins and gimbals can do besides holding off-centre thrust */
+    double fin_part;           /* of a torque across the axis; the rest is the gimbals' */
     double trim_pad_mps2[3];   /* side force of the gimbals that hold the torque of off-centre thrust */
     double wind_pad_mps[2];    /* as felt across: what the model misses at speed */
     double rest_pad_mps2[3];   /* measured minus modelled specific force, filtered */
@@ -95,7 +99,12 @@ typedef struct {
     int32_t looked;         /* frames since then */
     int32_t wild_looks;     /* in a row in which it did not do what it was asked */
     int32_t wild;           /* 1: it burns, but not as it is asked */
-    int32_t low_frames;     /* consecutive frames with too little pressure */
+    double lame_s;          /* for which its gimbal was not where it should be, slowly forgotten */
+    int32_t lame;           /* 1: its gimbal does not follow, ... */
+    int32_t stuck_looks;
+    int32_t stuck;      /* 1: ... and rests elsewhere */
+    int32_t excused;    /* 1: on the axis, but the others are to finish without it */
+    int32_t low_frames; /* consecutive frames with too little pressure */
     int32_t silent_frames;
     int32_t state;     /* of its board, as last heard */
     int32_t running;   /* MAINSTAGE, healthy, not stopped */
@@ -103,6 +112,7 @@ typedef struct {
     int32_t starts;    /* asked for so far */
     int32_t startable; /* one more is left */
     int32_t spare;     /* stopped, healthy, with a start left: may be lit again */
+    int32_t weak;      /* 1: stopped as it was too weak to finish on, and not lit again */
     int32_t failed;    /* latched */
 } fk_engine_t;
 
@@ -114,6 +124,7 @@ typedef struct {
     double finish_decel_mps2; /* net deceleration that this gives */
     double least_decel_mps2;  /* of the engines that finish, at their floor, ... */
     double most_decel_mps2;   /* ... and at most */
+    double spare_most_mps2;   /* of those that could be lit again, at most */
     double needed_decel_mps2; /* of the finish, now */
     double land_accel_mps2;   /* net deceleration flown in the finish */
     double slope_m;           /* height of the planned descent by throttle */
@@ -202,15 +213,21 @@ typedef struct {
 
 typedef struct {
     double torque_body_nm[3];
-    double integral[2]; /* rad/s^2 */
-    double turning[2];  /* angular acceleration that acts by now, rad/s^2 */
+    double integral[2];   /* rad/s^2 */
+    double roll_integral; /* rad/s^2 */
+    double turning[2];    /* angular acceleration that acts by now, rad/s^2 */
+    double gimbal_rad[2]; /* where the gimbals that steer should be by now, x and y */
+    double unmet[2];      /* angular acceleration asked for beyond their reach, rad/s^2 */
 } fk_control_t;
 
 typedef struct {
     int32_t mode;
-    int32_t relighting; /* 1 while no engine burns, and some that were stopped are to be lit again */
-    int32_t relit;      /* 1 once that was done: closed forms alone fly what is left */
+    int32_t
+        relighting; /* 1 while some that were stopped are to be lit again: no engine burns, or they are ... */
+    int32_t weak;   /* ... too weak for what is left */
+    int32_t relit;  /* 1 once that was done: closed forms alone fly what is left */
     int32_t frames_in_mode;
+    int32_t low_frames;        /* of the finish, in which the stage should stand already */
     int32_t share[FK_ENGINES]; /* 1: takes part in the plan */
 } fk_modes_t;
 

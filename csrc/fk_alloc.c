@@ -3,22 +3,25 @@
 #include "fk_parts.h"
 
 #define EFFICIENCY_LEAST 0.6
+#define GIMBAL_FOLLOWS_S 0.1
 
 static int32_t is_burning(const fk_engine_t *e, const fk_modes_t *modes, int32_t i)
 {
     return modes->share[i] && e->running;
 }
 
-/* What each engine is asked to be: armed before the burn, started, run, or shut down; those that the finish
- * does not use stay armed in case it loses its own. */
+/* What each engine is asked to be: armed before the burn and again after a shutdown that nobody asked for (its board
+ * starts from nothing else), started, run, or shut down; those that the finish does not use stay armed in case it
+ * loses its own. */
 static int32_t request_for(const fk_engine_t *e, const fk_modes_t *modes, int32_t i)
 {
     const int32_t at_rest = e->state == FK_IF_ENGINE_SAFE || e->state == FK_IF_ENGINE_ARMED;
-    const int32_t spare = e->stopped && modes->mode == FK_IF_TERMINAL && at_rest;
+    const int32_t spare = e->stopped && !e->weak && modes->mode == FK_IF_TERMINAL && at_rest;
+    const int32_t unarmed = e->state == FK_IF_ENGINE_SAFE || e->state == FK_IF_ENGINE_SHUTDOWN;
     if (e->failed || (e->stopped && !spare) || modes->mode >= FK_IF_TOUCHDOWN) {
         return FK_IF_REQUEST_SHUTDOWN;
     }
-    if (modes->mode == FK_IF_COAST || spare) {
+    if (modes->mode == FK_IF_COAST || spare || unarmed) {
         return FK_IF_REQUEST_ARM;
     }
     return is_burning(e, modes, i) ? FK_IF_REQUEST_RUN : FK_IF_REQUEST_START;
@@ -78,19 +81,30 @@ static void set_thrust(fk_if_output_t *out, const fk_if_config_t *c, const fk_st
 
 /* Sums over the burning engines that the gimbal allocation needs. */
 typedef struct {
-    double thrust, moment_x, moment_y, roll;
+    double thrust, moment_x, moment_y, roll; /* thrust and roll of those that steer */
+    int32_t sound;                           /* 1: any burns whose gimbal follows, and only such steer */
 } cluster_t;
+
+/* One whose gimbal does not follow is told to stand straight, where another steers: it stays out of the loop, and
+ * shows whether it follows again. */
+static int32_t steers(const fk_engine_t *e, const fk_modes_t *modes, int32_t i, int32_t sound)
+{
+    return is_burning(e, modes, i) && !(sound && e->lame);
+}
 
 static cluster_t cluster_of(const fk_if_config_t *c, const fk_stage_t *stage,
                             const fk_engine_t engine[FK_ENGINES], const fk_modes_t *modes)
 {
-    cluster_t s = {0.0, 0.0, 0.0, 0.0};
+    cluster_t s = {0.0, 0.0, 0.0, 0.0, 0};
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        s.sound |= is_burning(&engine[i], modes, i) && !engine[i].lame;
+    }
     for (int32_t i = 0; i < c->engine_count; i++) {
         const double *p = c->engine[i].pos_body_m;
         const double t = stage->thrust_n[i]; /* one that is shutting down or weak still turns the stage */
         s.moment_x += t * p[1];
         s.moment_y -= t * p[0];
-        if (is_burning(&engine[i], modes, i)) {
+        if (steers(&engine[i], modes, i, s.sound)) {
             s.thrust += t;
             s.roll += t * (p[0] * p[0] + p[1] * p[1]);
         }
@@ -98,65 +112,89 @@ static cluster_t cluster_of(const fk_if_config_t *c, const fk_stage_t *stage,
     return s;
 }
 
-/* How much of a torque the fins take: each effector is weighted by the square of what it can do. */
-static double fin_part(const fk_if_config_t *c, double fin_authority, double gimbal_authority)
-{
-    const double f = fin_authority * c->fin_limit_rad;
-    const double g = gimbal_authority * c->engine[0].gimbal_limit_rad;
-    const double sum = f * f + g * g;
-    return sum > 0.0 ? f * f / sum : 0.0;
-}
-
-static double set_fins(fk_if_output_t *out, const fk_if_config_t *c, const fk_stage_t *stage,
-                       const double torque[3], double gimbal_authority)
+static void set_fins(fk_if_output_t *out, const fk_if_config_t *c, const fk_stage_t *stage,
+                     const double torque[3])
 {
     const double force_per_rad = stage->dynamic_pressure_pa * c->fin_slope_m2_per_rad;
     const double authority = 2.0 * force_per_rad * (c->fin_z_m - stage->cm_z_m);
     const double roll_authority = 4.0 * force_per_rad * c->fin_arm_m;
-    const double part = fin_part(c, authority, gimbal_authority);
-    const double useful = c->fin_limit_rad > 0.0 ? 1e4 : 0.0; /* Nm/rad below which fins are left alone */
+    const double part = stage->fin_part;
     double x_force = 0.0; /* deflection that pushes towards +x: fins 3 and -1 */
     double y_force = 0.0;
     double roll = 0.0;
-    if (useful > 0.0 && authority > useful) {
+    if (c->fin_limit_rad > 0.0 && authority > FK_FINS_USEFUL_NM_PER_RAD) {
         x_force = part * torque[1] / authority;
         y_force = -part * torque[0] / authority;
-        roll = torque[2] / fk_max(roll_authority, useful);
+        roll = torque[2] / fk_max(roll_authority, FK_FINS_USEFUL_NM_PER_RAD);
     }
     const double lim = c->fin_limit_rad;
     out->fin_cmd_rad[0] = fk_clamp(y_force + roll, -lim, lim);
     out->fin_cmd_rad[1] = fk_clamp(-x_force + roll, -lim, lim);
     out->fin_cmd_rad[2] = fk_clamp(-y_force + roll, -lim, lim);
     out->fin_cmd_rad[3] = fk_clamp(x_force + roll, -lim, lim);
-    return part;
+}
+
+/* How far the gimbals (all alike) stay behind an angle that they are asked for, by their stop or their rate. */
+static double gimbals_lack(double *at, const fk_if_engine_config_t *e, double dt, double wanted)
+{
+    const double reach = e->gimbal_rate_radps * GIMBAL_FOLLOWS_S;
+    const double told = fk_clamp(wanted, -e->gimbal_limit_rad, e->gimbal_limit_rad);
+    const double moves = fk_clamp(told - *at, -reach, reach);
+    const double lack = wanted - *at - moves;
+    *at += fk_min(dt / GIMBAL_FOLLOWS_S, 1.0) * moves;
+    return lack;
+}
+
+/* Angular acceleration that was asked for and will not come. */
+static void find_unmet(fk_control_t *control, const fk_if_config_t *c, const fk_stage_t *stage, double lever,
+                       double x, double y)
+{
+    const double per_rad = lever / stage->inertia_kgm2;
+    control->unmet[0] = per_rad * gimbals_lack(&control->gimbal_rad[1], &c->engine[0], c->frame_s, y);
+    control->unmet[1] = -per_rad * gimbals_lack(&control->gimbal_rad[0], &c->engine[0], c->frame_s, x);
 }
 
 static void set_gimbals(fk_if_output_t *out, const fk_if_config_t *c, const fk_stage_t *stage,
                         const fk_engine_t engine[FK_ENGINES], const fk_modes_t *modes, cluster_t s,
-                        const double torque[3])
+                        fk_control_t *control, const double torque[3])
 {
     const double arm = stage->cm_z_m - c->gimbal_plane_z_m;
     const double lever = fk_max(s.thrust * arm, 1e3);
     const double x = -(torque[1] - s.moment_y) / lever;
     const double y = (torque[0] - s.moment_x) / lever;
     const double roll = s.roll > 1e4 ? torque[2] / s.roll : 0.0;
+    find_unmet(control, c, stage, s.thrust * arm, x, y);
     for (int32_t i = 0; i < c->engine_count; i++) {
         const double lim = c->engine[i].gimbal_limit_rad;
-        const int32_t on = is_burning(&engine[i], modes, i);
+        const int32_t on = steers(&engine[i], modes, i, s.sound);
         const double *p = c->engine[i].pos_body_m;
         out->engine[i].gimbal_x_cmd_rad = on ? fk_clamp(x - roll * p[1], -lim, lim) : 0.0;
         out->engine[i].gimbal_y_cmd_rad = on ? fk_clamp(y + roll * p[0], -lim, lim) : 0.0;
     }
 }
 
+/* A moment that was held when the engines with a lame gimbal are shut down is held for theirs. */
+static void forget_lame(fk_control_t *control, const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],
+                        const fk_modes_t *modes)
+{
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        if (modes->mode == FK_IF_TERMINAL && modes->frames_in_mode == 0 && engine[i].stopped
+            && engine[i].lame) {
+            control->integral[0] = control->integral[1] = 0.0;
+        }
+    }
+}
+
 void fk_alloc_update(fk_if_output_t *out, const fk_if_config_t *c, const fk_stage_t *stage,
-                     const fk_engine_t engine[FK_ENGINES], const fk_demand_t *demand,
-                     const fk_control_t *control, const fk_modes_t *modes)
+                     const fk_engine_t engine[FK_ENGINES], const fk_demand_t *demand, fk_control_t *control,
+                     const fk_modes_t *modes)
 {
     const double *torque = control->torque_body_nm;
     const cluster_t s = cluster_of(c, stage, engine, modes);
     set_thrust(out, c, stage, engine, demand, modes);
-    const double part = set_fins(out, c, stage, torque, s.thrust * (stage->cm_z_m - c->gimbal_plane_z_m));
+    const double part = stage->fin_part;
+    set_fins(out, c, stage, torque);
     const double rest[3] = {(1.0 - part) * torque[0], (1.0 - part) * torque[1], torque[2]};
-    set_gimbals(out, c, stage, engine, modes, s, rest);
+    set_gimbals(out, c, stage, engine, modes, s, control, rest);
+    forget_lame(control, c, engine, modes);
 }

@@ -2,18 +2,25 @@
 #include "fk_math.h"
 #include "fk_parts.h"
 
-#define ANGLE_GAIN 0.7     /* 1/s: angle error to turn rate */
-#define RATE_GAIN 4.2      /* 1/s: rate error to angular acceleration */
-#define ROLL_GAIN 1.0      /* 1/s */
+#define ANGLE_GAIN 0.7 /* 1/s: angle error to turn rate */
+#define RATE_GAIN 4.2  /* 1/s: rate error to angular acceleration */
+#define ROLL_GAIN 1.0  /* 1/s */
+#define ROLL_INTEGRAL_S 2.0
+#define ROLL_LIMIT 1.0 /* rad/s^2 */
+#define ROLL_USEFUL_NM_PER_RAD 1e5
 #define INTEGRAL_S 6.0     /* in which a turning moment that nobody modelled is held */
 #define INTEGRAL_LIMIT 0.2 /* rad/s^2 */
-#define ACTUATION_S 0.08   /* command to torque: what was asked for this long ago acts now */
+#define TURN_ENDS_S 1.0    /* in which a turn has to be ended with what fins and gimbals have left */
+#define TURN_LEAST_RADPS 0.05
+#define ACTUATION_S 0.08 /* command to torque: what was asked for this long ago acts now */
 
 void fk_control_init(fk_control_t *control)
 {
     for (int32_t i = 0; i < 2; i++) {
         control->integral[i] = control->turning[i] = 0.0;
+        control->gimbal_rad[i] = control->unmet[i] = 0.0;
     }
+    control->roll_integral = 0.0;
 }
 
 /* Moment of the aerodynamic normal force about the centre of mass, body axes x and y. */
@@ -28,6 +35,30 @@ static void aerodynamic_moment(const fk_if_config_t *c, const fk_nav_t *nav, con
     moment[1] = -arm * across * flow_body[0];
 }
 
+/* The fastest turn: under thrust what is held against a moment is not there to end it. */
+static double turn_limit(const fk_stage_t *stage, const fk_demand_t *demand, double held)
+{
+    const double left = TURN_ENDS_S * (stage->turn_most_radps2 - fk_max(held, -held));
+    return stage->thrust_total_n > 0.0 ? fk_clamp(left, TURN_LEAST_RADPS, demand->turn_limit_radps)
+                                       : demand->turn_limit_radps;
+}
+
+/* Roll rate to nothing; what off-centre engines turn, those that steer hold while they burn. */
+static void stop_roll(fk_control_t *control, const fk_if_config_t *c, const fk_nav_t *nav,
+                      const fk_stage_t *stage, int32_t powered)
+{
+    const double rate = fk_clamp(nav->omega_body_radps[2], -1.0, 1.0);
+    const double grown = control->roll_integral - ROLL_GAIN / ROLL_INTEGRAL_S * rate * c->frame_s;
+    double off_centre = 0.0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        const double *p = c->engine[i].pos_body_m;
+        off_centre += stage->thrust_n[i] * (p[0] * p[0] + p[1] * p[1]);
+    }
+    control->roll_integral =
+        powered && off_centre > ROLL_USEFUL_NM_PER_RAD ? fk_clamp(grown, -ROLL_LIMIT, ROLL_LIMIT) : 0.0;
+    control->torque_body_nm[2] = c->inertia_axial_kgm2 * (control->roll_integral - ROLL_GAIN * rate);
+}
+
 void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_nav_t *nav,
                        const fk_stage_t *stage, const fk_demand_t *demand, int32_t mode)
 {
@@ -39,15 +70,17 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
     const double error[2] = {-wanted_body[1], wanted_body[0]};
     const int32_t powered = mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
     for (int32_t i = 0; i < 2; i++) {
-        const double turn =
-            fk_clamp(ANGLE_GAIN * error[i], -demand->turn_limit_radps, demand->turn_limit_radps);
+        const double limit = turn_limit(stage, demand, control->integral[i]);
+        const double turn = fk_clamp(ANGLE_GAIN * error[i], -limit, limit);
         const double rate = nav->omega_body_radps[i] + control->turning[i] * fk_min(nav->age_s, 0.2);
-        const double grown = control->integral[i] + RATE_GAIN / INTEGRAL_S * (turn - rate) * c->frame_s;
+        /* what the gimbals cannot do now is no moment that nobody modelled */
+        const int32_t waits = control->unmet[i] * (turn - rate) > 0.0 || !(stage->thrust_total_n > 0.0);
+        const double part = waits ? 0.0 : RATE_GAIN / INTEGRAL_S;
+        const double grown = control->integral[i] + part * (turn - rate) * c->frame_s;
         control->integral[i] = powered ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
         const double accel = RATE_GAIN * (turn - rate) + control->integral[i];
-        control->turning[i] += c->frame_s / ACTUATION_S * (accel - control->turning[i]);
+        control->turning[i] += c->frame_s / ACTUATION_S * (accel - control->unmet[i] - control->turning[i]);
         control->torque_body_nm[i] = stage->inertia_kgm2 * accel - moment[i];
     }
-    const double roll = fk_clamp(nav->omega_body_radps[2], -1.0, 1.0);
-    control->torque_body_nm[2] = -c->inertia_axial_kgm2 * ROLL_GAIN * roll;
+    stop_roll(control, c, nav, stage, powered);
 }

@@ -23,9 +23,10 @@
 #define LEG_REACH                                                                                            \
     2.0 /* of the legs, about, over the root of the body's cross-section: one is first when tilted */
 #define FREEZE_BELOW_M 12.0 /* the finish's deceleration is no longer solved for, unless ... */
-#define STRONG_MPS2 3.0     /* net, of engines at their floor that stop the stage in a blink */
 #define NOT_ENOUGH 1.15     /* ... so much more is needed, ... */
 #define FROZEN_BELOW_M 1.0  /* ... and then down to here */
+#define STRONG_MPS2 3.0     /* net, of engines at their floor that stop the stage in a blink: ... */
+#define STRONG_BELOW_M 0.4  /* ... theirs is solved for down to here */
 #define SPEED_GAIN 1.6      /* 1/s, speed error to acceleration in the finish */
 #define FINISH_DECEL_LEAST 3.5
 #define FINISH_DECEL_GENTLE 9.0  /* engines that can do much more leave it unused */
@@ -36,10 +37,11 @@
 #define TILT_PER_M 0.0022
 #define SPARE_THROTTLE 0.93 /* that the engines but one may need */
 #define SPARE_GAIN 4.0
-#define TURN_RADPS 0.1
+#define TURN_RADPS 0.2
 #define ASIDE_TURN_RADPS 0.3
 #define ASIDE_TILT_SLOW 2.5
 #define LIFT_MUCH 0.6          /* of thrust and drag */
+#define TILT_FORCE_LEAST 1.2   /* g: less does not last, and is no force to take the tilt from */
 #define SLOW_MPS 5.0           /* below this the velocity is no direction to steer by */
 #define STIFFNESS_LEAST 0.3    /* of the larger of the two opposing forces */
 #define LATERAL_LIMIT_PART 0.5 /* of the vertical specific force */
@@ -82,11 +84,12 @@ static void choose_landing(const fk_if_config_t *c, const fk_engine_t engine[FK_
 {
     int32_t centre = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        landing[i] = braking[i] && c->engine[i].centre && (in_coast || engine[i].running);
+        landing[i] =
+            braking[i] && c->engine[i].centre && !engine[i].excused && (in_coast || engine[i].running);
         centre |= landing[i];
     }
     for (int32_t i = 0; i < c->engine_count && !centre; i++) {
-        landing[i] = braking[i];
+        landing[i] = braking[i] && !engine[i].excused;
     }
 }
 
@@ -276,10 +279,10 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
     const double needed = fk_clamp((v * v - v0 * v0) / (2.0 * fk_max(h, 0.1)), 0.0, FINISH_ACCEL_MAX);
     const int32_t strong = plan->least_decel_mps2 > STRONG_MPS2;
     const int32_t short_of = needed > NOT_ENOUGH * plan->land_accel_mps2;
-    if (h > FREEZE_BELOW_M || (strong && h > FROZEN_BELOW_M && short_of)) {
+    if (h > FREEZE_BELOW_M || (strong && h > STRONG_BELOW_M) || (short_of && h > FROZEN_BELOW_M)) {
         plan->land_accel_mps2 = needed;
     }
-    plan->needed_decel_mps2 = h > FREEZE_BELOW_M ? needed : 0.0;
+    plan->needed_decel_mps2 = h > FROZEN_BELOW_M ? needed : 0.0;
     const double wanted = sqrt(v0 * v0 + 2.0 * plan->land_accel_mps2 * fk_max(h, 0.0));
     const double feed = h > 0.0 && wanted > v0 ? plan->land_accel_mps2 : 0.0;
     plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(0.5 * (v + v0), 0.5 * v0);
@@ -441,7 +444,8 @@ static void demand_force(fk_demand_t *demand, const fk_if_config_t *c, const fk_
     fk_copy(asked, force);
     fk_add_scaled(-1.0, stage->missed_pad_mps2, force);
     fk_add_scaled(-1.0, plan->trim_pad_mps2[after], force);
-    point_nose(demand, c, nav, stage, divert, fk_max(stage->mass_kg * asked[2] - stage->axial_n, 1.0), force);
+    const double lasting = fk_max(asked[2], TILT_FORCE_LEAST * FK_G0);
+    point_nose(demand, c, nav, stage, divert, fk_max(stage->mass_kg * lasting - stage->axial_n, 1.0), force);
     const double upright = fk_max(nav->axis_pad[2], 0.7);
     demand->thrust_n = fk_max(stage->mass_kg * force[2] / upright - stage->axial_n, 0.0);
     fk_scale(demand->thrust_n / stage->mass_kg, demand->axis_pad, demand->accel_pad_mps2);
@@ -477,6 +481,7 @@ static void await_relight(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav
     }
     const engines_t spare = sum_engines(c, engine, member);
     plan_finish(plan, c, &spare);
+    plan->spare_most_mps2 = plan->most_decel_mps2;
     plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(-0.7 * nav->vel_pad_mps[2], 1.0);
     plan->to_light_s = c->engine[0].start_s;
 }

@@ -12,7 +12,7 @@
 #define SPOOL_LAG_S 0.3   /* ... with this lag, for ... */
 #define SPOOL_UP_S 0.6
 #define START_GRACE_S 2.5 /* on top of the engine's start time */
-#define EFFICIENCY_FILTER_S 0.5
+#define EFFICIENCY_FILTER_S 0.2
 
 #define PART_FOLLOWS_S 0.1
 #define VALVE_OFF 0.08 /* a part that rests so far from where it should be obeys nobody */
@@ -22,7 +22,13 @@
 #define LOOK_FRAMES 10
 #define HIGH_PRESSURE 1.25 /* of the expected pressure */
 #define WILD_LOOKS 2
-#define WILD_AFTER_S 0.5 /* after MAINSTAGE */
+#define WILD_AFTER_S 0.5  /* after MAINSTAGE */
+#define GIMBAL_LATE_S 0.1 /* that a sound gimbal may be late */
+#define CRAWLS 0.25       /* of its rate */
+#define HARD_OVER 0.5     /* of its limit: beyond, the others are better off without it */
+#define LAME_S 0.3        /* of a gimbal that is elsewhere */
+#define LAME_MOST_S 1.0
+#define LAME_FORGOTTEN 0.125 /* of the time that it is where it should be */
 
 void fk_health_init(fk_engine_t engine[FK_ENGINES])
 {
@@ -62,6 +68,35 @@ static void judge_pressure(fk_engine_t *e, const fk_if_engine_config_t *c, const
     }
 }
 
+static double rate_of(const fk_engine_t *e, int32_t part, double most)
+{
+    return fk_clamp((e->asked[part] - e->due[part]) / PART_FOLLOWS_S, -most, most);
+}
+
+/* Does a gimbal stay behind, and hardly moves?  It is elsewhere by more than it may be late. */
+static int32_t lags(const fk_engine_t *e, const fk_if_engine_config_t *c, int32_t part, double wrong,
+                    double moved, double dt)
+{
+    const double rate = rate_of(e, part, c->gimbal_rate_radps);
+    const double far = GIMBAL_OFF_RAD + GIMBAL_LATE_S * fk_max(rate, -rate);
+    const double crawl = CRAWLS * LOOK_FRAMES * dt * c->gimbal_rate_radps;
+    return wrong * wrong > far * far && moved * moved < crawl * crawl;
+}
+
+/* Once every so many frames: what was seen is counted, and remembered of a gimbal, as it is not asked all the time. */
+static void look_at(fk_engine_t *e, int32_t off, int32_t stuck, int32_t lame, double dt)
+{
+    const int32_t judged = e->running_s > WILD_AFTER_S;
+    e->wild_looks = off && judged ? e->wild_looks + 1 : 0;
+    e->stuck_looks = stuck && judged ? e->stuck_looks + 1 : 0;
+    e->wild = e->wild_looks >= WILD_LOOKS;
+    e->stuck = e->stuck_looks >= WILD_LOOKS;
+    e->lame_s = fk_clamp(e->lame_s + LOOK_FRAMES * dt * (lame && e->running ? 1.0 : -LAME_FORGOTTEN), 0.0,
+                         LAME_MOST_S);
+    e->lame = e->lame_s > (e->lame ? 0.0 : LAME_S);
+    e->looked = 0;
+}
+
 /* Does an engine do what it is asked?  A slow part moves on; one that rests elsewhere does not. */
 static void judge_obedience(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_if_engine_status_t *s,
                             double dt)
@@ -69,20 +104,24 @@ static void judge_obedience(fk_engine_t *e, const fk_if_engine_config_t *c, cons
     const double at[FK_PARTS] = {s->ox_valve_pos, s->fuel_valve_pos, s->gimbal_x_rad, s->gimbal_y_rad};
     const int32_t look = ++e->looked >= LOOK_FRAMES;
     e->pressure += dt / PART_FOLLOWS_S * (fk_clamp(s->chamber_pa / c->chamber_pa, 0.0, 5.0) - e->pressure);
+    int32_t stuck = 0;
+    int32_t lame = 0;
     int32_t off = e->pressure > HIGH_PRESSURE * fk_max(e->expected, c->throttle_floor);
     for (int32_t i = 0; i < FK_PARTS; i++) {
         const double far = i < 2 ? VALVE_OFF : GIMBAL_OFF_RAD;
         const double rest = i < 2 ? VALVE_RESTS : GIMBAL_RESTS_RAD;
         const double wrong = at[i] - e->due[i];
         const double moved = at[i] - e->seen[i];
-        off |= wrong * wrong > far * far && moved * moved < rest * rest;
-        e->due[i] += dt / PART_FOLLOWS_S * (e->asked[i] - e->due[i]);
+        const int32_t rests = wrong * wrong > far * far && moved * moved < rest * rest;
+        const double over = i < 2 ? far : HARD_OVER * c->gimbal_limit_rad;
+        off |= rests && wrong * wrong > over * over;
+        stuck |= rests && i >= 2;
+        lame |= i >= 2 && lags(e, c, i, wrong, moved, dt);
+        e->due[i] += dt * rate_of(e, i, i < 2 ? c->valve_slew_per_s : c->gimbal_rate_radps);
         e->seen[i] = look ? at[i] : e->seen[i];
     }
     if (look) {
-        e->wild_looks = off && e->running_s > WILD_AFTER_S ? e->wild_looks + 1 : 0;
-        e->wild = e->wild_looks >= WILD_LOOKS;
-        e->looked = 0;
+        look_at(e, off, stuck, lame, dt);
     }
 }
 
@@ -122,7 +161,7 @@ static void update_one(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_
         judge_obedience(e, c, s, dt);
     }
     e->startable = e->starts < FK_STARTS_MOST && e->starts < c->starts;
-    e->spare = e->stopped && !e->failed && e->startable && e->silent_frames < SILENT_FRAMES;
+    e->spare = e->stopped && !e->weak && !e->failed && e->startable && e->silent_frames < SILENT_FRAMES;
     if (asked_start && !e->stopped) {
         follow_burn(e, c, s, dt);
     } else {

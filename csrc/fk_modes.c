@@ -6,6 +6,9 @@
 #define STOPPED_MPS 0.15 /* descending slower than this low down: cut, or the stage rises again */
 #define STOPPED_HEIGHT_M 1.0
 #define CUT_LAG_S 0.12 /* that thrust lasts after the cut: engines that cannot hover are cut in time */
+#define HOVER_MPS2 0.5 /* net deceleration at the floor, at most, of engines that can */
+#define LOW_FRAMES 400
+#define HIT_MPS 2.5 /* that fast, whatever is down there is hit: no reason to burn on */
 #define STEP_DOWN_SPEED_MAX_MPS 120.0
 #define UPSET_COSINE 0.5 /* tilted further than this, thrust no longer helps */
 #define DONE_AFTER_FRAMES 200
@@ -18,7 +21,9 @@
 #define PAUSE_PART 0.8 /* of the most deceleration, needed after the shortest pause */
 #define SETTLED_FRAMES 20
 #define TOO_WEAK 1.1    /* needed over most deceleration */
+#define FALL_PART 0.8   /* of the most deceleration, needed after a fall */
 #define LIGHT_PART 0.65 /* of the start time: as if the thrust came at once then */
+#define FADE_S 0.2      /* for which what is left of an engine that stopped still pushes, as if in full */
 
 void fk_modes_init(fk_modes_t *modes)
 {
@@ -44,7 +49,7 @@ static int32_t centre_runs(const fk_engine_t engine[FK_ENGINES], const fk_if_con
 {
     int32_t runs = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        runs |= c->engine[i].centre && engine[i].running;
+        runs |= c->engine[i].centre && engine[i].running && !engine[i].excused;
     }
     return runs;
 }
@@ -59,23 +64,40 @@ static int32_t finish_due(const fk_if_config_t *c, const fk_nav_t *nav, const fk
     return v < STEP_DOWN_SPEED_MAX_MPS && needed <= plan->finish_decel_mps2;
 }
 
-/* Engines that the finish does not use are shut down. */
+/* Engines that the finish does not use are shut down: when it begins, and where the centre engine joins it later, once
+ * that can do the rest alone. */
 static void step_down(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
 {
     const int32_t centre = centre_runs(engine, c);
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if (centre && !c->engine[i].centre) {
+        if ((centre && !c->engine[i].centre) || engine[i].excused) {
             engine[i].stopped = 1;
             engine[i].running = 0;
         }
     }
 }
 
-static int32_t touched_down(const fk_nav_t *nav)
+static int32_t centre_is_enough(const fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                                const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    const double v = -nav->vel_pad_mps[2];
+    int32_t settled = 0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        settled |= c->engine[i].centre && engine[i].running_s > SETTLED_FRAMES * c->frame_s;
+    }
+    return settled && v * v <= 2.0 * fk_max(nav->height_m, 0.1) * plan->most_decel_mps2;
+}
+
+static int32_t stopped(const fk_nav_t *nav)
 {
     const double slowing = fk_max(nav->axial_mps2 - FK_G0, 0.0);
     const double sinking = -nav->vel_pad_mps[2] - CUT_LAG_S * slowing;
-    return nav->height_m < TOUCH_HEIGHT_M || (sinking < STOPPED_MPS && nav->height_m < STOPPED_HEIGHT_M);
+    return sinking < STOPPED_MPS && nav->height_m < STOPPED_HEIGHT_M;
+}
+
+static int32_t touched_down(const fk_nav_t *nav)
+{
+    return nav->height_m < TOUCH_HEIGHT_M || stopped(nav);
 }
 
 /* Engines that cannot hover carry a stage that they stopped too early up until its tanks are dry: it falls less
@@ -85,9 +107,16 @@ static int32_t carried_up(const fk_nav_t *nav, const fk_plan_t *plan)
     return plan->least_decel_mps2 > 0.0 && nav->vel_pad_mps[2] > RISING_MPS;
 }
 
-static int32_t finish_over(const fk_nav_t *nav, const fk_plan_t *plan)
+/* Where engines can hover, the finish goes on below the ground that navigation believes in until the stage stops, or
+ * for so long: a height that is too low by a metre is no fall from there. */
+static int32_t finish_over(fk_modes_t *modes, const fk_nav_t *nav, const fk_plan_t *plan)
 {
-    return touched_down(nav) || carried_up(nav, plan);
+    const int32_t hover = plan->least_decel_mps2 < HOVER_MPS2;
+    const int32_t low = nav->height_m < TOUCH_HEIGHT_M;
+    const int32_t hits = -nav->vel_pad_mps[2] > HIT_MPS;
+    modes->low_frames += low;
+    return stopped(nav) || (low && (!hover || hits || modes->low_frames > LOW_FRAMES))
+           || carried_up(nav, plan);
 }
 
 static int32_t ignition_due(const fk_if_config_t *c, const fk_plan_t *plan, const fk_nav_t *nav,
@@ -109,23 +138,34 @@ static int32_t armed(const fk_if_config_t *c, const fk_if_input_t *in)
     return all;
 }
 
+/* Can the stage stop at this deceleration after falling for a time t, on what is left of an engine's push at first? */
+static int32_t can_fall(const fk_nav_t *nav, double t, double decel_mps2)
+{
+    const double pushed_s = fk_min(t, FADE_S);
+    const double gain = fk_max(nav->held_force_body[2], 0.0) * pushed_s;
+    const double v = FK_G0 * t - nav->vel_pad_mps[2] - gain;
+    const double height =
+        nav->height_m + nav->vel_pad_mps[2] * t - 0.5 * FK_G0 * t * t + gain * (t - 0.5 * pushed_s);
+    return height > 0.0 && v * v < 2.0 * height * decel_mps2;
+}
+
 /* Where the finish lost its engines, those that were stopped are lit again, as late as their planned deceleration
- * allows: they are strong, and lit too early they would stop the stage above the ground. */
+ * allows: they are strong, and lit too early they would stop the stage above the ground.  Where it is too weak they
+ * are planned for. */
 static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
                         const fk_nav_t *nav, const fk_plan_t *plan)
 {
-    const double t = LIGHT_PART * c->engine[0].start_s;
-    const double v = FK_G0 * t - nav->vel_pad_mps[2];
-    const double height = fk_max(nav->height_m + nav->vel_pad_mps[2] * t - 0.5 * FK_G0 * t * t, 0.1);
+    const int32_t running = any_running(engine, c->engine_count);
     const int32_t planned = modes->relighting; /* for these engines, in the frame before */
     int32_t spare = 0;
     int32_t starting = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
         starting |= modes->share[i] && !engine[i].failed;
-        spare |= engine[i].spare;
+        spare += engine[i].spare;
     }
-    modes->relighting = (starting || spare) && !any_running(engine, c->engine_count);
-    if (!planned || starting || v * v < 2.0 * height * plan->finish_decel_mps2) {
+    modes->weak = running && spare > 1 && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
+    modes->relighting = modes->weak || (!running && (starting || spare));
+    if (!planned || starting || can_fall(nav, LIGHT_PART * c->engine[0].start_s, plan->finish_decel_mps2)) {
         return;
     }
     for (int32_t i = 0; i < c->engine_count; i++) {
@@ -137,16 +177,18 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
     }
 }
 
-/* An engine that does not do what it is asked, or is too weak to finish on, is given up where the others can do
- * without it: braking, once the loss of any one can be borne; in the finish, while there is height to light the
- * others again. */
+static int32_t is_odd(const fk_engine_t *e, int32_t finishing)
+{
+    return e->wild || (finishing && e->stuck); /* braking, the others steer as well */
+}
+
+/* An engine that does not do what it is asked is given up where the others can do without it: braking, once the loss
+ * of any one can be borne; in the finish, while there is height to light the others again. */
 static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
-                         const fk_nav_t *nav, const fk_plan_t *plan)
+                         const fk_nav_t *nav)
 {
     const double v = -nav->vel_pad_mps[2];
     const double burnt_s = modes->frames_in_mode * c->frame_s;
-    const int32_t finishing = modes->mode == FK_IF_TERMINAL;
-    const int32_t weak = finishing && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
     int32_t running = 0;
     int32_t spare = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
@@ -154,12 +196,52 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
         spare += engine[i].spare;
     }
     const int32_t others = modes->mode == FK_IF_BRAKING && burnt_s > FK_ENGINE_OUT_S && running > 1;
-    const int32_t again = finishing && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
+    const int32_t again =
+        modes->mode == FK_IF_TERMINAL && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if ((others || again) && (engine[i].wild || weak) && engine[i].running) {
+        if ((others || again) && is_odd(&engine[i], again) && engine[i].running) {
             engine[i].failed = 1;
             engine[i].running = 0;
         }
+    }
+}
+
+static int32_t gimbal_fails(const fk_engine_t *e)
+{
+    return e->lame || e->stuck;
+}
+
+/* A centre engine whose gimbal does not follow is no engine to finish on alone: it burns until the finish begins, which
+ * is planned for the others, where there are two and they are not too strong for what is left. */
+static void excuse_lame(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                        const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    const double v = nav->vel_pad_mps[2];
+    double others = 0.0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        others += engine[i].running && !c->engine[i].centre && !engine[i].wild && !gimbal_fails(&engine[i])
+                      ? 1.0
+                      : 0.0;
+    }
+    const double least = others * (plan->least_decel_mps2 + FK_G0) - FK_G0;
+    const int32_t can = others > 1.0 && v * v > 2.0 * fk_max(nav->height_m, 0.1) * least;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        const int32_t still = engine[i].excused && others > 1.0;
+        engine[i].excused = modes->mode == FK_IF_BRAKING && c->engine[i].centre
+                            && (still || (can && gimbal_fails(&engine[i])));
+    }
+}
+
+/* Engines that are too weak to finish on are stopped for good while those that can be lit again would still stop the
+ * fall. */
+static void stop_weak(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                      const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    const int32_t can = modes->weak && can_fall(nav, c->engine[0].start_s, FALL_PART * plan->spare_most_mps2);
+    for (int32_t i = 0; can && i < c->engine_count; i++) {
+        engine[i].weak |= engine[i].running;
+        engine[i].stopped |= engine[i].weak;
+        engine[i].running &= !engine[i].weak;
     }
 }
 
@@ -190,6 +272,22 @@ static void share_engines(fk_modes_t *modes, const fk_engine_t engine[FK_ENGINES
     }
 }
 
+/* The finish: which engines fly it on, until it is over. */
+static void finish(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                   const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    if (finish_over(modes, nav, plan)) {
+        enter(modes, FK_IF_TOUCHDOWN);
+        return;
+    }
+    if (centre_is_enough(engine, c, nav, plan)) {
+        step_down(engine, c);
+    }
+    stop_weak(modes, engine, c, nav, plan);
+    pause_strong(modes, engine, c, nav, plan);
+    light_again(modes, engine, c, nav, plan);
+}
+
 static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
                       const fk_nav_t *nav, const fk_plan_t *plan, const fk_if_input_t *in)
 {
@@ -216,12 +314,7 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
         }
         break;
     case FK_IF_TERMINAL:
-        if (finish_over(nav, plan)) {
-            enter(modes, FK_IF_TOUCHDOWN);
-        } else {
-            pause_strong(modes, engine, c, nav, plan);
-            light_again(modes, engine, c, nav, plan);
-        }
+        finish(modes, engine, c, nav, plan);
         break;
     case FK_IF_TOUCHDOWN:
         if (modes->frames_in_mode > DONE_AFTER_FRAMES) {
@@ -243,7 +336,8 @@ void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk
     if (modes->mode != FK_IF_ABORT && (in->abort || nav->lost || upset)) {
         enter(modes, FK_IF_ABORT);
     }
-    give_up_wild(modes, engine, c, nav, plan);
+    give_up_wild(modes, engine, c, nav);
+    excuse_lame(modes, engine, c, nav, plan);
     next_mode(modes, engine, c, nav, plan, in);
     share_engines(modes, engine, c->engine_count);
 }

@@ -14,11 +14,19 @@
 #define POSITION_ROOM_MPS 0.1
 #define VELOCITY_ROOM_MPS 1.5
 #define VELOCITY_ROOM_MPS2 0.05
+/* What is believed draws no faster than this: dead reckoning errs by less, and one that stands still is left
+ * behind, out of its room, instead of being followed. */
+#define POSITION_DRAW_MPS 2.5
+#define VELOCITY_DRAW_MPS2 1.5
 #define ATTITUDE_ROOM 0.9996 /* cosine of half an angle: 3.2 deg */
 #define INERTIAL_MOST_S 30.0 /* without a solution that the unit vouches for */
 #define LOST_AFTER_S 2.0
 #define PREDICT_MAX_S 2.5
 #define STALE_NS 1000000000u
+/* A solution from the future says that the own clock is slow. It is believed by so much a solution: a clock that
+ * loses a tenth is kept up with, one wrong time says little. */
+#define CATCH_UP_NS 1000000
+#define BEHIND_MOST_NS 60000000000
 #define NS 1e-9
 
 void fk_nav_init(fk_nav_t *nav)
@@ -44,12 +52,17 @@ static int32_t within(const double *x, int32_t n, double bound)
     return 1;
 }
 
-static int32_t acceptable(const fk_nav_t *nav, const fk_if_input_t *in)
+/* Now, by a clock that has caught up with the unit's. */
+static int64_t now_ns(const fk_nav_t *nav, int64_t t_ns)
 {
-    const fk_if_nav_t *s = &in->nav;
+    return t_ns < INT64_MAX - nav->behind_ns ? t_ns + nav->behind_ns : INT64_MAX;
+}
+
+static int32_t acceptable(const fk_nav_t *nav, const fk_if_nav_t *s, int64_t t_ns)
+{
     const double *q = s->q_pad_from_body;
-    if (!s->fresh || (!s->valid && !nav->known) || elapsed_ns(in->t_ns, s->valid_t_ns) > STALE_NS
-        || elapsed_ns(s->valid_t_ns, in->t_ns) > STALE_NS) {
+    if (!s->fresh || (!s->valid && !nav->known) || elapsed_ns(t_ns, s->valid_t_ns) > STALE_NS
+        || elapsed_ns(s->valid_t_ns, t_ns) > STALE_NS) {
         return 0;
     }
     if (nav->known && s->valid_t_ns <= nav->valid_t_ns) {
@@ -89,8 +102,8 @@ static void take(fk_nav_t *nav, const fk_if_nav_t *s)
 }
 
 /* Draws a component towards its measurement, where that is believable. */
-static void follow(double *held, double measured, double gain, double room, double room_per_s, double dt,
-                   double *doubt_s)
+static void follow(double *held, double measured, double gain, double draw_per_s, double room,
+                   double room_per_s, double dt, double *doubt_s)
 {
     const double wrong = measured - *held;
     const double most = room + room_per_s * *doubt_s;
@@ -99,7 +112,7 @@ static void follow(double *held, double measured, double gain, double room, doub
         return;
     }
     *doubt_s = 0.0;
-    *held += gain * wrong;
+    *held += fk_clamp(gain * wrong, -draw_per_s * dt, draw_per_s * dt);
 }
 
 static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
@@ -113,10 +126,10 @@ static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
     for (int32_t i = 0; i < 3; i++) {
         const double pos_gain = i < 2 ? POSITION_GAIN : up_gain;
         const double pos = i < 2 ? s->pos_pad_m[i] : up_m;
-        follow(&nav->held_pos_pad_m[i], pos, pos_gain, POSITION_ROOM_M, POSITION_ROOM_MPS, dt,
-               &nav->doubt_pos_s[i]);
-        follow(&nav->held_vel_pad_mps[i], s->vel_pad_mps[i], VELOCITY_GAIN, VELOCITY_ROOM_MPS,
-               VELOCITY_ROOM_MPS2, dt, &nav->doubt_vel_s[i]);
+        follow(&nav->held_pos_pad_m[i], pos, pos_gain, POSITION_DRAW_MPS, POSITION_ROOM_M, POSITION_ROOM_MPS,
+               dt, &nav->doubt_pos_s[i]);
+        follow(&nav->held_vel_pad_mps[i], s->vel_pad_mps[i], VELOCITY_GAIN, VELOCITY_DRAW_MPS2,
+               VELOCITY_ROOM_MPS, VELOCITY_ROOM_MPS2, dt, &nav->doubt_vel_s[i]);
     }
     const double *q = nav->held_q;
     const double *m = s->q_pad_from_body;
@@ -157,10 +170,15 @@ static void find_centre_of_mass(fk_nav_t *nav, double cm_z_m)
 void fk_nav_update(fk_nav_t *nav, double cm_z_m, const fk_if_input_t *in)
 {
     static const double body_z[3] = {0.0, 0.0, 1.0};
-    if (acceptable(nav, in)) {
+    const int64_t t_ns = now_ns(nav, in->t_ns);
+    if (acceptable(nav, &in->nav, t_ns)) {
+        if (in->nav.valid_t_ns > t_ns && nav->behind_ns < BEHIND_MOST_NS) {
+            const uint64_t ahead_ns = elapsed_ns(t_ns, in->nav.valid_t_ns);
+            nav->behind_ns += ahead_ns < CATCH_UP_NS ? (int64_t)ahead_ns : CATCH_UP_NS;
+        }
         accept(nav, &in->nav);
     }
-    nav->age_s = nav->known ? (double)elapsed_ns(nav->valid_t_ns, in->t_ns) * NS : 0.0;
+    nav->age_s = nav->known ? (double)elapsed_ns(nav->valid_t_ns, t_ns) * NS : 0.0;
     nav->age_s = fk_clamp(nav->age_s, 0.0, 1e3);
     nav->lost = nav->known && (nav->age_s > LOST_AFTER_S || nav->unvouched_s > INERTIAL_MOST_S);
     fk_copy(nav->held_pos_pad_m, nav->pos_pad_m);

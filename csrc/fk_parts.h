@@ -5,8 +5,9 @@
 
 #include "fk.h"
 
-#define FK_ATTITUDE_LEAD_S 0.9 /* commanded to flown attitude */
-#define FK_EXTRA_LAG_S 0.05    /* computer, bus and valve loop, on top of the engine's own lag */
+#define FK_ATTITUDE_LEAD_S 0.9        /* commanded to flown attitude */
+#define FK_FINS_USEFUL_NM_PER_RAD 1e4 /* fins that turn less are left alone */
+#define FK_EXTRA_LAG_S 0.05           /* computer, bus and valve loop, on top of the engine's own lag */
 
 /* Tilt by which a stage that was given up is steered, in units of its limit: under thrust, which lift works
  * against, and without. */
@@ -71,7 +72,7 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
 
 /* fk_alloc.c: thrust and torque over the engines that are alive, and the fins. */
 void fk_alloc_update(fk_if_output_t *out, const fk_if_config_t *c, const fk_stage_t *stage,
-                     const fk_engine_t engine[FK_ENGINES], const fk_demand_t *demand,
-                     const fk_control_t *control, const fk_modes_t *modes);
+                     const fk_engine_t engine[FK_ENGINES], const fk_demand_t *demand, fk_control_t *control,
+                     const fk_modes_t *modes);
 
 #endif

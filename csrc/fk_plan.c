@@ -161,10 +161,11 @@ static double full_thrust(const fk_if_config_t *c, const fk_engine_t engine[FK_E
     int32_t centre = 0;
     double full = 0.0;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        centre |= counted_on(c, engine, modes, i) && c->engine[i].centre;
+        centre |= counted_on(c, engine, modes, i) && c->engine[i].centre && !engine[i].excused;
     }
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if (counted_on(c, engine, modes, i) && (!landing || !centre || c->engine[i].centre)) {
+        const int32_t lands = centre ? c->engine[i].centre : !engine[i].excused;
+        if (counted_on(c, engine, modes, i) && (!landing || lands)) {
             full += c->engine[i].thrust_sl_n * engine[i].efficiency;
         }
     }

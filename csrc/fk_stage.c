@@ -10,6 +10,7 @@
 #define WIND_FILTER_S 0.8
 #define WIND_SHOWS_PER_S 0.03 /* force across, specific, for each m/s of wind: about 90 m/s of speed */
 #define WIND_LIMIT_MPS 40.0
+#define TURN_FILTER_S 0.1
 #define SHUT 0.03 /* valve position, filtered: its thrust tails off so long */
 #define SHUT_S 0.15
 #define CHAMBER_LIT 0.03 /* fraction of full pressure below which an engine gives nothing */
@@ -81,21 +82,51 @@ static void find_thrust(fk_stage_t *stage, const fk_if_config_t *c, const fk_if_
     stage->mass_kg = fk_max(c->dry_mass_kg, stage->mass_kg - flow * c->frame_s);
 }
 
+/* Fins and gimbals share a torque by the square of what each can do. */
+static void find_shares(fk_stage_t *stage, const fk_if_config_t *c)
+{
+    const double arm = fk_max(stage->cm_z_m - c->gimbal_plane_z_m, 1.0);
+    const double fin_arm = fk_max(c->fin_z_m - stage->cm_z_m, 1.0);
+    const double fin = 2.0 * stage->dynamic_pressure_pa * c->fin_slope_m2_per_rad * fin_arm;
+    const double fins = fin > FK_FINS_USEFUL_NM_PER_RAD ? fin * c->fin_limit_rad : 0.0;
+    const double gimbals = stage->thrust_total_n * arm * c->engine[0].gimbal_limit_rad;
+    const double sum = fins * fins + gimbals * gimbals;
+    stage->turn_most_radps2 = (fins + gimbals) / stage->inertia_kgm2;
+    stage->fin_part = sum > 0.0 ? fins * fins / sum : 0.0;
+}
+
+/* Adds the force across with which gimbals turn the stage and hold it against the air, from how it turns: that
+ * needs no word from gimbals, which may err. */
+static void turning_force(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav,
+                          double force_body[3])
+{
+    const double lever = c->aero_cp_z_m - stage->cm_z_m;
+    const double air_nm[2] = {-lever * force_body[1], lever * force_body[0]};
+    const double arm = fk_max(stage->cm_z_m - c->gimbal_plane_z_m, 1.0);
+    const double part = stage->thrust_total_n > 0.0 ? 1.0 - stage->fin_part : 0.0;
+    double torque[2];
+    for (int32_t i = 0; i < 2; i++) {
+        const double turned = nav->held_omega[i] - stage->turn_radps[i];
+        stage->turn_radps[i] += fk_min(c->frame_s / TURN_FILTER_S, 1.0) * turned;
+        torque[i] = part * (stage->inertia_kgm2 * turned / TURN_FILTER_S - air_nm[i]);
+    }
+    force_body[0] -= torque[1] / arm;
+    force_body[1] += torque[0] / arm;
+}
+
 /* Specific force that the model expects, in pad axes. */
-static void modelled_force(const fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav,
-                           const fk_if_input_t *in, double force_pad[3])
+static void modelled_force(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav,
+                           double force_pad[3])
 {
     double flow_body[3];
     fk_rotate_back(nav->q_pad_from_body, nav->vel_cm_pad_mps, flow_body);
     const double across = stage->speed_mps > 1.0 ? stage->normal_n_per_rad / stage->speed_mps : 0.0;
     double force_body[3] = {-across * flow_body[0], -across * flow_body[1],
                             stage->thrust_total_n + (flow_body[2] < 0.0 ? 1.0 : -1.0) * stage->axial_n};
-    for (int32_t i = 0; i < c->engine_count; i++) {
-        force_body[0] += stage->thrust_n[i] * fk_clamp(in->engine[i].gimbal_x_rad, -0.3, 0.3);
-        force_body[1] += stage->thrust_n[i] * fk_clamp(in->engine[i].gimbal_y_rad, -0.3, 0.3);
-    }
+    turning_force(stage, c, nav, force_body);
     fk_scale(1.0 / stage->mass_kg, force_body, force_body);
     fk_rotate(nav->q_pad_from_body, force_body, force_pad);
+    fk_add_scaled(1.0, stage->trim_pad_mps2, force_pad);
 }
 
 /* Off-centre thrust turns the stage; the gimbals hold against it, and push it sideways by that. */
@@ -107,20 +138,20 @@ static void find_trim(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t
         side_body[0] -= stage->thrust_n[i] * c->engine[i].pos_body_m[0];
         side_body[1] -= stage->thrust_n[i] * c->engine[i].pos_body_m[1];
     }
+    stage->turn_most_radps2 -= fk_norm(side_body) / stage->inertia_kgm2;
     fk_scale(1.0 / (arm * stage->mass_kg), side_body, side_body);
     fk_rotate(nav->q_pad_from_body, side_body, stage->trim_pad_mps2);
 }
 
 /* What the model misses: across, a wind first, whose force grows with speed as the stage falls through it,
  * then a rest.  The wind is learnt where it shows, and held where it does not. */
-static void learn_missed(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav,
-                         const fk_if_input_t *in)
+static void learn_missed(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav)
 {
     double model[3];
     double measured[3];
     const double per_wind = stage->normal_n_per_rad / fk_max(stage->speed_mps, 1.0) / stage->mass_kg;
     const double shows = fk_clamp(per_wind / WIND_SHOWS_PER_S, 0.0, 1.0);
-    modelled_force(stage, c, nav, in, model);
+    modelled_force(stage, c, nav, model);
     fk_rotate(nav->held_q, nav->held_force_body, measured);
     for (int32_t i = 0; i < 3; i++) {
         double missed = fk_clamp(measured[i] - model[i], -MISSED_LIMIT_MPS2, MISSED_LIMIT_MPS2);
@@ -147,6 +178,7 @@ void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t 
     find_thrust(stage, c, in);
     find_centre_of_mass(stage, c);
     find_air(stage, c, nav);
+    find_shares(stage, c);
     find_trim(stage, c, nav);
-    learn_missed(stage, c, nav, in);
+    learn_missed(stage, c, nav);
 }

@@ -16,7 +16,7 @@ import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pytest
 
@@ -27,11 +27,16 @@ if TYPE_CHECKING:
     from hil.rig.plan import Plan
     from hil.rig.run import Run
 
-__all__ = ["fly", "hil_rig", "pytest_addoption", "pytest_configure", "pytest_runtest_setup", "rig"]
+__all__ = [
+    "fly", "hil_rig", "pytest_addoption", "pytest_configure", "pytest_runtest_setup", "pytest_sessionfinish",
+    "pytest_testnodedown", "rig",
+]  # fmt: skip
 
 Fly = Callable[..., "Run"]
 
 _BROKEN: Final = 3
+_CAUSE: Final = "hil_broken"
+_ENDED: Final = pytest.StashKey[str]()
 _NO_RIG: Final = "no rig: name one with --hil-rig RIG or HIL_RIG"
 _RUNGS: Final = {"virtual": "process", "bench": "hardware"}
 """Names by which rungs are known besides those of hil.rig.model.Rig.rungs."""
@@ -79,7 +84,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     path = item.config.getoption("--hil-rig")
     if path is None:
         pytest.skip(_NO_RIG)
-    loaded = _load(Path(path))
+    loaded = _load(Path(path), item.session)
     has = set(loaded.rungs.values())
     for names in wanted:
         if not has & {_RUNGS.get(name, name) for name in names}:
@@ -98,7 +103,34 @@ def _rungs_of(mark: pytest.Mark, item: pytest.Item) -> tuple[str, ...]:
     return mark.args
 
 
-def _load(path: Path) -> Rig:
+def _end(session: pytest.Session, cause: str) -> NoReturn:
+    """End the session because of its rig: exit status 3, and the cause told.
+
+    A worker of pytest-xdist cannot end the session itself: it fails its test and hands the cause on.
+    """
+    told: dict[str, str] | None = getattr(session.config, "workeroutput", None)
+    if told is None:
+        pytest.exit(f"hil: {cause}", returncode=_BROKEN)
+    told[_CAUSE] = cause
+    session.shouldstop = f"hil: {cause}"
+    pytest.fail(f"hil: {cause}", pytrace=False)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Note the cause for which a worker ended."""
+    cause = getattr(node, "workeroutput", {}).get(_CAUSE)
+    if cause is not None:
+        node.config.stash[_ENDED] = cause
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Exit with status 3 where a worker's rig broke."""
+    if _ENDED in session.config.stash:
+        session.exitstatus = _BROKEN
+
+
+def _load(path: Path, session: pytest.Session) -> Rig:
     """Load the rig; a file that is no rig ends the session."""
     from hil.files import FileError
     from hil.rig.model import load_rig
@@ -106,7 +138,7 @@ def _load(path: Path) -> Rig:
     try:
         return load_rig(path)
     except FileError as error:
-        pytest.exit(f"hil: {error}", returncode=_BROKEN)
+        _end(session, str(error))
 
 
 @pytest.fixture(scope="session")
@@ -119,9 +151,9 @@ def hil_rig(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
-def rig(hil_rig: Path) -> Rig:
+def rig(hil_rig: Path, request: pytest.FixtureRequest) -> Rig:
     """The rig that the command line names, as hil.rig.model.Rig."""
-    return _load(hil_rig)
+    return _load(hil_rig, request.session)
 
 
 @pytest.fixture(scope="session")
@@ -151,9 +183,9 @@ def fly(rig: Rig, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
                 cold=cold and rig.demands_enable,
             )
         except RigError as error:
-            pytest.exit(f"hil: {error}", returncode=_BROKEN)
+            _end(request.session, str(error))
         if run.result["verdict"] == "ERROR":
-            pytest.exit(f"hil: the rig broke: {run.cause}", returncode=_BROKEN)
+            _end(request.session, f"the rig broke: {run.cause}")
         return run
 
     return fly_case

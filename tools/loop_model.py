@@ -178,7 +178,7 @@ class Loop:
         late = [f"{name}-{k}" for name in SENSED for k in range(1, NAV_FRAMES + 1)]
         held = [f"held {name}" for name in SENSED]
         body = ["x", "speed", "tilt", "rate", "gimbal", "gimbal speed", "fin"]
-        kept = ["bus", "told gimbal", "wind", "rest", "integral", "turning"]
+        kept = ["bus", "turn", "wind", "rest", "integral", "turning"]
         return (*body, *slosh, *late, *held, *kept)
 
     @cached_property
@@ -249,29 +249,37 @@ class Loop:
         self._actuate(row, after)
         return after, asked
 
+    @property
+    def _fin_part(self) -> float:
+        """Part of a torque that the fins take (fk_stage.c)."""
+        stage, vehicle, (c, s) = self.stage, self.stage.vehicle, self.stage.records
+        fins = stage.by["fin"][1] * s.inertia_transverse_kgm2
+        if fins <= constant("fk_parts.h", "FK_FINS_USEFUL_NM_PER_RAD"):
+            return 0.0
+        gimbals = stage.thrust_n * (s.cm_z_m - c.gimbal_plane_z_m)
+        reach = fins * c.fin_limit_rad, gimbals * math.radians(vehicle.engine.gimbal_limit_deg)
+        return float(reach[0] ** 2 / (reach[0] ** 2 + reach[1] ** 2))
+
     def _actuate(self, row: Rows, after: Rows) -> None:
         """Allocation of what is asked, the wires, the board's position loop, and the stage (fk_alloc.c)."""
         stage, vehicle, (c, s) = self.stage, self.stage.vehicle, self.stage.records
         inertia = stage.known_inertia_kgm2
         fins = stage.by["fin"][1] * s.inertia_transverse_kgm2
         gimbals = stage.thrust_n * (s.cm_z_m - c.gimbal_plane_z_m)
-        reach = (fins * c.fin_limit_rad) ** 2, (gimbals * math.radians(vehicle.engine.gimbal_limit_deg)) ** 2
-        part = reach[0] / sum(reach)
-        useful = fins > 1e4
+        part = self._fin_part
         step, force = self.body_step
         count = len(step) - 3
         inputs = {
             "drive": vehicle.valve_board.gimbal_gain_per_s
             * self.gimbal_gain_factor
             * (row["bus"] - row["gimbal"]),
-            "fin command": (part * inertia / fins if useful else 0.0) * row["asked"],
+            "fin command": (part * inertia / fins if part > 0.0 else 0.0) * row["asked"],
             "bias": row["bias"],
         }
         body = np.array([row[name] for name in self.names[:count]])
         moved = step[:count] @ np.vstack([body, *inputs.values()])
         after.update(zip(self.names[:count], moved, strict=True))
         after["bus"] = -(1.0 - part) * inertia / gimbals * row["asked"]
-        after["told gimbal"] = row["gimbal"]
         now = {
             "place": row["x"] - s.cm_z_m * row["tilt"],
             "speed": row["speed"] - s.cm_z_m * row["rate"],
@@ -345,7 +353,7 @@ class Loop:
         file, least = "fk_stage.c", constant("fk_stage.c", "WIND_SHOWS_PER_S")
         per_wind = self._per_flow() / mass
         shows = min(max(per_wind / least, 0.0), 1.0)
-        model = -per_wind * self._flow(seen) + stage.thrust_n / mass * row["told gimbal"]
+        model = -per_wind * self._flow(seen) + self._turning_force(row, seen, after) / mass
         measured = seen["force"] + stage.axial_mps2 * (seen["tilt"] - seen["tilt now"])
         missed = measured - model
         pace = DT / constant(file, "WIND_FILTER_S") * shows * shows / max(per_wind, least)
@@ -354,6 +362,17 @@ class Loop:
         after["rest"] = row["rest"] + DT / constant(file, "MISSED_FILTER_S") * (rest - row["rest"])
         learnt: Row = per_wind * after["wind"] + after["rest"]
         return learnt
+
+    def _turning_force(self, row: Rows, seen: Rows, after: Rows) -> Row:
+        """fk_stage.c: the force across that gimbals turn the stage with, by how it turns."""
+        stage, (c, s) = self.stage, self.stage.records
+        turned = seen["rate"] - row["turn"]
+        filter_s = constant("fk_stage.c", "TURN_FILTER_S")
+        after["turn"] = row["turn"] + DT / filter_s * turned
+        air = -(c.cp_z_m - s.cm_z_m) * self._per_flow() * self._flow(seen)
+        torque = stage.known_inertia_kgm2 / filter_s * turned - air
+        force: Row = -(1.0 - self._fin_part) * torque / (s.cm_z_m - c.gimbal_plane_z_m)
+        return force
 
     @property
     def least_steer_s(self) -> float:

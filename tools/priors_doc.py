@@ -39,7 +39,8 @@ marked *published* is assumed.
 - **How likely.** The logarithm of the product of all that: shares of number, kinds, causes and start-up, and
   of each size its density over that of a uniform draw over its range. Which of like units is struck
   does not count.
-- **What is not drawn.** Faults that the rung `kernel` cannot fly. What takes the flight computer or its
+- **What is not drawn.** Faults that the rung `kernel` cannot fly; {" and ".join(f"`{name}`" for name in priors.NOT_DRAWN)}, which only searches draw, so that the
+  cases of a scorecard stay those that earlier kernels flew. What takes the flight computer or its
   navigation for good is no question to guidance: a flight computer always comes back, and
   {", ".join(f"`{kind}` of {', '.join(what)}" for kind, what in priors.BLINDING.items())} always heal.
 

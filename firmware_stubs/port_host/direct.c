@@ -13,6 +13,27 @@ void direct_wires_init(direct_wires_t *wires, int32_t engines, const int32_t *no
     }
 }
 
+static double unless_nan(double given, double rounded)
+{
+    return isnan(given) ? given : rounded;
+}
+
+/* Rounds as the link would; what is no number stays so (fault nav.no_number). */
+static void round_nav(record_nav_t *nav)
+{
+    const record_nav_t given = *nav;
+    records_round_nav(nav);
+    for (uint32_t i = 0; i < 3; ++i) {
+        nav->pos_pad_m[i] = unless_nan(given.pos_pad_m[i], nav->pos_pad_m[i]);
+        nav->vel_pad_mps[i] = unless_nan(given.vel_pad_mps[i], nav->vel_pad_mps[i]);
+        nav->omega_body_radps[i] = unless_nan(given.omega_body_radps[i], nav->omega_body_radps[i]);
+    }
+    for (uint32_t i = 0; i < 4; ++i) {
+        nav->q_pad_from_body[i] = unless_nan(given.q_pad_from_body[i], nav->q_pad_from_body[i]);
+    }
+    nav->height_m = unless_nan(given.height_m, nav->height_m);
+}
+
 static void read_nav(record_nav_t *nav, const frame_view_t *view)
 {
     nav->valid_t_ns = *view->nav_valid_t_ns;
@@ -24,7 +45,7 @@ static void read_nav(record_nav_t *nav, const frame_view_t *view)
     nav->height_m = *view->nav_height_m;
     nav->valid = (int32_t)*view->nav_valid;
     nav->fresh = 1;
-    records_round_nav(nav);
+    round_nav(nav);
 }
 
 void direct_flight_computer(fc_t *fc, direct_wires_t *wires, const frame_view_t *view, int64_t t_ns)
@@ -68,6 +89,7 @@ static void write_drives(const ev_drives_t *drives, const frame_view_t *view, in
     view->actuator_gimbal_x_drive[slot] = drives->gimbal_drive[0];
     view->actuator_gimbal_y_drive[slot] = drives->gimbal_drive[1];
     view->actuator_igniter[slot] = drives->igniter;
+    view->actuator_unpowered[slot] = 0.0;
 }
 
 void direct_valve_board(ev_t *ev, direct_wires_t *wires, const frame_view_t *view, int32_t slot, int64_t t_ns)
@@ -88,10 +110,11 @@ void direct_valve_board(ev_t *ev, direct_wires_t *wires, const frame_view_t *vie
     write_drives(&drives, view, slot);
 }
 
-void direct_no_drive(const frame_view_t *view, int32_t slot)
+void direct_no_power(const frame_view_t *view, int32_t slot)
 {
     static const ev_drives_t none;
     write_drives(&none, view, slot);
+    view->actuator_unpowered[slot] = 1.0;
 }
 
 static void show_command(const record_command_t *command, const frame_view_t *view, int32_t i)

@@ -39,6 +39,7 @@ typedef struct {
     double *actuator_gimbal_x_drive;
     double *actuator_gimbal_y_drive;
     double *actuator_igniter;
+    double *actuator_unpowered;
     double *actuator_fin_cmd_rad; /* 4 */
 
     int64_t *status_state;
@@ -94,7 +95,7 @@ void direct_valve_board(ev_t *ev, direct_wires_t *wires, const frame_view_t *vie
                         int64_t t_ns);
 
 /* Sets a valve board's outputs to no drive at all, as those of a board without power. */
-void direct_no_drive(const frame_view_t *view, int32_t slot);
+void direct_no_power(const frame_view_t *view, int32_t slot);
 
 /* Hands over what was sent, and shows it in the frame's records. */
 void direct_exchange(direct_wires_t *wires, const frame_view_t *view);

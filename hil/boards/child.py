@@ -111,7 +111,7 @@ class ChildBoard(ABC):
         """Take what a board has answered: the fields of TOCK."""
         self._safe = bool(fields[3])
         if self.faults.undriven:
-            self._seam.no_drive()
+            self._seam.no_power()
         else:
             self._seam.drive(fields[5 : 5 + CHANNELS])
         self._counts = fields[5 + CHANNELS :]
@@ -127,7 +127,7 @@ class ChildBoard(ABC):
 
     def _lose(self, text: str) -> None:
         """Latch the first failure and raise it."""
-        self._seam.no_drive()
+        self._seam.no_power()
         self._node.deaf = True
         self._node.outbox = []
         self.lost = BoardLost(self.name, text)

@@ -31,7 +31,7 @@ class BoardFaults:
     """What can go wrong with a board, set from outside before a frame; the same on every rung.
 
     `silent`: the board is dead as if without power. It does not run, sends nothing and drives nothing
-    (valves and gimbals stay where they are, igniter off, fins keep their last demand); what the bus brings
+    (springs close the valves, gimbals stay, igniter off, fins keep their last demand); what the bus brings
     it is lost. Cleared again, it goes on with the state it had.
     `frozen`: its program hangs. It does not run and sends nothing, its outputs stay as they are, and what the
     bus brings is lost in its controller.

@@ -69,6 +69,8 @@ class _Kept:
 
     def give(self) -> None:
         """Hand over what waits where nothing newer has come."""
+        if not self._waiting:
+            return
         for slot, record in self._waiting.items():
             if not self._records[slot].fresh:
                 self._records[slot] = record[0]
@@ -158,7 +160,7 @@ class DirectValveBoard:
         """Run the frame: command and sensors in, status and drives out."""
         wires, faults = self._wires, self.faults
         if faults.silent and self._slot >= 0:
-            lib.direct_no_drive(wires.view, self._slot)
+            lib.direct_no_power(wires.view, self._slot)
         if faults.stopped:
             self._kept.forget()
             return
@@ -167,7 +169,7 @@ class DirectValveBoard:
         self._kept.give()
         lib.direct_valve_board(self._state, wires.memory, wires.view, self._slot, t_ns)
         if faults.undriven and self._slot >= 0:
-            lib.direct_no_drive(wires.view, self._slot)
+            lib.direct_no_power(wires.view, self._slot)
 
     def finish_frame(self) -> None:
         """Nothing to wait for."""

@@ -212,7 +212,7 @@ class EmulatedBoard(ChildBoard):
         if node.deaf or self.faults.frozen:
             self._backlog = Backlog()
             if node.deaf:
-                self._seam.no_drive()
+                self._seam.no_power()
             return
         frames, serial = self._backlog.with_new(node.inbox, serial)
         frames, serial = frames[:_MOST_CAN], serial[:_MOST_SERIAL]

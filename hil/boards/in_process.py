@@ -49,7 +49,7 @@ class _InProcess:
         if self.faults.stopped:
             self._backlog = Backlog()
             if self.faults.silent:
-                self._seam.no_drive()
+                self._seam.no_power()
             return
         if self.faults.restart:
             self._restart()
@@ -69,7 +69,7 @@ class _InProcess:
         raw = self._outbox[:sent]
         node.outbox = [raw[at : at + FRAME_BYTES] for at in range(0, sent, FRAME_BYTES)]
         if self.faults.undriven:
-            self._seam.no_drive()
+            self._seam.no_power()
         else:
             self._seam.drive(self._actuator)
 

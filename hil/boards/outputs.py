@@ -26,6 +26,9 @@ class Seam:
         """Put a board's outputs, by channel, into the actuator record."""
 
     def no_drive(self) -> None:
+        """Put into the actuator record that nothing is driven."""
+
+    def no_power(self) -> None:
         """Put into the actuator record what a board without power drives."""
 
 
@@ -35,6 +38,7 @@ class ValveSeam(Seam):
     def __init__(self, frame: Frame, slot: int) -> None:
         self._sensors = [(i, frame["sensor"][name]) for i, name in enumerate(VALVE_SENSORS)]
         self._drives = [(i, frame["actuator"][name]) for i, name in enumerate(VALVE_DRIVES)]
+        self._unpowered = frame["actuator"]["unpowered"]
         self._slot = slot
 
     def read_sensors(self, channels: Any) -> int:
@@ -49,11 +53,17 @@ class ValveSeam(Seam):
         slot = self._slot
         for channel, array in self._drives:
             array[slot] = channels[channel]
+        self._unpowered[slot] = 0.0
 
     def no_drive(self) -> None:
         """Drive nothing: valves and gimbals stay where they are, the igniter is off."""
         for _, array in self._drives:
             array[self._slot] = 0.0
+
+    def no_power(self) -> None:
+        """Drive nothing and hold nothing: springs close the valves."""
+        self.no_drive()
+        self._unpowered[self._slot] = 1.0
 
 
 class FinSeam(Seam):

@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from hil.boards.child import (
     ANSWER_S,
     FLAG_DEAD,
@@ -46,8 +49,11 @@ _MOST_CAN: Final = 1024
 """Most frames that go with a tick or a tock (host.h)."""
 READY_S: Final = 10.0
 """Wall time that a board on a bus of its own has to open its interface."""
-WALL_ANSWER_S: Final = 0.2
-"""Time without an answer, both simulated and real, after which a board on the wall clock is frozen."""
+WALL_ANSWER_S: Final = 1.0
+"""Time without an answer, both simulated and real, after which a board on the wall clock is frozen.
+
+Long enough for a machine that starves a healthy process: that makes the flight INVALID, not the rig broken.
+"""
 _MOST_TOCK: Final = TOCK.size + _MOST_CAN * FRAME_BYTES
 PRIORITY: Final = 60
 """Of a board's process on the wall clock, below the bench that looks after it."""
@@ -190,6 +196,7 @@ class ProcessBoard(ChildBoard):
         self._epoch_ns = 0
         self._answered_s = time.monotonic()
         self._answered_t_ns = 0
+        self._lag_s: npt.NDArray[np.float64] = np.zeros(())
         self.clock = ClockMatch()
         """The board's clock against the bench's, on the wall clock."""
         node.socket = start.can
@@ -213,11 +220,16 @@ class ProcessBoard(ChildBoard):
                 # a board that is told of its frame lets the bench tell the others first: fewer hand-overs
                 os.sched_setscheduler(start.process.pid, os.SCHED_BATCH, os.sched_param(0))
 
+    def note_lag(self, answer_s: npt.NDArray[np.float64]) -> None:
+        """From now on raise `answer_s`, shape (), to this board's lag where that is more."""
+        self._lag_s = answer_s
+
     # ---- a frame
 
     def start_frame(self, t_ns: int) -> None:
         """Hand over bus, link, time and sensors; the board runs while the bench goes on."""
         self._t_ns = t_ns
+        self._lag_s[()] = 0.0  # every board starts its frame before one of them finishes it
         self._waiting = False
         serial = b"" if self._nav is None else self._nav()
         spoken = [line.take() for line, _ in self._lines]
@@ -230,7 +242,7 @@ class ProcessBoard(ChildBoard):
         if not stopped:
             node.inbox, serial = self._backlog.with_new(node.inbox, serial)
         try:
-            if not stopped and not self._behind(BEHIND_S):
+            if not stopped and self._unanswered_s() <= BEHIND_S:
                 if self._link is not None:
                     self._link.write(serial)
                 self._speak(spoken, announced)
@@ -249,7 +261,7 @@ class ProcessBoard(ChildBoard):
             self._t_ns,
         )  # when it runs again it has its time
         if self._node.deaf:
-            self._seam.no_drive()
+            self._seam.no_power()
         return self.lost is None and (self._live or self._direct is not None)
 
     def skip_frame(self) -> None:
@@ -346,17 +358,19 @@ class ProcessBoard(ChildBoard):
                 self._take(TOCK.unpack(newest))
         if not tock:
             self._lose(self._obituary())
-        if self._behind(WALL_ANSWER_S):
+        lag_s = self._unanswered_s()
+        self._lag_s[()] = max(float(self._lag_s), lag_s)
+        if lag_s > WALL_ANSWER_S:
             self._lose(self._frozen(WALL_ANSWER_S))
 
-    def _behind(self, allowed_s: float) -> bool:
-        """Tell whether a board on the wall clock has not answered for so long.
+    def _unanswered_s(self) -> float:
+        """Return for how long a board on the wall clock has not answered; 0 where nobody expects it to.
 
         Both clocks have to say so: a bench that catches up after a stall has asked often in no time.
         """
-        dead = self.faults.stopped or not self._live
-        unanswered_s = 1e-9 * (self._t_ns - self._answered_t_ns)
-        return not dead and min(time.monotonic() - self._answered_s, unanswered_s) > allowed_s
+        if self.faults.stopped or not self._live:
+            return 0.0
+        return min(time.monotonic() - self._answered_s, 1e-9 * (self._t_ns - self._answered_t_ns))
 
     def _close_ends(self) -> None:
         self._control.close()

@@ -173,6 +173,13 @@ def note_work(boards: Sequence[Board], instructions: npt.NDArray[np.int64]) -> N
             board.note_work(instructions)
 
 
+def note_lag(boards: Sequence[Board], answer_s: npt.NDArray[np.float64]) -> None:
+    """Let the boards that are processes keep in `answer_s`, shape (), how long one has not answered."""
+    for board in boards:
+        if isinstance(board, ProcessBoard):
+            board.note_lag(answer_s)
+
+
 @functools.cache
 def _check_firmware() -> None:
     check_built("the firmware in process", _firmware, firmware_sources(source_root()))

@@ -31,7 +31,15 @@ RUNGS: Final[tuple[Rung, ...]] = ("kernel", "in_process", "process", "emulated",
 """What a board of a rig is (Rig.rungs), from the bottom up."""
 
 Ability = Literal[
-    "plant", "navigation", "engine_sensors", "board", "board_restart", "board_clock", "bus", "line"
+    "plant",
+    "navigation",
+    "nav_record",
+    "engine_sensors",
+    "board",
+    "board_restart",
+    "board_clock",
+    "bus",
+    "line",
 ]
 """What a rig has to be able to do for a fault; hil.rig.abilities knows which rig is."""
 
@@ -49,6 +57,7 @@ _SIMULATED: Final[tuple[Rung, ...]] = ("kernel", "in_process", "process", "emula
 ABILITIES: Final[dict[Ability, Need]] = {
     "plant": Need("the bench flies the booster and its surroundings", RUNGS),
     "navigation": Need("the bench gives the navigation solution", RUNGS),
+    "nav_record": Need("the navigation solution is handed over as it is, not in whole counts", ("kernel",)),
     "engine_sensors": Need("the bench gives the readings of the engine's sensors", _SIMULATED),
     "board": Need("the bench holds the board's power and program", _SIMULATED),
     "board_restart": Need("the bench restarts the board, and the rig demands no enable frame", _SIMULATED),
@@ -457,7 +466,7 @@ _BOARDS: Final = (
         (),
         silent=True,
         needs="board",
-        text="The board dies: it sends nothing and drives nothing; its valves stay where they stand.",
+        text="The board dies: it sends nothing and drives nothing; springs close its valves.",
     ),
     Kind(
         "board.reset",
@@ -558,6 +567,25 @@ _NAVIGATION: Final = (
         needs="navigation",
         heals=True,
         text="The whole solution comes late, and its time says so.",
+    ),
+    Kind(
+        "nav.frozen",
+        "navigation",
+        (),
+        silent=False,
+        needs="navigation",
+        heals=True,
+        text="The unit says its last solution again and again, the time of it included.",
+    ),
+    Kind(
+        "nav.no_number",
+        "navigation",
+        (),
+        silent=False,
+        needs="nav_record",
+        heals=True,
+        what=tuple((word, ()) for word in _AXES),
+        text="A part of the solution is not a number; the links of docs/WIRE.md cannot say such a thing.",
     ),
     Kind(
         "nav.stuck",

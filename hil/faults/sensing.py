@@ -58,8 +58,8 @@ class FaultySensors:
         self._book = book
         self._frame = frame
         frames = round(remember_s * 1e9) // book.frame_ns
-        self._past: deque[npt.NDArray[np.void]] = deque(maxlen=frames + 1)
-        """Frames with what the healthy sensors said, the newest last."""
+        self._past: deque[npt.NDArray[np.void]] | None = deque(maxlen=frames + 1) if frames else None
+        """Frames with what the healthy sensors said, the newest last; None where no fault asks for them."""
         self._bends: dict[int, list[Bend]] = {}
         """By the number of the fault that bends."""
         self._later: list[tuple[int, int, Bend]] = []
@@ -75,12 +75,15 @@ class FaultySensors:
     def past(self, late_s: float) -> npt.NDArray[np.void]:
         """Return the frame of `late_s` ago as far as sensors are concerned, or the oldest there is."""
         age = round(late_s * 1e9 / self._book.frame_ns)
+        if self._past is None:
+            return self._frame.array
         return self._past[max(len(self._past) - 1 - age, 0)]
 
     def sample(self, t_ns: int) -> None:
         """Sample at frame time `t_ns`, then bend what is said."""
         self._sensors.sample(t_ns)
-        self._past.append(self._frame.array.copy())
+        if self._past is not None:
+            self._past.append(self._frame.array.copy())
         self._book.begin_frame(t_ns)
         for _, index, bend in [entry for entry in self._later if entry[0] <= t_ns]:
             self._bends.setdefault(index, []).append(bend)
@@ -107,7 +110,7 @@ def add_sensor_faults(
     """
     mine = [
         (index, fault) for index, fault in enumerate(case.fault)
-        if CATALOGUE[fault.kind].needs in ("navigation", "engine_sensors")
+        if CATALOGUE[fault.kind].needs in ("navigation", "nav_record", "engine_sensors")
     ]  # fmt: skip
     if not mine:
         return sensors
@@ -161,6 +164,8 @@ def _bent_navigation(fault: FaultSpec, faulty: FaultySensors, frame: Frame, draw
     nav = frame["nav"]
     if fault.kind == "nav.stale":
         return lambda: _copy(faulty.past(_number(fault.late_s))["nav"], nav)
+    if fault.kind == "nav.frozen":
+        return _Stuck(nav.reshape(1))
     if fault.kind == "nav.off":
         if fault.what == "height":
             return lambda: _set(nav["height_m"].reshape(1), nav["pos_pad_m"][2])
@@ -179,7 +184,7 @@ def _bent_navigation(fault: FaultSpec, faulty: FaultySensors, frame: Frame, draw
 def _bent(fault: FaultSpec, view: Array, past: Callable[[], Array], unit: float, draws: Draws) -> Bend:
     """Return what a fault does to the readings in `view`; `unit` is the catalogue's in SI."""
     mode = fault.kind.partition(".")[2]
-    if mode == "off":
+    if mode in ("off", "no_number"):
         return lambda: _set(view, math.nan)  # a board takes what is not finite for no reading
     if mode == "stuck":
         return _Stuck(view)
@@ -197,9 +202,9 @@ def _bent(fault: FaultSpec, view: Array, past: Callable[[], Array], unit: float,
 class _Stuck:
     """Holds what was said when it was called first."""
 
-    def __init__(self, view: Array) -> None:
+    def __init__(self, view: npt.NDArray[Any]) -> None:
         self._view = view
-        self._held: Array | None = None
+        self._held: npt.NDArray[Any] | None = None
 
     def __call__(self) -> None:
         if self._held is None:

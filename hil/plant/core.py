@@ -130,8 +130,11 @@ def engines_step(c: Any, s: Any, prop: Any, act: Floats, dt: float) -> float:
     for i in range(c.engines):
         e = engines[i]
         igniter = act[c.at_igniter + i] > 0.5
+        ox_drive, fuel_drive = act[c.at_ox_drive + i], act[c.at_fuel_drive + i]
+        if act[c.at_unpowered + i] > 0.5:
+            ox_drive = fuel_drive = -k.valve_spring_per_s / k.valve_slew_per_s
         thrust = engine_step(
-            k, lines, engines, feeds, chains, flows, i, act[c.at_ox_drive + i], act[c.at_fuel_drive + i],
+            k, lines, engines, feeds, chains, flows, i, ox_drive, fuel_drive,
             igniter, ox_void, fuel_void, s.ambient_pa, dt,
         )  # fmt: skip
         gx, gy = move_gimbal(k, e, act[c.at_gimbal_x_drive + i], act[c.at_gimbal_y_drive + i], dt)

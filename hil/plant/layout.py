@@ -30,7 +30,8 @@ WHERE: Final = (
         "contact_tilt_rad", "contact_rate_radps", "at_rest",
     )),
     *(("actuator", name) for name in (
-        "ox_drive", "fuel_drive", "gimbal_x_drive", "gimbal_y_drive", "igniter", "fin_cmd_rad",
+        "ox_drive", "fuel_drive", "gimbal_x_drive", "gimbal_y_drive", "igniter", "unpowered",
+        "fin_cmd_rad",
     )),
 )  # fmt: skip
 """Fields of the frame that the core reads or writes; their offsets are constants `at_<field>`."""

@@ -43,7 +43,8 @@ PROPULSION: Final = np.dtype((np.record, [
         "spool_s", "speed_0", "speed_1", "speed_2", "torque_at_rest", "start_torque", "start_speed",
         "bearing", "cavitation_slope", "trip_speed", "trip_s",
         # valves and gimbal
-        "valve_slew_per_s", "valve_lag_s", "valve_play", "gimbal_limit_rad", "gimbal_rate_radps",
+        "valve_slew_per_s", "valve_lag_s", "valve_play", "valve_spring_per_s", "gimbal_limit_rad",
+        "gimbal_rate_radps",
         "gimbal_lag_s", "gimbal_deadband",
         # tanks
         "settled_mps2", "slosh_gain",

@@ -92,6 +92,9 @@ class Engine(FileModel):
     valve_slew_per_s: Figure = bounded(0.1, 50.0, "1/s")
     valve_lag_s: Figure = bounded(0.001, 1.0, "s, drive to valve speed")
     valve_play: Figure = bounded(0.0, 0.05, "1, backlash between actuator and stem, of the stroke")
+    valve_spring_per_s: Figure = bounded(
+        0.0, 50.0, "1/s, spring that closes a valve whose drive is without power"
+    )
     thrust_lag_s: Figure = bounded(0.001, 1.0, "s, valve position to chamber pressure, for guidance")
     start_s: Figure = bounded(0.01, 10.0, "s, START request to the throttle floor, for guidance")
     tail_off_s: Figure = bounded(0.01, 2.0, "s, decay of the chamber pressure once it no longer burns")

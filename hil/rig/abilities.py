@@ -19,6 +19,8 @@ def _lacks(rig: Rig, ability: Ability, board: str | None, pace: Pace) -> str | N
     """Say what keeps a rig from an ability with `board` (None: with none in particular); None when able."""
     if ability in ("plant", "navigation"):
         return None
+    if ability == "nav_record":
+        return "its navigation link sends whole counts" if rig.has_wires else None
     if ability == "line":
         return None if rig.has_wires else "it has no wires"
     if ability == "bus":

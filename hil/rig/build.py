@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from hil import __version__
-from hil.boards.stations import build_stations, note_work, rig_kernel
+from hil.boards.stations import build_stations, note_lag, note_work, rig_kernel
 from hil.executive import Crew, Flight, Lockstep, Pace, RateTable, WallClock
 from hil.faults.case import Case, vehicle_path
 from hil.faults.dispersion import disperse
@@ -112,6 +112,7 @@ def build_flight(
         sensors = _faulty_sensors(sensors, wires, frame, plan, case, book, seed)
         clock: Pace = Lockstep() if pace == "lockstep" else WallClock(rates.frame_ns, wires)
         note_work(bare, clock.timing["step_instructions"])
+        note_lag(bare, clock.timing["answer_s"])
         info = describe(plan, seed=seed, pace=pace)
         tape = _tape(run_dir, frame, clock, info, wires, in_memory=in_memory)
         stack.callback(tape.close)

@@ -26,6 +26,9 @@ __all__ = ["KEPT_MARGIN", "Finding", "Hunt", "flyable_kinds", "hunt"]
 KEPT_MARGIN: Final = -0.05
 """A failure, and every case on the way of shrinking it, is broken by at least this much of its limit, so
 that rounding and latency of another rung do not turn it."""
+FRESH: Final = 10
+"""Of so many cases, the simplest first, hypothesis draws each anew; of later ones it makes five variants.
+A property that only a defect breaks has no slope to climb by: it is hunted in short turns of new cases."""
 _STEEPEST: Final = 10.0
 """Margins beyond this are all the same to the climb."""
 
@@ -80,25 +83,39 @@ def hunt(
     (None: the whole catalogue).  `told` is called after each case.
     The same plan, property, number of examples and seed give the same finding.
     """
-    hunter = _Hunter(plan, PROPERTIES[name], known, told)
+    prop = PROPERTIES[name]
+    hunter, cases = _Hunter(plan, prop, known, told), _cases(plan, prop, kinds)
+    if prop.cases is None:
+        _look_at(hunter, cases, examples, str(seed))
+    else:
+        for turn in range(examples):
+            left = examples - hunter.result.examples
+            if left <= 0 or hunter.result.finding is not None:
+                break
+            _look_at(hunter, cases, min(1 + left, FRESH), f"{seed}/{turn}")
+    return hunter.result
+
+
+def _look_at(hunter: _Hunter, cases: SearchStrategy[Case], examples: int, seed: str) -> None:
+    """Have hypothesis draw cases; one that breaks the property is shrunk."""
+    phases = (Phase.generate, Phase.target, Phase.shrink)
 
     @hypothesis.seed(seed)
     @settings(
         max_examples=examples,
         database=None,
         deadline=None,
-        phases=(Phase.generate, Phase.target, Phase.shrink),
+        phases=phases if examples > FRESH else (Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
         print_blob=False,
     )
-    @hypothesis.given(_cases(plan, PROPERTIES[name], kinds))
+    @hypothesis.given(cases)
     def attempt(case: Case) -> None:
         hunter.look(case)
 
     with contextlib.suppress(_Broken):
         attempt()
-    return hunter.result
 
 
 def _cases(plan: Plan, prop: Property, kinds: Sequence[str] | None) -> SearchStrategy[Case]:
@@ -130,6 +147,7 @@ class _Hunter:
         self.result = Hunt()
         self._property, self._known, self._told = prop, known, told
         self._flyer = Flyer(plan)
+        self._seen: set[str] = set()
         self._broken: dict[str, Finding] = {}
         self._most_flights = 0
 
@@ -143,6 +161,9 @@ class _Hunter:
             self.result.finding = self._broken[key]
             _stop()
         if not self._broken:
+            if key in self._seen:
+                return
+            self._seen.add(key)
             self.result.examples += 1
         elif self._flyer.flights >= self._most_flights:
             return  # shrunk enough: only what broke before still does

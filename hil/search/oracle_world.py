@@ -188,6 +188,7 @@ class World:
         actuator = self.frame["actuator"]
         self.ox_drive, self.fuel_drive = actuator["ox_drive"], actuator["fuel_drive"]
         self.gimbal_x_drive, self.gimbal_y_drive = actuator["gimbal_x_drive"], actuator["gimbal_y_drive"]
+        self._unpowered = actuator["unpowered"]
         self.igniter, self.fin_cmd = actuator["igniter"], actuator["fin_cmd_rad"]
         self._truth = self.frame.floats("truth")
         self._truth_int = self.frame.ints("truth")
@@ -238,6 +239,7 @@ class World:
             drives = (
                 self.ox_drive, self.fuel_drive, self.gimbal_x_drive, self.gimbal_y_drive, self.igniter,
             )  # fmt: skip
+            self._unpowered[slot] = float(self.is_dead(slot))
             for held, drive in zip(self._held[slot], drives, strict=True):
                 if self.is_dead(slot):
                     drive[slot] = 0.0

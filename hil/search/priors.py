@@ -28,6 +28,7 @@ from hil.sensors.streams import stream
 __all__ = [
     "COUNTS",
     "GROUPS",
+    "NOT_DRAWN",
     "PRIORS",
     "Group",
     "Prior",
@@ -237,10 +238,18 @@ BLINDING: Final[Mapping[str, tuple[str, ...]]] = {
 """Faults that leave nothing to guide by: they always heal, as the flight computer always comes back."""
 
 
+NOT_DRAWN: Final = ("nav.frozen", "nav.no_number")
+"""Kinds that are left to searches, so that a scorecard's cases stay those that earlier kernels flew."""
+
+
 @cache
 def drawn_kinds() -> tuple[str, ...]:
-    """Return the kinds that are drawn: those that the rung `kernel` can fly."""
-    return tuple(name for name, kind in CATALOGUE.items() if "kernel" in ABILITIES[kind.needs].rungs)
+    """Return the kinds that are drawn: those that the rung `kernel` can fly, but for NOT_DRAWN."""
+    return tuple(
+        name
+        for name, kind in CATALOGUE.items()
+        if "kernel" in ABILITIES[kind.needs].rungs and name not in NOT_DRAWN
+    )
 
 
 def kind_shares(kinds: Collection[str]) -> Mapping[str, float]:

@@ -12,11 +12,27 @@ __all__ = ["PROFILES", "register_profiles"]
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
 """A flight takes longer than what Hypothesis expects of an example, and shares its rig."""
 
+_PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink)
+"""Phase.explain is left out: it takes hundreds of flights to say what a case's file says."""
+
 PROFILES = {
     "ci": settings(
-        max_examples=30, derandomize=True, deadline=None, print_blob=True, suppress_health_check=_SLOW
+        max_examples=30,
+        derandomize=True,
+        deadline=None,
+        phases=_PHASES,
+        print_blob=True,
+        report_multiple_bugs=False,
+        suppress_health_check=_SLOW,
     ),
-    "nightly": settings(max_examples=300, deadline=None, print_blob=True, suppress_health_check=_SLOW),
+    "nightly": settings(
+        max_examples=300,
+        deadline=None,
+        phases=_PHASES,
+        print_blob=True,
+        report_multiple_bugs=False,
+        suppress_health_check=_SLOW,
+    ),
     "bench": settings(
         max_examples=10,
         derandomize=True,

@@ -21,7 +21,7 @@ from hil.search.strategies import initial_states, off_nominal_cases, one_fault, 
 from hil.search.trial import Outcome, Property, Trial
 from hil.signals import ENGINE_STATES, FLIGHT_MODES, REQUESTS
 from hil.verdict import TOUCHDOWN_KEYS
-from hil.verdict.flight import MAINSTAGE, RUN, FlightRecord
+from hil.verdict.flight import MAINSTAGE, RUN, START, FlightRecord
 from hil.verdict.metrics import first_true
 from hil.verdict.requirements import DETECTED_WITHIN_S, WATCHDOG_S
 
@@ -63,8 +63,24 @@ CUT_BELOW_M: Final = 2.0
 """Height under which a kernel may take the stage for landed."""
 CUT_AHEAD_S: Final = 0.05
 """... at once, and more by what it falls in this time: navigation is rounded, and thrust lasts."""
-NEARER_M: Final = 10.0
+CARRIED_UP_MPS: Final = 1.0
+"""One that rises faster is carried up by engines which cannot hover: they may be cut at any height."""
+ASIDE_FROM_M: Final = 30.0
+"""A stage that would fall further than this from the pad has a side on which to pass it."""
+NEARER_M: Final = 15.0
 """A stage that is given up may come down nearer to the pad than it would have fallen, by so much."""
+LOST_MPS: Final = 20.0
+"""Who comes down faster has lost the landing, ..."""
+LOST_S: Final = 2.0
+"""... and knew it for so long, where the last engine went before, ..."""
+GIVEN_UP_S: Final = 1.0
+"""... and has to give up within this time."""
+STEERED_MPS: Final = 180.0
+STEERED_S: Final = 4.0
+STEERED_M: Final = 10.0
+"""At such a speed lift carries a stage that steers aside for so long out of the keep-out, or so far."""
+WRECK_MPS: Final = 4.0
+"""Who comes down faster is a wreck."""
 HEALTHY_PART: Final = 0.6
 """Of a touchdown's limit: healthy dispersed flights need at most 45 % of any."""
 SETTLED_S: Final = 0.5
@@ -98,6 +114,13 @@ DECEIVING: Final = (
 OFTEN: Final = (*["engine.out"] * 6, "engine.late_ignition", *BORNE[1:], "nav.off", "nav.off")
 """What is drawn for defects, and how often: handling a loss is what most of a kernel is for."""
 
+GONE: Final = ("nav.no_number", "nav.frozen")
+"""Navigation that is gone; the first only where records are handed over."""
+NO_NUMBER: Final = ("rate", "position", "velocity", "rate", "attitude", "rate", "height")
+"""Parts of a solution, and how often they are drawn: a turn rate acts at once."""
+GONE_S: Final = 0.5
+"""Before the burn the kernel bears to be without navigation for so long."""
+
 _GOOD: Final = Outcome(1.0, "holds")
 
 
@@ -108,6 +131,12 @@ def _broken(reason: str, requirement: str | None = None) -> Outcome:
 def _struck(case: Case, *beginnings: str) -> bool:
     """Tell whether a fault of the case is of a kind that begins so."""
     return any(fault.kind.startswith(beginnings) for fault in case.fault)
+
+
+def _wreck(flight: FlightRecord) -> bool:
+    """Tell whether the stage came down so fast that nobody knows what its navigation says afterwards."""
+    speed = flight.touchdown["vertical_speed_mps"]
+    return speed is not None and speed > WRECK_MPS
 
 
 def _computer_struck(case: Case) -> bool:
@@ -235,6 +264,20 @@ def _modes(trial: Trial) -> Outcome:
     return _GOOD
 
 
+def _stopped(trial: Trial) -> Outcome:
+    """Once the stage stands, or everything is broken off, no engine is asked to run."""
+    flight = trial.flown.flight
+    if _computer_struck(trial.case):
+        return Outcome(None, "the flight computer is struck")
+    over = np.isin(flight.part("telemetry", "mode"), (_TOUCHDOWN, _DONE, _ABORT))
+    asked = flight.asked_to_run & over[:, None]
+    at = first_true(asked[: flight.computer_frames].any(axis=1))
+    if at is None:
+        return _GOOD
+    mode = FLIGHT_MODES[int(flight.part("telemetry", "mode")[at])]
+    return _broken(f"{flight.engine(int(np.argmax(asked[at])))} is asked to run in mode {mode}")
+
+
 def _latched(trial: Trial) -> Outcome:
     """An engine that was given up stays so."""
     flight = trial.flown.flight
@@ -274,6 +317,16 @@ def _floor(trial: Trial) -> Outcome:
     )
 
 
+def _starts(trial: Trial) -> Outcome:
+    """No engine is told to start more often than its igniter has starts."""
+    flight = trial.flown.flight
+    start = flight.part("command", "request") == START
+    begun = np.count_nonzero(start[1:] & ~start[:-1], axis=0) + start[0]
+    have, slot = flight.vehicle.engine.starts, int(np.argmax(begun))
+    text = f"{flight.engine(slot)} was told to start {int(begun[slot])} times, its igniter has {have} starts"
+    return Outcome((have - int(begun[slot])) / have, text)
+
+
 def _noticed(trial: Trial) -> Outcome:
     """An engine whose board is silent, or has left MAINSTAGE by itself, is given up in time."""
     flight = trial.flown.flight
@@ -300,7 +353,7 @@ def _noticed(trial: Trial) -> Outcome:
 
 
 def _cut(trial: Trial) -> Outcome:
-    """Engines are cut when the stage stands, and not before."""
+    """Engines are cut when the stage stands, or is carried up again, and not before."""
     flight = trial.flown.flight
     if _computer_struck(trial.case) or _struck(trial.case, "nav."):
         return Outcome(None, "the kernel is told something else")
@@ -308,12 +361,13 @@ def _cut(trial: Trial) -> Outcome:
     landed = first_true(modes == _TOUCHDOWN)
     if landed is not None and (flight.contact is None or landed < flight.contact):
         height = float(flight.part("truth", "pos_pad_m")[landed, 2])
-        sink = max(0.0, -float(flight.part("truth", "vel_pad_mps")[landed, 2]))
-        if height > CUT_BELOW_M + sink * CUT_AHEAD_S:
+        climb = float(flight.part("truth", "vel_pad_mps")[landed, 2])
+        carried_up = climb > CARRIED_UP_MPS
+        if not carried_up and height > CUT_BELOW_M + max(0.0, -climb) * CUT_AHEAD_S:
             return _broken(
                 f"the kernel takes the stage for landed {height:.1f} m above the pad", "TD-VERTICAL"
             )
-    if flight.contact is not None:
+    if flight.contact is not None and not _wreck(flight):
         late = flight.contact + flight.count(CUT_WITHIN_S)
         if flight.asked_to_run[late : flight.computer_frames].any():
             return _broken(f"engines are asked to run {CUT_WITHIN_S:g} s after the first touch")
@@ -334,12 +388,38 @@ def _aside(trial: Trial) -> Outcome:
     rest_s = float(truth["contact_t_ns"][-1] - flight.frames["t_ns"][given_up]) * 1e-9
     fall = truth["pos_pad_m"][given_up, :2] + truth["vel_pad_mps"][given_up, :2] * rest_s
     size = float(np.linalg.norm(fall))
-    if not 1.0 < size < flight.vehicle.guidance.keep_out_radius_m:
-        return Outcome(None, "it falls beside the keep-out by itself")
+    if not ASIDE_FROM_M < size < flight.vehicle.guidance.keep_out_radius_m:
+        return Outcome(None, "it falls on the pad or beside the keep-out by itself")
     along = float((truth["contact_pos_pad_m"][-1, :2] - fall) @ fall) / size
     if along >= -NEARER_M:
         return _GOOD
     return _broken(f"the stage, given up, was steered {-along:.0f} m towards the pad", "KEEP-OUT")
+
+
+def _given_up(trial: Trial) -> Outcome:
+    """A stage that lost its engines and falls on is given up in time, and clears the pad where it can."""
+    flight, truth = trial.flown.flight, trial.flown.flight.frames["truth"]
+    speed = flight.touchdown["vertical_speed_mps"]
+    known = all(fault.kind == "engine.out" for fault in trial.case.fault)
+    if not known or flight.contact is None or speed is None or speed < LOST_MPS:
+        return Outcome(None, "nothing was lost by engines alone")
+    lost = [k for slot in flight.slots if (k := first_true(flight.held_failed[:, slot])) is not None]
+    if len(lost) < 2 or (flight.contact - max(lost)) * flight.frame_s < LOST_S:
+        return Outcome(None, "one engine was lost, or the last one just before")
+    aside = first_true(flight.part("telemetry", "plan_source") == _ASIDE)
+    if aside is None or aside > max(lost) + flight.count(GIVEN_UP_S):
+        return _broken(f"comes down at {speed:.0f} m/s and is not given up in time", "KEEP-OUT")
+    rest_s = (flight.contact - aside) * flight.frame_s
+    if speed < STEERED_MPS or rest_s < STEERED_S:
+        return _GOOD
+    fall = truth["pos_pad_m"][aside, :2] + truth["vel_pad_mps"][aside, :2] * rest_s
+    end = truth["pos_pad_m"][flight.contact, :2]
+    cleared = float(np.linalg.norm(end)) > flight.vehicle.guidance.keep_out_radius_m
+    if cleared or float((end - fall) @ fall) > STEERED_M * float(np.linalg.norm(fall)):
+        return _GOOD
+    return _broken(
+        f"given up {rest_s:.1f} s before it comes down, the stage does not leave the pad", "KEEP-OUT"
+    )
 
 
 # ---- boards
@@ -384,11 +464,12 @@ def _acts_wrongly(flight: FlightRecord, slot: int, last: int, until: int) -> str
 
 
 def _sound(trial: Trial) -> Outcome:
-    """Requirements that hold on every flight, landable or not."""
+    """Requirements that hold on every flight, landable or not; of a wreck valves are not asked to close."""
     case, flown = trial.case, trial.flown
     names = ["CMD-FINITE", "CMD-RANGE", "ENG-DEAD", "WORK-BOUND"]
     if not _struck(case, *DECEIVING):
-        names += ["CMD-RATE", "ENG-DETECT", "ENG-FALSE", "ENG-SHARE", "VALVE-END", "VALVE-LOSS"]
+        names += ["CMD-RATE", "ENG-DETECT", "ENG-FALSE", "ENG-SHARE", "VALVE-LOSS"]
+        names += [] if _wreck(flown.flight) else ["VALVE-END"]
     for name in names:
         if flown.results[name].status == "fail":
             return _broken(flown.results[name].reason, name)
@@ -396,24 +477,27 @@ def _sound(trial: Trial) -> Outcome:
 
 
 def bears(case: Case, vehicle: Vehicle) -> bool:
-    """Tell whether a case is one that the kernel is known to bear: at most one fault, of BORNE."""
+    """Tell whether a case is one that the kernel is known to bear: at most one fault, of BORNE or of GONE."""
     if not case.fault:
         return True
     fault = case.fault[0]
+    if fault.kind in GONE and fault.at_s == 0.0:
+        return len(case.fault) == 1 and fault.heals_after_s is not None and fault.heals_after_s <= GONE_S
     spare = len(vehicle.landing_engines) > 2
     centre_lost = fault.kind == "engine.out" and fault.engine == vehicle.centre_engine
     return len(case.fault) == 1 and spare and fault.kind in BORNE and not centre_lost
 
 
 def _borne(trial: Trial) -> Outcome:
-    """What the kernel is known to bear, it bears: every requirement holds."""
+    """What the kernel is known to bear, it bears: no figure of the touchdown is beyond twice its limit."""
     flown = trial.flown
     if not bears(trial.case, trial.plan.vehicle):
         return Outcome(None, "not known to be borne")
-    if not flown.broken:
+    lost = [name for name in flown.broken if name.startswith("TD-")]
+    if not lost:
         return _GOOD
-    worst = flown.broken[0]
-    return Outcome(min(flown.margins[worst] or 0.0, -0.05), flown.results[worst].reason, worst)
+    worst = lost[0]
+    return Outcome((flown.margins[worst] or 0.0) + 1.0, flown.results[worst].reason, worst)
 
 
 def _healthy(trial: Trial) -> Outcome:
@@ -433,7 +517,8 @@ def _healthy(trial: Trial) -> Outcome:
 
 
 def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.SearchStrategy[Case]:
-    """Draw cases for defects: what is borne, what is not, and flight computers that fall silent or hang."""
+    """Draw cases for defects: what is borne, what is not, flight computers that fall silent or hang, and
+    navigation that goes or misleads."""
     engines, run_id = plan.vehicle.landing_engines, plan.case.run_id or plan.case.path.stem or None
 
     def build(parts: tuple[Any, ...]) -> Case:
@@ -452,10 +537,62 @@ def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.S
 
     known = [kind for kind in OFTEN if kind in kinds]
     one = st.sampled_from(known).flatmap(lambda kind: one_fault(kind, engines, boards)).map(lambda f: (f,))
-    struck = st.one_of(one, one, one, _computer_faults()) if known else _computer_faults()
+    misled = ([_gone(kinds)] if set(GONE) & set(kinds) else []) + (
+        [_turning()] if "nav.wrong" in kinds else []
+    )
+    lost = [_two_lost(engines)] if "engine.out" in kinds and len(engines) > 2 else []
+    struck = st.one_of(*([one] * 3 if known else []), _computer_faults(), *misled, *lost)
     states = initial_states(plan.case.initial)
     about = st.tuples(struck, states, winds(), stages(), st.integers(0, 1000)).map(build)
     return st.one_of(about, about, off_nominal_cases(plan.case, engines, boards=boards, kinds=kinds))
+
+
+def _gone(kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw navigation that is gone, before the burn or at any moment of it, for a moment or for good."""
+    after: st.SearchStrategy[dict[str, Any]] = st.integers(0, 400).map(
+        lambda early: {"after_ignition_s": 20.0 - early * 0.05}
+    )
+    at_start: st.SearchStrategy[dict[str, Any]] = st.just({"at_s": 0.0})
+    when = st.one_of(after, at_start)
+    heals = st.one_of(st.integers(1, 50).map(lambda hundredths: hundredths * 0.01), st.none())
+    what = {"nav.frozen": st.none(), "nav.no_number": st.sampled_from(NO_NUMBER)}
+    named = st.sampled_from([kind for kind in GONE if kind in kinds]).flatmap(
+        lambda kind: st.tuples(st.just(kind), what[kind])
+    )
+    return st.tuples(named, when, heals).map(
+        lambda part: (FaultSpec(kind=part[0][0], what=part[0][1], heals_after_s=part[2], **part[1]),)
+    )
+
+
+def _turning() -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw navigation that believes in a turning stage: no plan can be made of that."""
+    onset, rate = st.integers(0, 400), st.integers(1, 50)
+    return st.tuples(onset, st.sampled_from("xy"), rate, st.sampled_from((1.0, -1.0))).map(
+        lambda part: (
+            FaultSpec(
+                kind="nav.wrong",
+                what="rate",
+                axis=part[1],
+                value=part[2] * part[3],
+                after_ignition_s=20.0 - part[0] * 0.05,
+            ),
+        )
+    )
+
+
+def _two_lost(engines: Sequence[int]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw two engines that go out while braking, the second at once or up to 4 s later."""
+    pairs = [(a, b) for a in engines for b in engines if a != b]
+
+    def build(parts: tuple[tuple[int, int], int, int]) -> tuple[FaultSpec, ...]:
+        first_s = 8.0 - 0.05 * parts[1]
+        both = zip(parts[0], (first_s, first_s + 0.05 * parts[2]), strict=True)
+        return tuple(
+            FaultSpec(kind="engine.out", engine=engine, after_ignition_s=round(onset_s, 2), tail_off_s=0.2)
+            for engine, onset_s in both
+        )
+
+    return st.tuples(st.sampled_from(pairs), st.integers(0, 160), st.integers(0, 80)).map(build)
 
 
 def _computer_faults() -> st.SearchStrategy[tuple[FaultSpec, ...]]:
@@ -487,11 +624,14 @@ _EACH: Final = (
     _property("mass", (), _mass),
     _property("spare", (), _spare),
     _property("modes", (), _modes),
+    _property("stopped", (), _stopped),
+    Property("starts", (), "No engine is told to start more often than its igniter has starts", _starts),
     _property("latched", ("ENG-DEAD",), _latched),
     _property("floor", ("CMD-RANGE",), _floor),
     _property("noticed", ("ENG-DETECT",), _noticed),
     _property("cut", (), _cut),
     _property("aside", ("KEEP-OUT",), _aside),
+    _property("given-up", ("KEEP-OUT",), _given_up),
     _property("watchdog", ("VALVE-LOSS",), _watchdog),
     _property("borne", (), _borne),
     _property("healthy", (), _healthy),

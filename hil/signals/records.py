@@ -166,6 +166,7 @@ ACTUATOR: Final = Record(
         Field("gimbal_x_drive", _N, "1", "gimbal drive x, -1 to 1 of the full slew rate"),
         Field("gimbal_y_drive", _N, "1", "gimbal drive y, -1 to 1 of the full slew rate"),
         Field("igniter", _N, "1", "1 while the igniter is driven"),
+        Field("unpowered", _N, "1", "1 while the drives have no supply: the valves' springs close them"),
         Field("fin_cmd_rad", (FIN_COUNT,), "rad", "grid-fin servo demands, from the flight computer"),
     ),
 )

@@ -26,10 +26,13 @@ def timing_dtype() -> np.dtype[np.void]:
     instructions the guidance kernel's step took in this frame, where its board counts them, else 0.
     `work_s` is what the frame before took in all, waiting not counted; `overrun` says why that one was
     not done in time: 0 it was, 1 to 5 the stage (in the order of STAGES) that took longest, 6 it began late.
+    `answer_s` is for how long the board that lags most has not answered, on the wall clock; 0 in lockstep.
     """
     times = ["lateness_s"] + [f"{stage}_s" for stage in STAGES]
     fields = [("t_ns", "<i8"), ("frame", "<i8"), *((name, "<f8") for name in times)]
-    return np.dtype([*fields, ("step_instructions", "<i8"), ("work_s", "<f8"), ("overrun", "<i8")])
+    return np.dtype(
+        [*fields, ("step_instructions", "<i8"), ("work_s", "<f8"), ("overrun", "<i8"), ("answer_s", "<f8")]
+    )
 
 
 BUS_COLUMNS: Final = (

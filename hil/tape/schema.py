@@ -75,6 +75,9 @@ def timing_definition() -> str:
     lines.append(
         "int64 overrun  # 1: why that was too long: 0 it was not, 1 to 5 its longest stage, 6 late start"
     )
+    lines.append(
+        "float64 answer_s  # s: age of the oldest board's newest answer on the wall clock, 0 in lockstep"
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -68,7 +68,8 @@ def limits_of(flight: FlightRecord) -> dict[str, float]:
 def _degraded(flight: FlightRecord) -> str | None:
     """Return why the timing on the wall clock was too poor to prove anything, None when it was not.
 
-    A frame that begins late by a whole period means that the frame before missed its deadline.
+    A frame that begins late by a whole period means that the frame before missed its deadline.  A virtual
+    board that the machine starves is as good as late.
     """
     late = flight.timing["lateness_s"]
     if len(late) == 0:
@@ -76,7 +77,11 @@ def _degraded(flight: FlightRecord) -> str | None:
     limits = flight.info.get("timing_limits", {})
     missed, worst = float(np.mean(late > flight.frame_s)), float(np.max(late))
     allowed = float(limits.get("missed_share", DEGRADED_FRACTION))
-    if missed > allowed or worst > float(limits.get("lateness_s", DEGRADED_LATENESS_S)):
+    lateness_s = float(limits.get("lateness_s", DEGRADED_LATENESS_S))
+    lag_s = float(np.max(flight.timing["answer_s"]))
+    if lag_s > flight.frame_s + lateness_s:  # an answer comes with the next frame
+        return f"timing degraded: a board did not answer for {1e3 * lag_s:.0f} ms; nothing is proven"
+    if missed > allowed or worst > lateness_s:
         return (
             f"timing degraded: {100 * missed:.1f} % of the frames began more than one period late, "
             f"the worst by {1e3 * worst:.0f} ms; nothing is proven"

@@ -85,6 +85,7 @@ def changed(frames: Any, record: str) -> set[str]:
             "pos_pad_m", 2, 3.0 * (K - 5),
         ),
         ({"kind": "nav.off", "what": "solution"}, "valid", None, 0.0 * K),
+        ({"kind": "nav.no_number", "what": "height"}, "height_m", None, math.nan * K),
     ],
 )  # fmt: skip
 def test_navigation_says(fault: dict[str, Any], field: str, at: int | None, values: Any) -> None:
@@ -92,7 +93,7 @@ def test_navigation_says(fault: dict[str, Any], field: str, at: int | None, valu
     got = frames["nav"][field] if at is None else frames["nav"][field][:, at]
     healthy = HEALTHY["nav"][field] if at is None else HEALTHY["nav"][field][:, at]
     assert got[:ONSET] == pytest.approx(healthy[:ONSET])
-    assert got[ONSET:] == pytest.approx(values[ONSET:])
+    assert got[ONSET:] == pytest.approx(values[ONSET:], nan_ok=True)
     assert changed(frames, "nav") == {field}
     assert changed(frames, "sensor") == set()
     if at is not None and fault["axis"] != "all":
@@ -129,6 +130,12 @@ def test_a_stale_solution_tells_its_age() -> None:
     frames = said({"kind": "nav.stale", "late_s": 0.05})
     assert frames["nav"]["valid_t_ns"][ONSET:].tolist() == ((K[ONSET:] - 5) * FRAME_NS).tolist()
     assert frames["nav"]["pos_pad_m"][ONSET:, 2] == pytest.approx(3.0 * (K[ONSET:] - 5))
+
+
+def test_a_frozen_unit_says_its_last_solution_again_and_its_time() -> None:
+    frames = said({"kind": "nav.frozen"})
+    assert (frames["nav"][ONSET:] == HEALTHY["nav"][ONSET]).all()
+    assert frames["nav"]["valid_t_ns"][-1] == ONSET * FRAME_NS
 
 
 def test_before_there_is_a_past_the_oldest_is_said() -> None:

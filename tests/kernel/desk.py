@@ -32,6 +32,8 @@ class Desk:
         self.run = KernelRun(reference_kernel(), self.config)
         self.out, self.telemetry, self.nav = self.run.output, self.run.output.telemetry, self.run.input.nav
         self.frame = 0
+        self.late_ns = 0
+        """By how much the kernel's clock is behind that of navigation."""
         for status in self.statuses:
             status.state, status.fresh = 1, 1
         self.put()
@@ -72,7 +74,7 @@ class Desk:
         for _ in range(frames):
             self.frame += 1
             self.run.input.t_ns = self.frame * FRAME_NS
-            self.nav.valid_t_ns = (self.frame - age_frames) * FRAME_NS
+            self.nav.valid_t_ns = (self.frame - age_frames) * FRAME_NS + self.late_ns
             self.run.step()
 
     def move(self, frames: int = 1) -> None:

@@ -125,6 +125,10 @@ class Engine:
     dies_at_s: float = math.inf
     silent_at_s: float = math.inf
     gimbal: tuple[float, float] = (0.0, 0.0)
+    aslant: tuple[float, float] = (0.0, 0.0)
+    """Of the thrust to where the gimbal points, rad; no sensor shows it."""
+    agility: float = 1.0
+    """Of the gimbal, over its rate."""
     stuck_at_s: float = math.inf
     """From then on valves and gimbals stay where they are."""
 
@@ -155,7 +159,7 @@ class Engine:
         self.valve += 0.0 if stuck and lit else min(max(wanted - self.valve, -slew), slew)
         burning = self.valve if lit else 0.0
         self.chamber += DT / (limits.thrust_lag_s + DT) * (burning * self.strength - self.chamber)
-        most = 0.0 if stuck else limits.gimbal_rate_radps * DT
+        most = 0.0 if stuck else self.agility * limits.gimbal_rate_radps * DT
         asked = command.gimbal_x_cmd_rad, command.gimbal_y_cmd_rad
         x, y = (g + min(max(a - g, -most), most) for g, a in zip(self.gimbal, asked, strict=True))
         self.gimbal = x, y
@@ -264,7 +268,7 @@ class Flight:
             lost = (e.thrust_vac_n - e.thrust_sl_n) * pressure
             thrust = max(engine.chamber * e.thrust_vac_n - lost, 0.0)
             flow += engine.chamber * e.thrust_vac_n / (e.isp_vac_s * G0)
-            x, y = thrust * engine.gimbal[0], thrust * engine.gimbal[1]
+            x, y = (thrust * (g + a) for g, a in zip(engine.gimbal, engine.aslant, strict=True))
             fx, fy, fz = fx + x, fy + y, fz + thrust
             tx += e.pos_body_m[1] * thrust - arm * y
             ty += arm * x - e.pos_body_m[0] * thrust

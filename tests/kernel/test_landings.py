@@ -23,6 +23,7 @@ from tests.kernel.flight import (
     TOUCHDOWN,
     Flight,
     make_config,
+    norm,
 )
 from tests.kernel.scripted import ASIDE, FLIGHTS
 
@@ -78,7 +79,6 @@ def test_lands_softly_upright_and_on_the_pad(name: str) -> None:
     assert flight.axis[2] > 0.998
     assert math.hypot(*flight.omega[:2]) < 0.03
     assert flight.miss_m < LANDS[name]
-    assert flight.telemetry.mode == TOUCHDOWN
 
 
 @pytest.mark.parametrize("name", LANDS)
@@ -86,7 +86,8 @@ def test_modes_come_in_their_order(name: str) -> None:
     modes = flown(name).modes
     seen = list(dict.fromkeys(modes))
     assert modes == sorted(modes)
-    assert seen == [COAST, IGNITION, BRAKING, TERMINAL, TOUCHDOWN]
+    before = [COAST, IGNITION, BRAKING, TERMINAL]
+    assert seen in (before, [*before, TOUCHDOWN])  # engines that can hover burn until the stage stands
 
 
 @functools.cache
@@ -138,7 +139,7 @@ def test_every_command_is_in_range_and_what_is_shut_down_stays_so(name: str) -> 
         ("optimised_loss", [1]),
         ("faulty_boards", [2]),
         ("centre_out_late", [0]),
-        ("weak_finish", [0]),
+        ("weak_finish", []),
         ("stuck", [2]),
         ("unvouched", []),
         ("strong_finish", []),
@@ -160,7 +161,45 @@ def test_the_pair_lands_where_the_centre_engine_is_lost_the_centre_engine_elsewh
     }
     for name, shares in on.items():
         flight = flown(name)
-        assert flight.shares[flight.modes.index(TOUCHDOWN) - 1] == shares
+        last = len(flight.modes) - 1 - flight.modes[::-1].index(TERMINAL)
+        assert flight.shares[last] == shares
+
+
+@pytest.mark.parametrize(
+    ("lame", "shares"),
+    [([], [1, 0, 0]), ([0], [0, 1, 1]), ([1], [1, 0, 0]), ([0, 1], [1, 0, 0]), ([0, 1, 2], [1, 0, 0])],
+)
+def test_the_pair_lands_where_the_gimbal_of_the_centre_engine_is_slow_and_theirs_are_not(
+    lame: list[int], shares: list[int]
+) -> None:
+    """In a wind that has the gimbals move at all."""
+    flight = Flight(make_config(brake_throttle=0.6), **ASIDE, wind=(12.0, 0.0, 0.0))
+    for i in lame:
+        flight.engines[i].agility = 0.1
+    flight.land()
+    assert not any(command.failed for command in flight.commands)
+    assert next(last for last in reversed(flight.shares) if any(last)) == shares
+    if len(lame) < 2:
+        assert 0.2 < -flight.vel[2] < 3.0
+        assert math.hypot(flight.vel[0], flight.vel[1]) < 1.0
+        assert flight.miss_m < 5.0
+
+
+@pytest.mark.parametrize("gimbal", [(0.05, 0.0), (-0.04, 0.03)])
+def test_an_outer_gimbal_that_ran_aside_and_stays_there_moves_the_landing_little(
+    gimbal: tuple[float, float],
+) -> None:
+    """Its engine burns on and the others hold against it; what they hold goes with it at the step-down."""
+
+    def tamper(flight: Flight) -> None:
+        if flight.now_s >= 9.0:
+            flight.engines[1].gimbal, flight.engines[1].agility = gimbal, 0.0
+
+    flight = Flight(make_config(brake_throttle=0.6), **ASIDE, tamper=tamper).land()
+    assert not any(command.failed for command in flight.commands)
+    assert 0.2 < -flight.vel[2] < 2.0
+    assert math.hypot(flight.vel[0], flight.vel[1]) < 1.0
+    assert flight.miss_m < 5.0
 
 
 @pytest.mark.parametrize("height_m", [50.0, 40.0, 30.0])
@@ -176,6 +215,23 @@ def test_a_finish_that_loses_its_engine_ends_softer_by_far_than_it_would_without
     flight = Flight(make_config(brake_throttle=0.58), tamper=tamper).land()
     assert [engine.starts for engine in flight.engines] == [1, 2, 2]
     assert -flight.vel[2] < 3.0
+
+
+@pytest.mark.parametrize(
+    ("engine", "aslant"),
+    [(0, (-0.08, 0.0)), (0, (0.0, 0.08)), (1, (0.0, 0.08)), (2, (0.0, -0.08)), (1, (0.1, 0.0))],
+)
+def test_thrust_that_points_elsewhere_than_its_gimbal_says_lands_all_the_same(
+    engine: int, aslant: tuple[float, float]
+) -> None:
+    """An outer engine's rolls the stage as well."""
+    flight = Flight(make_config(brake_throttle=0.6), **ASIDE)
+    flight.engines[engine].aslant = aslant
+    flight.land()
+    assert 0.2 < -flight.vel[2] < 2.0
+    assert math.hypot(flight.vel[0], flight.vel[1]) < 1.0
+    assert flight.miss_m < 5.0
+    assert norm(flight.omega) < math.radians(3.0)  # TD-RATE
 
 
 def test_after_touchdown_everything_is_shut_and_after_two_seconds_it_is_done() -> None:
@@ -234,7 +290,7 @@ def test_a_board_that_cannot_be_armed_does_not_hold_up_the_others_for_long() -> 
     waiting = Flight(forced, tamper=unarmed)
     waiting.step(30)
     assert waiting.modes.index(IGNITION) == 10
-    assert [c.request for c in waiting.commands] == [START] * 3
+    assert [c.request for c in waiting.commands] == [START, ARM, START]
 
 
 def test_armed_engines_light_at_the_forced_moment_itself() -> None:

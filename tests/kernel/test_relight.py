@@ -91,13 +91,15 @@ def needed_later(desk: Desk) -> float:
     return v * v / 2.0 / (desk.nav.height_m - desk.sink_mps * t - 0.5 * G0 * t * t)
 
 
-def planned(desk: Desk, engines: int) -> float:
-    """Return the deceleration of a finish on so many engines: gentle, but above their floor.
-
-    The mass at its end is what is assumed at first: hardly anything was learnt in so short a burn.
-    """
+def planned_mass(desk: Desk) -> float:
+    """Return the mass at the end of the finish: what is assumed at first, as hardly anything was learnt."""
     c = desk.config
-    full, mass = engines * 800e3, c.dry_mass_kg + 0.3 * (c.mass_kg - c.dry_mass_kg)
+    return float(c.dry_mass_kg + 0.3 * (c.mass_kg - c.dry_mass_kg))
+
+
+def planned(desk: Desk, engines: int) -> float:
+    """Return the deceleration of a finish on so many engines: gentle, but above their floor."""
+    full, mass = engines * 800e3, planned_mass(desk)
     floor = (0.56 * 900e3 - 100e3) / 800e3 + constant("fk_guidance.c", "FLOOR_ROOM")
     gentle = mass * (G0 + constant("fk_guidance.c", "FINISH_DECEL_GENTLE")) / full
     return min(desk.config.land_throttle, max(gentle, floor)) * full / mass - G0
@@ -123,6 +125,21 @@ def test_where_the_finish_loses_its_engine_the_others_light_as_late_as_they_can(
     assert desk.requests == [SHUTDOWN, RUN, RUN]
     assert desk.telemetry.mode == TERMINAL
     assert desk.telemetry.thrust_cmd_n > desk.telemetry.mass_est_kg * G0
+
+
+def test_what_is_left_of_a_lost_engines_push_delays_the_start_of_the_others() -> None:
+    """Its thrust tails off: as long as it is felt, the stage falls slower than freely."""
+    started = []
+    for push in (0.0, 8.0):
+        desk = finishing(height_m=100.0)
+        lose(desk, 0)
+        desk.move(2)
+        while desk.requests[1] == ARM:
+            desk.move()
+            desk.nav.force_body_mps2[2] = push  # felt, and already in the motion that is told
+            desk.step()
+        started.append(desk.frame)
+    assert started[1] > started[0] + 3
 
 
 def test_engines_are_lit_again_once_and_no_third_time() -> None:
@@ -181,6 +198,44 @@ def test_after_touchdown_nothing_is_kept() -> None:
     assert desk.requests == [SHUTDOWN] * 3
 
 
+# ---- the end
+
+
+def sink_on(desk: Desk, frames: int = 1) -> None:
+    """Run frames in which the stage goes on sinking as fast as it does."""
+    for _ in range(frames):
+        desk.nav.pos_pad_m[2] -= desk.sink_mps * DT
+        desk.nav.height_m = desk.nav.pos_pad_m[2]
+        desk.nav.force_body_mps2[2] = G0
+        desk.step()
+
+
+def test_where_engines_can_hover_the_finish_goes_on_until_the_stage_stops() -> None:
+    """Navigation may believe in a ground that is too high; it is not believed for ever."""
+    desk = finishing(height_m=1.0, sink=0.8)
+    below = 0
+    while desk.telemetry.mode == TERMINAL:
+        sink_on(desk)
+        below += desk.nav.height_m < constant("fk_modes.c", "TOUCH_HEIGHT_M")
+    assert abs(below - constant("fk_modes.c", "LOW_FRAMES")) < 10
+    desk = finishing(height_m=1.0, sink=0.8)
+    sink_on(desk, 180)
+    assert desk.telemetry.mode == TERMINAL
+    for _ in range(10):  # the legs take it up
+        desk.nav.vel_pad_mps[2] += 0.08
+        desk.nav.force_body_mps2[2] = G0 + 8.0
+        desk.step()
+    desk.step(5)
+    assert desk.telemetry.mode == TOUCHDOWN
+
+
+def test_where_engines_cannot_hover_the_ground_that_navigation_believes_in_ends_the_finish() -> None:
+    desk = finishing(height_m=1.0, sink=0.8, **STRONG)
+    while desk.telemetry.mode == TERMINAL:
+        sink_on(desk)
+    assert 0.0 < desk.nav.height_m < 0.15
+
+
 # ---- engines that are too strong
 
 
@@ -198,7 +253,7 @@ def test_engines_that_would_stop_the_stage_far_up_are_paused_and_lit_again() -> 
     for _ in range(60):  # no third start, so no second pause
         desk.obey()
         desk.move()
-        assert SHUTDOWN not in desk.requests or desk.telemetry.mode != TERMINAL
+        assert desk.requests[0] == RUN or desk.telemetry.mode != TERMINAL
 
 
 def test_engines_that_fit_are_not_paused() -> None:
@@ -207,7 +262,56 @@ def test_engines_that_fit_are_not_paused() -> None:
     assert desk.requests == [RUN, ARM, ARM]
 
 
+def test_a_centre_engine_that_comes_up_late_lands_the_stage_once_it_can_do_so_alone() -> None:
+    """The finish begins on the outer pair; the centre engine is a second late."""
+    desk = Desk(ignition_forced=1)
+    desk.nav.valid = 0
+    desk.step()
+    desk.burn(0.7, 0.7, 0.7)
+    rest(desk, STARTING, 0)
+    desk.put(height_m=40.0, vel=(0.0, 0.0, -27.0))
+    desk.step(2)
+    assert desk.telemetry.mode == TERMINAL
+    desk.move(3)
+    assert desk.requests == [START, RUN, RUN]
+    light(desk, 0)
+    desk.move()
+    assert desk.requests == [RUN] * 3
+    while desk.requests[1] == RUN:
+        before = desk.sink_mps**2 / (2.0 * desk.nav.height_m)
+        desk.obey()
+        desk.move()
+    full = constant("fk_guidance.c", "FINISH_THROTTLE_MAX") * 800e3
+    assert desk.sink_mps**2 / (2.0 * desk.nav.height_m) < full / desk.config.dry_mass_kg - G0
+    assert before > full / planned_mass(desk) - G0
+    assert desk.requests == [RUN, SHUTDOWN, SHUTDOWN]
+
+
 # ---- engines that are too weak, and those that do not obey
+
+
+def weaken(desk: Desk, part: float, frames: int) -> None:
+    """Let the centre engine give so much of what its valves should, and do all else as it is told."""
+    for _ in range(frames):
+        desk.obey()
+        desk.statuses[0].chamber_pa *= part
+        desk.move()
+        if desk.requests[0] != RUN:
+            return
+
+
+@pytest.mark.parametrize(("height_m", "sink", "stopped"), [(60.0, 20.0, True), (17.0, 10.0, False)])
+def test_a_weak_finish_is_stopped_but_not_held_for_failed_while_the_others_can_stop_the_fall(
+    height_m: float, sink: float, stopped: bool
+) -> None:
+    desk = finishing(height_m=height_m, sink=sink)
+    weaken(desk, 0.71, 80)
+    assert (desk.requests[0] == SHUTDOWN) == stopped
+    assert desk.commands[0].failed == 0
+    if stopped:
+        rest(desk, ARMED, 0)
+        until(desk, START, 1)
+        assert desk.requests == [SHUTDOWN, START, START]  # it is not lit again itself
 
 
 @pytest.mark.parametrize(("height_m", "given_up"), [(60.0, True), (30.0, False)])
@@ -260,9 +364,8 @@ ODD: dict[str, tuple[Callable[[Any, Any, int], None], bool]] = {
     "oxidiser valve off": (stick("ox_valve_pos", 1.5 * VALVE_OFF), True),
     "oxidiser valve a little off": (stick("ox_valve_pos", 0.8 * VALVE_OFF), False),
     "fuel valve off": (stick("fuel_valve_pos", 1.5 * VALVE_OFF), True),
-    "gimbal off in x": (stick("gimbal_x_rad", 1.5 * GIMBAL_OFF), True),
-    "gimbal off in y": (stick("gimbal_y_rad", -1.5 * GIMBAL_OFF), True),
-    "gimbal a little off": (stick("gimbal_y_rad", 0.8 * GIMBAL_OFF), False),
+    "gimbal off": (stick("gimbal_x_rad", 1.5 * GIMBAL_OFF), False),
+    "gimbal run away": (stick("gimbal_x_rad", 1.2 * constant("fk_health.c", "HARD_OVER") * 0.12), True),
     "pressure high": (swell(1.1 * HIGH), True),
     "pressure a little high": (swell(0.9 * HIGH), False),
     "valve slow": (creep, False),
@@ -291,6 +394,41 @@ def test_a_wild_engine_is_given_up_once_the_others_can_do_without_it(what: str) 
     burn_on(desk, odd, 0.6)
     assert [c.failed for c in desk.commands] == [0, int(wild), 0]
     assert desk.telemetry.mode == BRAKING
+
+
+def test_a_lame_gimbal_is_told_to_stand_straight_until_it_follows_again() -> None:
+    """The others steer meanwhile, with the whole torque."""
+    desk = brake(height_m=2900.0, vel=(0.0, 0.0, -200.0), force=(0.0, 0.0, G0), omega=(0.0, 0.01, 0.0))
+    sound = desk.commands[0].gimbal_x_cmd_rad
+    assert desk.commands[1].gimbal_x_cmd_rad == sound != 0.0
+    burn_on(desk, ODD["gimbal off"][0], constant("fk_health.c", "LAME_S") + 0.2)
+    assert desk.commands[1].gimbal_x_cmd_rad == 0.0 != desk.commands[0].gimbal_x_cmd_rad
+    burn_on(
+        desk,
+        lambda *_: None,
+        1.5 * constant("fk_health.c", "LAME_MOST_S") / constant("fk_health.c", "LAME_FORGOTTEN"),
+    )
+    assert desk.commands[1].gimbal_x_cmd_rad == desk.commands[0].gimbal_x_cmd_rad != 0.0
+
+
+GIMBAL: dict[str, tuple[Callable[[Any, Any, int], None], bool]] = {
+    "off in x": (stick("gimbal_x_rad", 1.5 * GIMBAL_OFF), True),
+    "off in y": (stick("gimbal_y_rad", -1.5 * GIMBAL_OFF), True),
+    "a little off": (stick("gimbal_y_rad", 0.8 * GIMBAL_OFF), False),
+}
+"""How a gimbal stands where it was not told to, and whether its engine is no longer to land on."""
+
+
+@pytest.mark.parametrize("what", GIMBAL)
+def test_a_finish_whose_gimbal_rests_elsewhere_is_given_up_for_the_others(what: str) -> None:
+    odd, given_up = GIMBAL[what]
+    desk = finishing(height_m=100.0)
+    for frame in range(round((constant("fk_health.c", "WILD_AFTER_S") + 0.5) / DT)):
+        desk.obey()
+        if not desk.commands[0].failed:
+            odd(desk.statuses[0], desk.commands[0], frame)
+        desk.move()
+    assert bool(desk.commands[0].failed) == given_up
 
 
 def test_the_last_engine_is_kept_however_wild() -> None:

@@ -46,6 +46,25 @@ def test_valve_keeps_slew_and_stops(bench: Make, zq3: Vehicle) -> None:
     assert b.truth["ox_valve_pos"].tolist() == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("spring_per_s", [2.0, 0.0])
+def test_a_valve_without_power_is_closed_by_its_spring_where_it_has_one(
+    bench: Make, zq3: Vehicle, spring_per_s: float
+) -> None:
+    engine = zq3.engine.model_copy(update={"valve_spring_per_s": spring_per_s})
+    b = bench(vehicle=zq3.model_copy(update={"engine": engine}))
+    b.act["ox_drive"][:] = b.act["fuel_drive"][:] = 1.0
+    b.tick(60)
+    b.act["ox_drive"][:] = b.act["fuel_drive"][:] = 0.0
+    b.act["unpowered"][1] = 1.0
+    b.tick(25)
+    lag = zq3.engine.valve_lag_s
+    left = 1.0 - spring_per_s * (0.25 - lag) + 0.5 * zq3.engine.valve_play if spring_per_s else 1.0
+    for valve in ("ox_valve_pos", "fuel_valve_pos"):
+        assert b.truth[valve].tolist() == pytest.approx([1.0, left, 1.0], abs=2e-3)
+    b.tick(40)
+    assert b.truth["ox_valve_pos"].tolist() == [1.0, 0.0 if spring_per_s else 1.0, 1.0]
+
+
 def test_drive_that_is_no_number_moves_nothing(bench: Make) -> None:
     b = bench()
     for name in ("ox_drive", "fuel_drive", "gimbal_x_drive", "gimbal_y_drive", "igniter", "fin_cmd_rad"):

@@ -157,7 +157,10 @@ def test_second(fly):
 """
 
 
-def test_a_rig_that_breaks_ends_the_session_with_its_first_cause(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+def test_a_rig_that_breaks_ends_the_session_with_its_first_cause(
+    workers: tuple[str, ...], tmp_path: Path
+) -> None:
     rig = tmp_path / "rig.toml"
     kernel = tmp_path / "crash.c"
     source = (RIGS / "kernels" / "minimal" / "minimal.c").read_text(encoding="utf-8")
@@ -167,8 +170,9 @@ def test_a_rig_that_breaks_ends_the_session_with_its_first_cause(tmp_path: Path)
     text = (RIGS / "virtual.toml").read_text(encoding="utf-8")
     text = text.replace('"bus.dbc"', f'"{RIGS / "bus.dbc"}"')
     rig.write_text(f'{text}\n[kernel]\nname = "crash"\nsources = ["{kernel}"]\n', encoding="utf-8")
-    done = run_pytest(tmp_path, "--hil-rig", str(rig), test=BREAKS)
+    done = run_pytest(tmp_path, "--hil-rig", str(rig), *workers, test=BREAKS)
     assert done.returncode == 3, done.stdout
+    assert "INTERNALERROR" not in done.stdout
     assert "hil: the rig broke: board flight_computer" in done.stdout
     assert "must not run" not in done.stdout
 

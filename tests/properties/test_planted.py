@@ -9,32 +9,20 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from hil.faults.case import SHIPPED, Case
+from hil.faults.case import SHIPPED
 from hil.rig.plan import load_plan
-from hil.search.flying import Flyer
-from hil.search.hunt import flyable_kinds, hunt
-from hil.search.properties import PROPERTIES
-from hil.search.properties_kernel import suite_cases
-from hil.search.trial import Trial
+from hil.search.hunt import hunt
 from hil.search.wording import case_words
 from tests.properties.planted import BY_MODES, DEFECTS, planted_kernel, planted_spec
 from tests.properties.test_kernel_modes import Modes
 
 PLAN = load_plan(SHIPPED / "kernel.toml", "nominal")
-BOARDS = [name for name, board in PLAN.rig.board.items() if board.firmware == "engine_valve"]
 EXAMPLES, MOST_FAULTS = 200, 2
 SOON = ("wrong thrust floor", "mass not updated", "failure forgotten")
 """Flown by `make test` as well: they are found at once."""
-
-
-@given(suite_cases(PLAN, BOARDS, flyable_kinds(PLAN.rig)))
-def test_no_defect_shows_in_the_kernel(case: Case) -> None:
-    outcome = PROPERTIES["suite"].look(Trial(Flyer(PLAN), case))
-    if outcome.margin is not None:
-        assert outcome.margin >= 0.0, f"{case_words(case, PLAN.case)}: {outcome.reason}"
 
 
 @pytest.mark.parametrize(

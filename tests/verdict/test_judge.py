@@ -89,6 +89,7 @@ def recording(
     *,
     vehicle: str = VEHICLE,
     lateness_s: Any = 0.0,
+    answer_s: Any = 0.0,
     limit: float = 60.0,
     pace: str = "lockstep",
     instructions: Any = 0,
@@ -98,6 +99,7 @@ def recording(
     """Wrap frames into what a tape gives."""
     timing = np.zeros(len(f), timing_dtype())
     timing["lateness_s"] = lateness_s
+    timing["answer_s"] = answer_s
     timing["step_instructions"] = instructions
     info = {
         "engines": 3,
@@ -412,6 +414,16 @@ def test_poor_timing_proves_nothing() -> None:
     assert judged(lateness_s=late).verdict == "PASS"
     late[5] = 0.051
     assert judged(lateness_s=late).verdict == "INVALID"
+
+
+def test_a_starved_board_proves_nothing() -> None:
+    lag = np.full(END, 0.010)
+    lag[5] = 0.059
+    assert judged(answer_s=lag).verdict == "PASS"
+    lag[5] = 0.061
+    result = judged(answer_s=lag)
+    assert result.verdict == "INVALID"
+    assert "a board did not answer for 61 ms; nothing is proven" in result.findings[-1]
 
 
 def test_findings_tell_of_weak_late_and_silent() -> None:
