@@ -77,7 +77,7 @@ class Tactic:
     shut_s: dict[int, float] = field(default_factory=dict)
     """Engines that are shut at a time (absolute), before a fault of theirs."""
     held: dict[int, float] = field(default_factory=dict)
-    """Engines that are run at an opening all along: they will burn on behind dead boards."""
+    """Engines that are run at an opening all along: they will burn on behind their boards."""
     aim_m: float = 0.0
     """Plans end so far above the ground: what an earlier flight of the same tactic was off by, ..."""
     aim_mps: tuple[float, float] = (0.0, 0.0)

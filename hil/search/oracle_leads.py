@@ -35,8 +35,10 @@ CONFIRMED: Final = 4
 """So many ignitions of a cell are tried with the thrust of that very ignition."""
 SUBSETS_OF: Final = 4
 """Every set of engines is tried where there are at most so many."""
-BURNS_ON: Final = ("board.silent", "board.freeze", "bay.fire")
-"""After these an engine burns on as its valves were left."""
+BURNS_ON: Final = ("board.freeze", "bay.fire")
+"""After these an engine burns on as its valves were left, ..."""
+UNPOWERED: Final = "board.silent"
+"""... and after this where no springs close valves without power."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Way:
     early: bool = False
     """Engines with faults are shut before they strike."""
     held: float | None = None
-    """Engines that will burn on behind dead boards are run at this opening all along."""
+    """Engines that will burn on behind their boards are run at this opening all along."""
 
 
 class Leads:
@@ -62,8 +64,10 @@ class Leads:
         self._faults = physical_faults(subject.case)
         slots = {self._slot(fault) for fault in self._faults}
         self._bad = {slot for slot in slots if slot is not None}
+        springs = subject.vehicle.engine.valve_spring_per_s > 0.0
+        kinds = BURNS_ON if springs else (*BURNS_ON, UNPOWERED)
         self._burn_on = {
-            slot for f in self._faults if f.kind in BURNS_ON and (slot := self._slot(f)) is not None
+            slot for f in self._faults if f.kind in kinds and (slot := self._slot(f)) is not None
         }
         self._timed = any(f.after_ignition_s is None for f in self._faults)
         self._usual_s: dict[tuple[tuple[int, ...], float | None], float] = {}
@@ -116,7 +120,7 @@ class Leads:
             yield from self._other_ways(every, good)
 
     def _held_ways(self) -> Iterator[Way]:
-        """Yield ways with an engine burning on behind its dead board."""
+        """Yield ways with an engine burning on behind its board."""
         for slot in sorted(self._burn_on):
             others = [s for s in range(self.engines) if s != slot]
             for size in range(len(others), -1, -1):
