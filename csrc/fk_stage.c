@@ -13,7 +13,7 @@
 #define TURN_FILTER_S 0.1
 #define SHUT 0.03 /* valve position, falling as slowly as thrust tails off */
 #define SHUT_S 0.15
-#define OPEN_GIVES 1.3 /* of full pressure for each of the stroke, at most */
+#define OPEN_GIVES 1.3   /* of full pressure for each of the stroke, at most */
 #define CHAMBER_LIT 0.03 /* fraction of full pressure below which an engine gives nothing */
 
 static void find_centre_of_mass(fk_stage_t *stage, const fk_if_config_t *c)
