@@ -11,8 +11,9 @@
 #define WIND_SHOWS_PER_S 0.03 /* force across, specific, for each m/s of wind: about 90 m/s of speed */
 #define WIND_LIMIT_MPS 40.0
 #define TURN_FILTER_S 0.1
-#define SHUT 0.03 /* valve position, filtered: its thrust tails off so long */
+#define SHUT 0.03 /* valve position, falling as slowly as thrust tails off */
 #define SHUT_S 0.15
+#define OPEN_GIVES 1.3 /* of full pressure for each of the stroke, at most */
 #define CHAMBER_LIT 0.03 /* fraction of full pressure below which an engine gives nothing */
 
 static void find_centre_of_mass(fk_stage_t *stage, const fk_if_config_t *c)
@@ -66,11 +67,13 @@ static void find_thrust(fk_stage_t *stage, const fk_if_config_t *c, const fk_if_
     stage->thrust_total_n = 0.0;
     for (int32_t i = 0; i < c->engine_count; i++) {
         const fk_if_engine_config_t *e = &c->engine[i];
-        const double fraction = fk_clamp(in->engine[i].chamber_pa / e->chamber_pa, 0.0, 1.2);
+        const double read = fk_clamp(in->engine[i].chamber_pa / e->chamber_pa, 0.0, 1.2);
         const double pressure_loss = (e->thrust_vac_n - e->thrust_sl_n) * stage->pressure_ratio;
-        /* a pressure that is read behind closed valves is no thrust */
-        const double open = fk_min(in->engine[i].ox_valve_pos, in->engine[i].fuel_valve_pos);
-        stage->open[i] += c->frame_s / SHUT_S * (fk_clamp(open, 0.0, 1.0) - stage->open[i]);
+        /* a pressure that is read behind closed valves, or closing ones, is no thrust */
+        const double open =
+            fk_clamp(fk_min(in->engine[i].ox_valve_pos, in->engine[i].fuel_valve_pos), 0.0, 1.0);
+        stage->open[i] = fk_max(open, stage->open[i] + c->frame_s / SHUT_S * (open - stage->open[i]));
+        const double fraction = fk_min(read, OPEN_GIVES * stage->open[i]);
         const int32_t lit = fraction > CHAMBER_LIT && in->engine[i].fresh && stage->open[i] > SHUT;
         stage->thrust_n[i] = lit ? fk_max(0.0, fraction * e->thrust_vac_n - pressure_loss) : 0.0;
         stage->thrust_total_n += stage->thrust_n[i];

@@ -7,7 +7,7 @@ With E = w^2 / 2 (w: speed downwards, of the centre of mass) and s the height fa
 holds for every flight: f is thrust over mass, F its bound, C the largest air force over mass and 2 E, u the
 largest speed across, W the largest speed downwards, c the exhaust velocity.  Heights are the grid, so that
 drag is linear and no ignition moment appears.  If no E, f reach the ground slowly enough, no flight does:
-Clarabel returns the Farkas certificate.  docs/decisions/0014 gives the reason of each bound.
+Clarabel returns the Farkas certificate.  docs/decisions/0016 gives the reason of each bound.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class Tactic:
     shut_s: dict[int, float] = field(default_factory=dict)
     """Engines that are shut at a time (absolute), before a fault of theirs."""
     held: dict[int, float] = field(default_factory=dict)
-    """Engines that are run at an opening all along: they will burn on behind dead boards."""
+    """Engines that are run at an opening all along: they will burn on behind their boards."""
     aim_m: float = 0.0
     """Plans end so far above the ground: what an earlier flight of the same tactic was off by, ..."""
     aim_mps: tuple[float, float] = (0.0, 0.0)
@@ -326,11 +326,7 @@ def follow(
             contact_s = state.t_s
         if guide is not None and guide.rises(state):
             return
-        if guide is not None:
-            _sequence(sequencer, guide, state)
-        if state.contact or (guide is not None and guide.burns(state) and _is_down(state)):
-            for slot in range(world.engines):
-                sequencer.shut(slot, state.t_s)
+        _command_engines(world, sequencer, guide, state)
         if guide is None or lead is None or not guide.burns(state) or state.contact:
             _fall_or_stand(pilot, state, world.engines, floor)
         else:
@@ -339,6 +335,15 @@ def follow(
             valves = _valves(world, sequencer, lead, floor, demand.thrust_n, state)
             pilot.fly(state, demand, valves)
         world.advance()
+
+
+def _command_engines(world: World, sequencer: Sequencer, guide: _Guide | None, state: State) -> None:
+    """Start and shut engines as planned; shut all of them at the touch, or where the rest can be fallen."""
+    if guide is not None:
+        _sequence(sequencer, guide, state)
+    if state.contact or (guide is not None and guide.burns(state) and _is_down(state)):
+        for slot in range(world.engines):
+            sequencer.shut(slot, state.t_s)
 
 
 def _fall_or_stand(pilot: Pilot, state: State, engines: int, floor: float) -> None:

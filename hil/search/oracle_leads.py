@@ -35,8 +35,10 @@ CONFIRMED: Final = 4
 """So many ignitions of a cell are tried with the thrust of that very ignition."""
 SUBSETS_OF: Final = 4
 """Every set of engines is tried where there are at most so many."""
-BURNS_ON: Final = ("board.silent", "board.freeze", "bay.fire")
-"""After these an engine burns on as its valves were left."""
+BURNS_ON: Final = ("board.freeze", "bay.fire")
+"""After these an engine burns on as its valves were left, ..."""
+UNPOWERED: Final = "board.silent"
+"""... and after this where no springs close valves without power."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Way:
     early: bool = False
     """Engines with faults are shut before they strike."""
     held: float | None = None
-    """Engines that will burn on behind dead boards are run at this opening all along."""
+    """Engines that will burn on behind their boards are run at this opening all along."""
 
 
 class Leads:
@@ -62,12 +64,16 @@ class Leads:
         self._faults = physical_faults(subject.case)
         slots = {self._slot(fault) for fault in self._faults}
         self._bad = {slot for slot in slots if slot is not None}
+        springs = subject.vehicle.engine.valve_spring_per_s > 0.0
+        kinds = BURNS_ON if springs else (*BURNS_ON, UNPOWERED)
         self._burn_on = {
-            slot for f in self._faults if f.kind in BURNS_ON and (slot := self._slot(f)) is not None
+            slot for f in self._faults if f.kind in kinds and (slot := self._slot(f)) is not None
         }
         self._timed = any(f.after_ignition_s is None for f in self._faults)
         self._usual_s: dict[tuple[tuple[int, ...], float | None], float] = {}
         """Ignition that the last tactic of these engines had: the next one's is close."""
+        self._hardest_s: dict[Way, float] = {}
+        """Ignition of a way's hardest tactic: those of the others are before it."""
         self._measured: dict[tuple[float | None, int], Traces] = {}
 
     def __iter__(self) -> Iterator[Lead]:
@@ -86,8 +92,11 @@ class Leads:
     def _found(self, way: Way) -> list[Lead]:
         """Return the leads of a way, one for each throttle; none where the hardest cannot stop the stage."""
         tactics = [Tactic(way.brake, way.land, high, low) for high, low in THROTTLES]
-        if self._scheduled(way, tactics[-1]) is None:
+        hardest = self._scheduled(way, tactics[-1])
+        if hardest is None:
             return []
+        self._usual_s.setdefault((way.brake, way.held), hardest[0].ignition_s)
+        self._hardest_s[way] = hardest[0].ignition_s
         return [lead for tactic in tactics if (lead := self._lead(way, tactic)) is not None]
 
     # ---- ways
@@ -111,7 +120,7 @@ class Leads:
             yield from self._other_ways(every, good)
 
     def _held_ways(self) -> Iterator[Way]:
-        """Yield ways with an engine burning on behind its dead board."""
+        """Yield ways with an engine burning on behind its board."""
         for slot in sorted(self._burn_on):
             others = [s for s in range(self.engines) if s != slot]
             for size in range(len(others), -1, -1):
@@ -184,7 +193,7 @@ class Leads:
 
     def _scanned(self, way: Way, tactic: Tactic) -> tuple[Schedule, Traces, Tactic] | None:
         """Find the ignition cell by cell, the latest first: thrust depends on when it is lit."""
-        end_s = max(float(self.coast.t_s[-1]) - 0.5, CELL_S)
+        end_s = self._hardest_s.get(way, max(float(self.coast.t_s[-1]) - 0.5, CELL_S)) + 0.01
         for begin_s in np.flip(np.arange(0.0, end_s, CELL_S)).tolist():
             traces, tried = self._prepared(way, tactic, begin_s)
             schedule = self._latest(tried, traces, tried.throttle, (begin_s, begin_s + CELL_S))

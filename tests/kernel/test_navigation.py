@@ -65,7 +65,7 @@ def test_what_is_believed_draws_no_faster_than_it_may() -> None:
 
 
 def test_a_velocity_that_stands_still_is_left_behind() -> None:
-    """The stage brakes by 4 m/s2 and the unit's velocity stands for 3 s: then it is believed again, at once."""
+    """The stage brakes by 4 m/s2, the velocity stands for 3 s: then it is believed again, at once."""
     plain, stuck = gliding(), gliding()
     for k in range(350):
         for desk in (plain, stuck):
@@ -180,7 +180,7 @@ def test_a_clock_that_loses_more_than_a_tenth_is_lost_in_the_end() -> None:
 
 
 def test_one_time_from_the_future_says_little() -> None:
-    """The clock is set by a thousandth of a second, and what comes next is that much old, not half a second."""
+    """The clock is set by a thousandth of a second: what comes next is so much old, not half a second."""
     desk = gliding()
     desk.late_ns = 500_000_000
     glide(desk, 1)

@@ -190,10 +190,10 @@ def test_a_tactic_that_never_comes_down_is_given_up() -> None:
 # ---- engines and their boards
 
 
-def test_an_engine_behind_a_dead_board_burns_on_at_the_opening_it_was_held_at() -> None:
+def test_an_engine_behind_a_hung_board_burns_on_at_the_opening_it_was_held_at() -> None:
     case, vehicle = shipped("nominal")
-    dead = with_faults(case, FaultSpec(kind="board.silent", board="engine_2", at_s=5.0))
-    traces = measure(dead, vehicle, (0, 1, 2), 2.0, 8.0, {1: 0.7})
+    hung = with_faults(case, FaultSpec(kind="board.freeze", board="engine_2", at_s=5.0))
+    traces = measure(hung, vehicle, (0, 1, 2), 2.0, 8.0, {1: 0.7})
     after = traces.low_n[:, -1]
     assert traces.low_n[1, -1] == pytest.approx(traces.high_n[1, -1], rel=0.01)  # not quite as high up
     assert after[0] < after[1] < traces.high_n[0, -1]
@@ -243,7 +243,7 @@ LANDS = {
     "the computer restarts in the burn": [
         FaultSpec(kind="board.reset", board="flight_computer", at_s=12.25, boot_s=0.07)
     ],
-    "a board dies, its engine burns on": [FaultSpec(kind="board.silent", board="engine_2", at_s=9.23)],
+    "a board hangs, its engine burns on": [FaultSpec(kind="board.freeze", board="engine_2", at_s=9.23)],
     "two engines lost early": [
         FaultSpec(kind="engine.out", engine=2, after_ignition_s=4.85, tail_off_s=0.33),
         FaultSpec(kind="engine.out", engine=1, after_ignition_s=5.34, tail_off_s=0.34),
