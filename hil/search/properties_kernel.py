@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hil.faults.case import Case, FaultSpec
 from hil.plant.vehicle import Vehicle
 from hil.rig.plan import Plan
+from hil.search.flying import Flown
 from hil.search.strategies import initial_states, off_nominal_cases, one_fault, stages, winds
 from hil.search.trial import Outcome, Property, Trial
 from hil.signals import ENGINE_STATES, FLIGHT_MODES, REQUESTS
@@ -79,8 +80,6 @@ STEERED_MPS: Final = 180.0
 STEERED_S: Final = 4.0
 STEERED_M: Final = 10.0
 """At such a speed lift carries a stage that steers aside for so long out of the keep-out, or so far."""
-WRECK_MPS: Final = 4.0
-"""Who comes down faster is a wreck."""
 HEALTHY_PART: Final = 0.6
 """Of a touchdown's limit: healthy dispersed flights need at most 45 % of any."""
 SETTLED_S: Final = 0.5
@@ -133,10 +132,9 @@ def _struck(case: Case, *beginnings: str) -> bool:
     return any(fault.kind.startswith(beginnings) for fault in case.fault)
 
 
-def _wreck(flight: FlightRecord) -> bool:
-    """Tell whether the stage came down so fast that nobody knows what its navigation says afterwards."""
-    speed = flight.touchdown["vertical_speed_mps"]
-    return speed is not None and speed > WRECK_MPS
+def _wreck(flown: Flown) -> bool:
+    """Tell whether the stage did not land: nobody knows what its navigation says afterwards."""
+    return any(name.startswith("TD-") for name in flown.broken)
 
 
 def _computer_struck(case: Case) -> bool:
@@ -367,7 +365,7 @@ def _cut(trial: Trial) -> Outcome:
             return _broken(
                 f"the kernel takes the stage for landed {height:.1f} m above the pad", "TD-VERTICAL"
             )
-    if flight.contact is not None and not _wreck(flight):
+    if flight.contact is not None and not _wreck(trial.flown):
         late = flight.contact + flight.count(CUT_WITHIN_S)
         if flight.asked_to_run[late : flight.computer_frames].any():
             return _broken(f"engines are asked to run {CUT_WITHIN_S:g} s after the first touch")
@@ -474,7 +472,7 @@ def _sound(trial: Trial) -> Outcome:
     names = ["CMD-FINITE", "CMD-RANGE", "ENG-DEAD", "WORK-BOUND"]
     if not _struck(case, *DECEIVING):
         names += ["CMD-RATE", "ENG-DETECT", "ENG-FALSE", "ENG-SHARE", "VALVE-LOSS"]
-        names += [] if _wreck(flown.flight) else ["VALVE-END"]
+        names += [] if _wreck(flown) else ["VALVE-END"]
     for name in names:
         if flown.results[name].status == "fail":
             return _broken(flown.results[name].reason, name)
