@@ -19,6 +19,10 @@
 #define POSITION_DRAW_MPS 2.5
 #define VELOCITY_DRAW_MPS2 1.5
 #define ATTITUDE_ROOM 0.9996 /* cosine of half an angle: 3.2 deg */
+/* After a gap dead reckoning knows little of what engines did meanwhile: the first solution is taken as it is, out to
+ * what they can have done. */
+#define GAP_S 0.1
+#define GAP_ROOM_MPS2 30.0
 #define INERTIAL_MOST_S 30.0 /* without a solution that the unit vouches for */
 #define LOST_AFTER_S 2.0
 #define PREDICT_MAX_S 2.5
@@ -115,6 +119,26 @@ static void follow(double *held, double measured, double gain, double draw_per_s
     *held += fk_clamp(gain * wrong, -draw_per_s * dt, draw_per_s * dt);
 }
 
+/* The first solution after a gap of `dt`. */
+static void catch_up(double *held, double measured, double room, double *doubt_s)
+{
+    const double wrong = measured - *held;
+    if (wrong * wrong < room * room) {
+        *doubt_s = 0.0;
+        *held = measured;
+    }
+}
+
+static void take_after_gap(fk_nav_t *nav, const fk_if_nav_t *s, double dt)
+{
+    const double room_mps = VELOCITY_ROOM_MPS + GAP_ROOM_MPS2 * dt;
+    for (int32_t i = 0; i < 3; i++) {
+        catch_up(&nav->held_pos_pad_m[i], s->pos_pad_m[i], POSITION_ROOM_M + room_mps * dt,
+                 &nav->doubt_pos_s[i]);
+        catch_up(&nav->held_vel_pad_mps[i], s->vel_pad_mps[i], room_mps, &nav->doubt_vel_s[i]);
+    }
+}
+
 static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
 {
     const int32_t radar = s->height_m < RADAR_HEIGHT_M;
@@ -123,6 +147,9 @@ static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
     const double dt = (double)elapsed_ns(nav->valid_t_ns, s->valid_t_ns) * NS;
     advance(nav, nav->held_pos_pad_m, nav->held_vel_pad_mps, nav->held_q, dt);
     nav->unvouched_s = s->valid ? 0.0 : nav->unvouched_s + dt;
+    if (dt > GAP_S) {
+        take_after_gap(nav, s, dt);
+    }
     for (int32_t i = 0; i < 3; i++) {
         const double pos_gain = i < 2 ? POSITION_GAIN : up_gain;
         const double pos = i < 2 ? s->pos_pad_m[i] : up_m;

@@ -217,3 +217,32 @@ def hover(desk: Desk, frames: int) -> None:
         desk.nav.pos_pad_m[2] += DT * speed
         desk.nav.height_m = desk.nav.pos_pad_m[2]
         desk.step()
+
+
+def test_after_a_gap_the_first_solution_is_taken_as_it_is() -> None:
+    """Engines step down while nothing is heard: what the held force led to is wrong by more than any room."""
+    plain, gone = gliding(), gliding()
+    for k in range(80):
+        for desk in (plain, gone):
+            force = 2.0 * G0 if k < 20 else 0.5 * G0
+            desk.nav.pos_pad_m[2] += DT * desk.nav.vel_pad_mps[2]
+            desk.nav.height_m = desk.nav.pos_pad_m[2]
+            desk.nav.vel_pad_mps[2] += DT * (force - G0)
+            desk.nav.force_body_mps2[2] = force
+            desk.nav.fresh = 0 if desk is gone and 20 <= k < 70 else 1
+            desk.step()
+    assert gone.telemetry.ignition_margin_m == pytest.approx(plain.telemetry.ignition_margin_m, abs=2.0)
+
+
+def test_after_a_gap_what_no_engine_can_have_done_is_not_taken() -> None:
+    kept, jumped = gliding(), gliding()
+    for desk in (kept, jumped):
+        desk.nav.fresh = 0
+        glide(desk, 50)
+        desk.nav.fresh = 1
+    room_mps = ROOMS["vel_pad_mps"][0] + constant("fk_nav.c", "GAP_ROOM_MPS2") * 0.51
+    jumped.nav.vel_pad_mps[2] += 1.01 * room_mps
+    jumped.nav.pos_pad_m[2] += 1.01 * (ROOMS["pos_pad_m"][0] + room_mps * 0.51)
+    for desk in (kept, jumped):
+        glide(desk, 1)
+    assert jumped.telemetry.ignition_margin_m == pytest.approx(kept.telemetry.ignition_margin_m, abs=1e-6)
