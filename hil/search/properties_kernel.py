@@ -419,10 +419,10 @@ def _leaves_the_pad(flight: FlightRecord, aside: int, rest_s: float) -> bool:
     """Tell whether a stage comes down beyond the keep-out, or further out than it fell in frame `aside`."""
     truth = flight.frames["truth"]
     fall = truth["pos_pad_m"][aside, :2] + truth["vel_pad_mps"][aside, :2] * rest_s
-    end = truth["pos_pad_m"][flight.contact, :2]
-    if float(np.linalg.norm(end)) > flight.vehicle.guidance.keep_out_radius_m:
+    end_m = float(np.linalg.norm(truth["pos_pad_m"][flight.contact, :2]))
+    if end_m > flight.vehicle.guidance.keep_out_radius_m:
         return True
-    return float((end - fall) @ fall) > STEERED_M * float(np.linalg.norm(fall))
+    return end_m > float(np.linalg.norm(fall)) + STEERED_M
 
 
 # ---- boards
