@@ -23,6 +23,9 @@ SILENT_S: Final = 0.1
 """A board of a live rig that has said nothing for so long is lost, unless the case asked for that."""
 LEAVE_TAKEN_S: Final = 0.5
 """From the first frame: by then every board reports the leave of this run."""
+TWIN_FRAMES: Final = 30
+TWIN_PART: Final = 1.5
+"""Who reports so many times a frame, over so many frames, is two; one that catches up after SILENT_S is not."""
 _NOT_TAKEN: Final = (
     "has not taken the bench's leave: a valve is open, its sensors are silent, or its firmware knows no "
     "enable frame"
@@ -52,6 +55,8 @@ class Watched:
     faults: _Silenced
     quiet_frames: int = 0
     uncommanded_frames: int = 0
+    reports: int = 0
+    """Those that had come when they were counted last."""
     has_leave: bool = False
     """True once it has reported the leave of this run."""
 
@@ -107,7 +112,20 @@ class Interlock:
             if not board.faults.stopped:
                 self._look_at_leave(board, int(status["fault"][board.slot]))
                 self._look_at_commands(board, int(status["fault"][board.slot]))
+        if self.live and self._frames % TWIN_FRAMES == 0:
+            self._look_for_twins()
         self._look_at_computer()
+
+    def _look_for_twins(self) -> None:
+        """Raise RigError for a board that reports too often: a second one has its number, and may have the leave."""
+        for board in self.boards:
+            came = self.drives.reports[board.slot] - board.reports
+            board.reports += came
+            settled = (self._frames - TWIN_FRAMES) * self._frame_s > LEAVE_TAKEN_S
+            if settled and came > TWIN_PART * TWIN_FRAMES:
+                raise RigError(
+                    f"board {board.name}: {came} reports in {TWIN_FRAMES} frames: another board has its node number"
+                )
 
     @property
     def _started(self) -> bool:

@@ -80,6 +80,8 @@ class ReportedDrives:
         """The leave that each board reports, "" before it has reported any."""
         self.nonces = [-1] * len(nodes)
         """Low 8 bits of the nonce that each board has heard last, -1 before."""
+        self.reports = [0] * len(nodes)
+        """How many reports of each board have come so far."""
         self.shown = {name: np.zeros(len(nodes)) for name in _DRIVES}
         """The actuator record of the last frame, as the plant followed it; each shape (engines,)."""
         self._fields = [frame["actuator"][name] for name in _DRIVES]
@@ -95,6 +97,7 @@ class ReportedDrives:
             self.modes[slot] = MODES[int(signals["mode"])]
             self.nonces[slot] = int(signals["nonce_low"])
             self._age[slot] = 0
+            self.reports[slot] += 1
 
         return take
 
