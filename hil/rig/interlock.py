@@ -25,7 +25,7 @@ LEAVE_TAKEN_S: Final = 0.5
 """From the first frame: by then every board reports the leave of this run."""
 TWIN_FRAMES: Final = 30
 TWIN_PART: Final = 1.5
-"""Who reports so many times a frame, over so many frames, is two; one that catches up after SILENT_S is not."""
+"""Who reports so many times a frame, over so many frames, is two; who catches up after SILENT_S is not."""
 _NOT_TAKEN: Final = (
     "has not taken the bench's leave: a valve is open, its sensors are silent, or its firmware knows no "
     "enable frame"
@@ -117,14 +117,15 @@ class Interlock:
         self._look_at_computer()
 
     def _look_for_twins(self) -> None:
-        """Raise RigError for a board that reports too often: a second one has its number, and may have the leave."""
+        """Raise RigError for a board that reports too often: a second one has its number, and maybe the leave."""
         for board in self.boards:
             came = self.drives.reports[board.slot] - board.reports
             board.reports += came
             settled = (self._frames - TWIN_FRAMES) * self._frame_s > LEAVE_TAKEN_S
             if settled and came > TWIN_PART * TWIN_FRAMES:
                 raise RigError(
-                    f"board {board.name}: {came} reports in {TWIN_FRAMES} frames: another board has its node number"
+                    f"board {board.name}: {came} reports in {TWIN_FRAMES} frames: "
+                    "another board has its node number"
                 )
 
     @property
