@@ -117,7 +117,7 @@ class Interlock:
         self._look_at_computer()
 
     def _look_for_twins(self) -> None:
-        """Raise RigError for a board that reports too often: a second one has its number, and maybe the leave."""
+        """Raise RigError for a board that reports too often: a second one has its number, even the leave."""
         for board in self.boards:
             came = self.drives.reports[board.slot] - board.reports
             board.reports += came
