@@ -229,7 +229,8 @@ class ProcessBoard(ChildBoard):
     def start_frame(self, t_ns: int) -> None:
         """Hand over bus, link, time and sensors; the board runs while the bench goes on."""
         self._t_ns = t_ns
-        self._lag_s[()] = 0.0  # every board starts its frame before one of them finishes it
+        if self._live:
+            self._lag_s[()] = 0.0  # every board starts its frame before one of them finishes it
         self._waiting = False
         serial = b"" if self._nav is None else self._nav()
         spoken = [line.take() for line, _ in self._lines]

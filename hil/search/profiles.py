@@ -15,24 +15,13 @@ _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_
 _PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink)
 """Phase.explain is left out: it takes hundreds of flights to say what a case's file says."""
 
+_SEARCHING = settings(
+    deadline=None, phases=_PHASES, print_blob=True, report_multiple_bugs=False, suppress_health_check=_SLOW
+)
+
 PROFILES = {
-    "ci": settings(
-        max_examples=30,
-        derandomize=True,
-        deadline=None,
-        phases=_PHASES,
-        print_blob=True,
-        report_multiple_bugs=False,
-        suppress_health_check=_SLOW,
-    ),
-    "nightly": settings(
-        max_examples=300,
-        deadline=None,
-        phases=_PHASES,
-        print_blob=True,
-        report_multiple_bugs=False,
-        suppress_health_check=_SLOW,
-    ),
+    "ci": settings(_SEARCHING, max_examples=30, derandomize=True),
+    "nightly": settings(_SEARCHING, max_examples=300),
     "bench": settings(
         max_examples=10,
         derandomize=True,
