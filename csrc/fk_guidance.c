@@ -15,6 +15,7 @@
  * thrust the gimbals turn the stage faster. */
 #define LATERAL_TIME_MIN_S 8.0
 #define LATERAL_FORCE_MPS2 14.0
+#define POSITION_FADES_S 4.0
 #define NEWTON_PROBE 0.02
 #define SLOPE_FRAMES 4 /* for which a slope is kept */
 #define NEWTON_STEP 0.05
@@ -46,7 +47,7 @@
 #define STIFFNESS_LEAST 0.3    /* of the larger of the two opposing forces */
 #define LATERAL_LIMIT_PART 0.5 /* of the vertical specific force */
 #define NO_CHANGE_S 1e3
-#define TURN_AHEAD_S 0.6 /* before the engines change, the attitude turns to where it will be trimmed then */
+#define TURN_AHEAD_S 0.3 /* before the engines change, the attitude turns to where it will be trimmed then */
 
 /* Full thrust of a set of engines and what the atmosphere takes of it. */
 typedef struct {
@@ -338,11 +339,12 @@ static void lateral_accel(const fk_nav_t *nav, const fk_across_t *across, double
     const double slowest = LATERAL_TIME_MIN_S * sqrt(fk_clamp(LATERAL_FORCE_MPS2 / push, 0.4, 1.0));
     const double t = fk_max(time_to_go - lead, slowest);
     const double limit = LATERAL_LIMIT_PART * fk_max(vertical, 1.0);
+    const double fade = fk_clamp(time_to_go / POSITION_FADES_S, 0.0, 1.0);
     for (int32_t i = 0; i < 2; i++) {
         double pos = nav->pos_cm_pad_m[i];
         double vel = nav->vel_cm_pad_mps[i];
         fk_swing_ahead(across, i, lead, nav->axis_pad[i], nav->swing_pad[i], &pos, &vel);
-        accel[i] = fk_lateral_law_mps2(pos, vel, t);
+        accel[i] = fk_lateral_law_mps2(fade * pos, vel, t);
     }
     const double size = sqrt(accel[0] * accel[0] + accel[1] * accel[1]);
     const double s = size > limit ? limit / size : 1.0;

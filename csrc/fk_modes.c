@@ -225,10 +225,15 @@ static void excuse_lame(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES],
     }
     const double least = others * (plan->least_decel_mps2 + FK_G0) - FK_G0;
     const int32_t can = others > 1.0 && v * v > 2.0 * fk_max(nav->height_m, 0.1) * least;
+    const int32_t bears = modes->frames_in_mode * c->frame_s > FK_ENGINE_OUT_S;
     for (int32_t i = 0; i < c->engine_count; i++) {
         const int32_t still = engine[i].excused && others > 1.0;
         engine[i].excused = modes->mode == FK_IF_BRAKING && c->engine[i].centre
                             && (still || (can && gimbal_fails(&engine[i])));
+        if (engine[i].excused && bears) {
+            engine[i].stopped = 1;
+            engine[i].running = 0;
+        }
     }
 }
 
