@@ -76,6 +76,7 @@ typedef struct {
     double open[FK_ENGINES];     /* the less open of its two valves, filtered */
     double thrust_total_n;
     double turn_radps[2];      /* turn rate across the axis, filtered */
+    double turned_radps2[2];   /* how fast that changes */
     double turn_most_radps2;   /* that fins and gimbals can do besides holding off-centre thrust */
     double fin_part;           /* of a torque across the axis; the rest is the gimbals' */
     double trim_pad_mps2[3];   /* side force of the gimbals that hold the torque of off-centre thrust */
@@ -216,6 +217,8 @@ typedef struct {
     double integral[2];   /* rad/s^2 */
     double roll_integral; /* rad/s^2 */
     double turning[2];    /* angular acceleration that acts by now, rad/s^2 */
+    double pushed[2];     /* angular acceleration besides it, that nobody modelled, filtered, rad/s^2 */
+    double overborne_s;   /* for which holding against that would have left one engine too little to steer with */
     double gimbal_rad[2]; /* where the gimbals that steer should be by now, x and y */
     double unmet[2];      /* angular acceleration asked for beyond their reach, rad/s^2 */
 } fk_control_t;

@@ -12,15 +12,18 @@
 #define INTEGRAL_LIMIT 0.2 /* rad/s^2 */
 #define TURN_ENDS_S 1.0    /* in which a turn has to be ended with what fins and gimbals have left */
 #define TURN_LEAST_RADPS 0.05
+#define PUSHED_FILTER_S 0.3
+#define OVERBORNE_PART 0.85 /* of what the gimbal of one engine can do */
 #define ACTUATION_S 0.08 /* command to torque: what was asked for this long ago acts now */
 
 void fk_control_init(fk_control_t *control)
 {
     for (int32_t i = 0; i < 2; i++) {
         control->integral[i] = control->turning[i] = 0.0;
-        control->gimbal_rad[i] = control->unmet[i] = 0.0;
+        control->gimbal_rad[i] = control->unmet[i] = control->pushed[i] = 0.0;
     }
     control->roll_integral = 0.0;
+    control->overborne_s = 0.0;
 }
 
 /* Moment of the aerodynamic normal force about the centre of mass, body axes x and y. */
@@ -41,6 +44,24 @@ static double turn_limit(const fk_stage_t *stage, const fk_demand_t *demand, dou
     const double left = TURN_ENDS_S * (stage->turn_most_radps2 - fk_max(held, -held));
     return stage->thrust_total_n > 0.0 ? fk_clamp(left, TURN_LEAST_RADPS, demand->turn_limit_radps)
                                        : demand->turn_limit_radps;
+}
+
+/* What turns the stage besides what was asked of fins and gimbals: a gimbal that is not where it says it is. */
+static void find_pushed(fk_control_t *control, const fk_if_config_t *c, const fk_stage_t *stage)
+{
+    const double arm = fk_max(stage->cm_z_m - c->gimbal_plane_z_m, 1.0);
+    double strongest = 0.0;
+    double pushed2 = 0.0;
+    for (int32_t i = 0; i < 2; i++) {
+        const double besides = stage->turned_radps2[i] - control->turning[i];
+        control->pushed[i] += c->frame_s / PUSHED_FILTER_S * (besides - control->pushed[i]);
+        pushed2 += control->pushed[i] * control->pushed[i];
+    }
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        strongest = fk_max(strongest, stage->thrust_n[i]);
+    }
+    const double most = OVERBORNE_PART * strongest * arm * c->engine[0].gimbal_limit_rad / stage->inertia_kgm2;
+    control->overborne_s = strongest > 0.0 && pushed2 > most * most ? control->overborne_s + c->frame_s : 0.0;
 }
 
 /* Roll rate to nothing; what off-centre engines turn, those that steer hold while they burn. */
@@ -66,6 +87,7 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
     double moment[2];
     fk_rotate_back(nav->q_pad_from_body, demand->axis_pad, wanted_body);
     aerodynamic_moment(c, nav, stage, moment);
+    find_pushed(control, c, stage);
     /* the turn that brings body z to the wanted axis: z x wanted */
     const double error[2] = {-wanted_body[1], wanted_body[0]};
     const int32_t powered = mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
@@ -77,7 +99,8 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
         const int32_t waits = control->unmet[i] * (turn - rate) > 0.0 || !(stage->thrust_total_n > 0.0);
         const double part = waits ? 0.0 : RATE_GAIN / INTEGRAL_S;
         const double grown = control->integral[i] + part * (turn - rate) * c->frame_s;
-        control->integral[i] = powered ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
+        control->integral[i] =
+            powered && stage->thrust_total_n > 0.0 ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
         const double accel = RATE_GAIN * (turn - rate) + control->integral[i];
         control->turning[i] += c->frame_s / ACTUATION_S * (accel - control->unmet[i] - control->turning[i]);
         control->torque_body_nm[i] = stage->inertia_kgm2 * accel - moment[i];

@@ -20,6 +20,10 @@
 #define TOO_STRONG 0.7 /* needed over least deceleration */
 #define PAUSE_PART 0.8 /* of the most deceleration, needed after the shortest pause */
 #define SETTLED_FRAMES 20
+#define ALONE_FRAMES 60 /* after the step-down until the rest of what turned the stage is gone */
+#define ALONE_S 0.2
+#define OVERBORNE_S 2.0       /* in which a roll would show */
+#define ROLL_TELLS_RADPS2 0.1 /* held while it burns */
 #define TOO_WEAK 1.1    /* needed over most deceleration */
 #define FALL_PART 0.8   /* of the most deceleration, needed after a fall */
 #define LIGHT_PART 0.65 /* of the start time: as if the thrust came at once then */
@@ -185,7 +189,7 @@ static int32_t is_odd(const fk_engine_t *e, int32_t finishing)
 /* An engine that does not do what it is asked is given up where the others can do without it: braking, once the loss
  * of any one can be borne; in the finish, while there is height to light the others again. */
 static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
-                         const fk_nav_t *nav)
+                         const fk_nav_t *nav, const fk_control_t *control)
 {
     const double v = -nav->vel_pad_mps[2];
     const double burnt_s = modes->frames_in_mode * c->frame_s;
@@ -198,8 +202,10 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
     const int32_t others = modes->mode == FK_IF_BRAKING && burnt_s > FK_ENGINE_OUT_S && running > 1;
     const int32_t again =
         modes->mode == FK_IF_TERMINAL && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
+    const int32_t overborne =
+        again && running == 1 && control->overborne_s > ALONE_S && modes->frames_in_mode > ALONE_FRAMES;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if ((others || again) && is_odd(&engine[i], again) && engine[i].running) {
+        if ((others || again) && (is_odd(&engine[i], again) || overborne) && engine[i].running) {
             engine[i].failed = 1;
             engine[i].running = 0;
         }
@@ -211,10 +217,18 @@ static int32_t gimbal_fails(const fk_engine_t *e)
     return e->lame || e->stuck;
 }
 
+/* Something turns the stage that the gimbal of one engine could hardly hold: is it that of the centre engine?  Of one
+ * off the axis it may be as well, but then the others hold it, or it rolls the stage. */
+static int32_t centre_pushes(const fk_control_t *control)
+{
+    const double roll = control->roll_integral;
+    return control->overborne_s > OVERBORNE_S && roll * roll < ROLL_TELLS_RADPS2 * ROLL_TELLS_RADPS2;
+}
+
 /* A centre engine whose gimbal does not follow is no engine to finish on alone: it burns until the finish begins, which
  * is planned for the others, where there are two and they are not too strong for what is left. */
 static void excuse_lame(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
-                        const fk_nav_t *nav, const fk_plan_t *plan)
+                        const fk_nav_t *nav, const fk_plan_t *plan, const fk_control_t *control)
 {
     const double v = nav->vel_pad_mps[2];
     double others = 0.0;
@@ -229,7 +243,7 @@ static void excuse_lame(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES],
     for (int32_t i = 0; i < c->engine_count; i++) {
         const int32_t still = engine[i].excused && others > 1.0;
         engine[i].excused = modes->mode == FK_IF_BRAKING && c->engine[i].centre
-                            && (still || (can && gimbal_fails(&engine[i])));
+                            && (still || (can && (gimbal_fails(&engine[i]) || centre_pushes(control))));
         if (engine[i].excused && bears) {
             engine[i].stopped = 1;
             engine[i].running = 0;
@@ -332,7 +346,8 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
 }
 
 void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
-                     const fk_nav_t *nav, const fk_plan_t *plan, const fk_if_input_t *in)
+                     const fk_nav_t *nav, const fk_plan_t *plan, const fk_control_t *control,
+                     const fk_if_input_t *in)
 {
     if (modes->frames_in_mode < 1000000) {
         modes->frames_in_mode++;
@@ -341,8 +356,8 @@ void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk
     if (modes->mode != FK_IF_ABORT && (in->abort || nav->lost || upset)) {
         enter(modes, FK_IF_ABORT);
     }
-    give_up_wild(modes, engine, c, nav);
-    excuse_lame(modes, engine, c, nav, plan);
+    give_up_wild(modes, engine, c, nav, control);
+    excuse_lame(modes, engine, c, nav, plan, control);
     next_mode(modes, engine, c, nav, plan, in);
     share_engines(modes, engine, c->engine_count);
 }

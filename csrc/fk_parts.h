@@ -63,7 +63,8 @@ void fk_divert_update(fk_divert_t *d, const fk_if_config_t *c, const fk_nav_t *n
 /* fk_modes.c: what phase the flight is in and which engines take part. */
 void fk_modes_init(fk_modes_t *modes);
 void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
-                     const fk_nav_t *nav, const fk_plan_t *plan, const fk_if_input_t *in);
+                     const fk_nav_t *nav, const fk_plan_t *plan, const fk_control_t *control,
+                     const fk_if_input_t *in);
 
 /* fk_control.c: attitude error to torque. */
 void fk_control_init(fk_control_t *control);

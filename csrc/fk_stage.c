@@ -111,7 +111,8 @@ static void turning_force(fk_stage_t *stage, const fk_if_config_t *c, const fk_n
     for (int32_t i = 0; i < 2; i++) {
         const double turned = nav->held_omega[i] - stage->turn_radps[i];
         stage->turn_radps[i] += fk_min(c->frame_s / TURN_FILTER_S, 1.0) * turned;
-        torque[i] = part * (stage->inertia_kgm2 * turned / TURN_FILTER_S - air_nm[i]);
+        stage->turned_radps2[i] = turned / TURN_FILTER_S;
+        torque[i] = part * (stage->inertia_kgm2 * stage->turned_radps2[i] - air_nm[i]);
     }
     force_body[0] -= torque[1] / arm;
     force_body[1] += torque[0] / arm;
