@@ -104,6 +104,7 @@ typedef struct {
     int32_t lame;           /* 1: its gimbal does not follow, ... */
     int32_t stuck_looks;
     int32_t stuck;      /* 1: ... and rests elsewhere */
+    double excused_s;   /* for which it was ... */
     int32_t excused;    /* 1: on the axis, but the others are to finish without it */
     int32_t low_frames; /* consecutive frames with too little pressure */
     int32_t silent_frames;

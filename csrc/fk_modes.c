@@ -22,6 +22,7 @@
 #define SETTLED_FRAMES 20
 #define ALONE_FRAMES 60 /* after the step-down until the rest of what turned the stage is gone */
 #define ALONE_S 0.2
+#define EXCUSED_S 1.0         /* in which the others are judged too */
 #define OVERBORNE_S 2.0       /* in which a roll would show */
 #define ROLL_TELLS_RADPS2 0.1 /* held while it burns */
 #define TOO_WEAK 1.1    /* needed over most deceleration */
@@ -205,7 +206,8 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
     const int32_t overborne =
         again && running == 1 && control->overborne_s > ALONE_S && modes->frames_in_mode > ALONE_FRAMES;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if ((others || again) && (is_odd(&engine[i], again) || overborne) && engine[i].running) {
+        const int32_t odd = is_odd(&engine[i], again) || (overborne && !engine[i].lame);
+        if ((others || again) && odd && engine[i].running) {
             engine[i].failed = 1;
             engine[i].running = 0;
         }
@@ -244,7 +246,8 @@ static void excuse_lame(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES],
         const int32_t still = engine[i].excused && others > 1.0;
         engine[i].excused = modes->mode == FK_IF_BRAKING && c->engine[i].centre
                             && (still || (can && (gimbal_fails(&engine[i]) || centre_pushes(control))));
-        if (engine[i].excused && bears) {
+        engine[i].excused_s = engine[i].excused ? engine[i].excused_s + c->frame_s : 0.0;
+        if (engine[i].excused_s > EXCUSED_S && bears) {
             engine[i].stopped = 1;
             engine[i].running = 0;
         }

@@ -170,6 +170,8 @@ class Loop:
     """False leaves the position loop open: the attitude loop alone, about a fixed axis."""
     steer_s: float | None = None
     """Time in which the quadratic law works; None is its least, `track_s` that of plan tracking."""
+    offset_part: float = 1.0
+    """Of the offset that the law counts; less in the last seconds."""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -391,7 +393,7 @@ class Loop:
         now = push * (seen["tilt now"] + lead / 3.0 * seen["rate"]) + side
         ahead = seen["x"] + lead * seen["v"] + 0.5 * lead * lead * now
         speed = seen["v"] + lead * (now + lead / 6.0 * push * seen["rate"])
-        force = -12.0 * ahead / (t * t) - 6.0 * speed / t - missed
+        force = -12.0 * self.offset_part * ahead / (t * t) - 6.0 * speed / t - missed
         against = -seen["v"] / stage.speed_mps if stage.speed_mps > slow else np.zeros_like(force)
         pushed = stage.axial_mps2
         least = constant("fk_guidance.c", "STIFFNESS_LEAST") * max(pushed, lift)

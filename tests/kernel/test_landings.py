@@ -202,6 +202,35 @@ def test_an_outer_gimbal_that_ran_aside_and_stays_there_moves_the_landing_little
     assert flight.miss_m < 5.0
 
 
+@pytest.mark.parametrize(
+    ("engine", "aslant", "shares"),
+    [(0, (0.115, 0.0), [0, 1, 1]), (0, (0.0, -0.115), [0, 1, 1]), (1, (0.0, 0.115), [1, 0, 0])],
+)
+def test_the_pair_lands_where_the_centre_gimbal_is_off_by_nearly_its_reach_unseen(
+    engine: int, aslant: tuple[float, float], shares: list[int]
+) -> None:
+    """What it turns the stage by tells; an engine off the axis would roll it, and is stopped with the step-down."""
+    flight = Flight(make_config(brake_throttle=0.6), **ASIDE)
+    flight.engines[engine].aslant = aslant
+    flight.land()
+    assert not any(command.failed for command in flight.commands)
+    assert next(last for last in reversed(flight.shares) if any(last)) == shares
+    assert 0.2 < -flight.vel[2] < 3.0
+    assert math.hypot(flight.vel[0], flight.vel[1]) < 1.0
+    assert flight.miss_m < 5.0
+
+
+def test_a_finish_whose_gimbal_runs_nearly_to_its_stop_unseen_is_given_up_for_the_others() -> None:
+    def tamper(flight: Flight) -> None:
+        if flight.telemetry.mode == TERMINAL and flight.pos[2] < 130.0:
+            flight.engines[0].aslant = (0.118, 0.0)
+
+    flight = Flight(make_config(brake_throttle=0.6), tamper=tamper).land()
+    assert [command.failed for command in flight.commands] == [1, 0, 0]
+    assert next(last for last in reversed(flight.shares) if any(last)) == [0, 1, 1]
+    assert -flight.vel[2] < 3.0
+
+
 @pytest.mark.parametrize("height_m", [50.0, 40.0, 30.0])
 def test_a_finish_that_loses_its_engine_ends_softer_by_far_than_it_would_without_the_others(
     height_m: float,

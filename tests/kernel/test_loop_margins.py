@@ -156,7 +156,12 @@ def flown_loop(plan: Any, frames: dict[str, Any], frame: int, *, slosh: bool) ->
     left_s = frames["telemetry"]["time_to_go_s"][frame] - loop_model.constant(
         "fk_parts.h", "FK_ATTITUDE_LEAD_S"
     )
-    return Loop(stage, steer_s=max(float(left_s), Loop(stage).least_steer_s))
+    fades_s = loop_model.constant("fk_guidance.c", "POSITION_FADES_S")
+    return Loop(
+        stage,
+        steer_s=max(float(left_s), Loop(stage).least_steer_s),
+        offset_part=min(float(frames["telemetry"]["time_to_go_s"][frame]) / fades_s, 1.0),
+    )
 
 
 def kicked(plan: Any, frames: dict[str, Any], first: int, *, slosh: bool = True) -> Floats:

@@ -399,16 +399,16 @@ def test_a_wild_engine_is_given_up_once_the_others_can_do_without_it(what: str) 
 def test_a_lame_gimbal_is_told_to_stand_straight_until_it_follows_again() -> None:
     """The others steer meanwhile, with the whole torque."""
     desk = brake(height_m=2900.0, vel=(0.0, 0.0, -200.0), force=(0.0, 0.0, G0), omega=(0.0, 0.01, 0.0))
-    sound = desk.commands[0].gimbal_x_cmd_rad
+    sound = desk.commands[2].gimbal_x_cmd_rad
     assert desk.commands[1].gimbal_x_cmd_rad == sound != 0.0
     burn_on(desk, ODD["gimbal off"][0], constant("fk_health.c", "LAME_S") + 0.2)
-    assert desk.commands[1].gimbal_x_cmd_rad == 0.0 != desk.commands[0].gimbal_x_cmd_rad
+    assert desk.commands[1].gimbal_x_cmd_rad == 0.0 != desk.commands[2].gimbal_x_cmd_rad
     burn_on(
         desk,
         lambda *_: None,
         1.5 * constant("fk_health.c", "LAME_MOST_S") / constant("fk_health.c", "LAME_FORGOTTEN"),
     )
-    assert desk.commands[1].gimbal_x_cmd_rad == desk.commands[0].gimbal_x_cmd_rad != 0.0
+    assert desk.commands[1].gimbal_x_cmd_rad == desk.commands[2].gimbal_x_cmd_rad != 0.0
 
 
 GIMBAL: dict[str, tuple[Callable[[Any, Any, int], None], bool]] = {
