@@ -15,9 +15,9 @@
 #define RISING_MPS 2.0
 #define RELIGHT_S 1.3       /* of fall, and ... */
 #define RELIGHT_BASE_M 10.0 /* ... height below which engines are not lit again in place of one that burns */
-#define PAUSE_S 1.2         /* at the least, between two burns */
+#define PAUSE_S 0.9         /* at the least, between two burns, as if both ended at once */
 #define PAUSE_ABOVE_MPS 10.0
-#define TOO_STRONG 0.7 /* needed over least deceleration */
+#define TOO_STRONG 1.15 /* needed over least deceleration */
 #define PAUSE_PART 0.8 /* of the most deceleration, needed after the shortest pause */
 #define SETTLED_FRAMES 20
 #define TOO_WEAK 1.1    /* needed over most deceleration */
@@ -252,10 +252,8 @@ static void pause_strong(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
 {
     const double v = -nav->vel_pad_mps[2];
     const double height = fk_max(nav->height_m, 0.1);
-    const double fast = v + FK_G0 * PAUSE_S;
-    const double low = height - (v + 0.5 * FK_G0 * PAUSE_S) * PAUSE_S;
     int32_t can = v > PAUSE_ABOVE_MPS && v * v < TOO_STRONG * 2.0 * height * plan->least_decel_mps2
-                  && low > 0.0 && fast * fast < PAUSE_PART * 2.0 * low * plan->most_decel_mps2;
+                  && can_fall(nav, PAUSE_S, PAUSE_PART * plan->most_decel_mps2);
     for (int32_t i = 0; i < c->engine_count; i++) {
         can &= !engine[i].running || engine[i].startable;
     }
