@@ -75,6 +75,7 @@ typedef struct {
     double thrust_n[FK_ENGINES]; /* from chamber pressure */
     double open[FK_ENGINES];     /* the less open of its two valves, filtered */
     double thrust_total_n;
+    double strength; /* what is felt of it over this, filtered */
     double turn_radps[2];      /* turn rate across the axis, filtered */
     double turn_most_radps2;   /* that fins and gimbals can do besides holding off-centre thrust */
     double fin_part;           /* of a torque across the axis; the rest is the gimbals' */

@@ -30,7 +30,7 @@
 #define SPEED_GAIN 1.6      /* 1/s, speed error to acceleration in the finish */
 #define FINISH_DECEL_LEAST 3.5
 #define FINISH_DECEL_GENTLE 9.0  /* engines that can do much more leave it unused */
-#define FLOOR_ROOM 0.08          /* of throttle, to brake less with */
+#define FLOOR_ROOM 0.05          /* of throttle, to brake less with */
 #define FINISH_THROTTLE_MAX 0.92 /* leaves something to correct with */
 #define FINISH_ACCEL_MAX 30.0
 #define TILT_AT_GROUND_RAD 0.035
@@ -143,15 +143,16 @@ static double burning_drag_area(const fk_if_config_t *c, const fk_stage_t *stage
 }
 
 /* What the engines that finish can do at the least and at the most. */
-static void find_strength(fk_plan_t *plan, const engines_t *land)
+static void find_strength(fk_plan_t *plan, const fk_stage_t *stage, const engines_t *land)
 {
-    const double full = thrust_at(land, 1.0, 1.0) / plan->final_mass_kg;
+    const double full = stage->strength * thrust_at(land, 1.0, 1.0) / plan->final_mass_kg;
     plan->least_decel_mps2 = land->floor * full - FK_G0;
     plan->most_decel_mps2 = FINISH_THROTTLE_MAX * full - FK_G0;
 }
 
 /* Plans the finish: its throttle, raised where weak engines need it, its deceleration and its first speed. */
-static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_t *land)
+static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
+                        const engines_t *land)
 {
     const double mass = plan->final_mass_kg;
     const double full = fk_max(thrust_at(land, 1.0, 1.0), 1.0);
@@ -164,7 +165,7 @@ static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_
     plan->end_height_m =
         thrust_at(land, land->floor, 1.0) < mass * FK_G0 ? END_HEIGHT_M : END_HEIGHT_STRONG_M;
     plan->finish_decel_mps2 = plan->land_throttle * full / mass - FK_G0;
-    find_strength(plan, land);
+    find_strength(plan, stage, land);
     plan->speed_in_mps =
         sqrt(v0 * v0 + 2.0 * fk_max(plan->finish_decel_mps2, LEAST_DECEL_MPS2) * c->soft_finish_height_m);
 }
@@ -202,7 +203,7 @@ static void learn_final_mass(fk_plan_t *plan, const fk_if_config_t *c, const fk_
 static void plan_ignition(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
                           const engines_t *brake, const engines_t *land, double v, double height)
 {
-    plan_finish(plan, c, land);
+    plan_finish(plan, c, stage, land);
     const profile_t p = whole_descent(plan, c, brake, land, c->brake_throttle, v);
     plan->margin_m = height - p.height_m - v * c->engine[0].start_s;
     plan->time_to_go_s = p.time_s;
@@ -226,7 +227,7 @@ static double sparing_throttle(const fk_plan_t *plan, const fk_if_config_t *c, c
 static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
                          const engines_t *brake, const engines_t *land, double v, double height)
 {
-    plan_finish(plan, c, land);
+    plan_finish(plan, c, stage, land);
     const double u = plan->brake_throttle;
     const profile_t at = whole_descent(plan, c, brake, land, u, v);
     if (plan->slope_frames-- <= 0) {
@@ -473,14 +474,14 @@ static void demand_coast(fk_demand_t *demand, const fk_if_config_t *c, const fk_
 
 /* The finish as it will be flown by engines that were stopped and are to be lit again. */
 static void await_relight(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav_t *nav,
-                          const fk_engine_t engine[FK_ENGINES], const fk_modes_t *modes)
+                          const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES], const fk_modes_t *modes)
 {
     int32_t member[FK_ENGINES] = {0};
     for (int32_t i = 0; i < c->engine_count; i++) {
         member[i] = engine[i].spare || (modes->share[i] && !engine[i].failed);
     }
     const engines_t spare = sum_engines(c, engine, member);
-    plan_finish(plan, c, &spare);
+    plan_finish(plan, c, stage, &spare);
     plan->spare_most_mps2 = plan->most_decel_mps2;
     plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(-0.7 * nav->vel_pad_mps[2], 1.0);
     plan->to_light_s = c->engine[0].start_s;
@@ -505,7 +506,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
     plan->lift_area_m2 =
         stage->axial_n > 1.0 ? plan->drag_area_m2 * stage->normal_n_per_rad / stage->axial_n : 0.0;
     if (modes->relighting) {
-        await_relight(plan, c, nav, engine, modes);
+        await_relight(plan, c, nav, stage, engine, modes);
     }
     if (!nav->known || brake.count == 0 || modes->mode >= FK_IF_TOUCHDOWN) {
         demand_coast(demand, c, nav, stage, plan, divert);
@@ -527,7 +528,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
         plan_braking(plan, c, stage, &brake, &land, v, nav->height_m);
         plan->asked_mps2 = braking_force(plan, stage, &brake) * nav->axis_pad[2];
     } else {
-        find_strength(plan, &land);
+        find_strength(plan, stage, &land);
         plan->asked_mps2 = finish_accel(plan, c, nav, &land);
     }
     closed_form_force(nav, plan, divert, force);

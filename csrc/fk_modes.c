@@ -17,7 +17,7 @@
 #define RELIGHT_BASE_M 10.0 /* ... height below which engines are not lit again in place of one that burns */
 #define PAUSE_S 0.9         /* at the least, between two burns, as if both ended at once */
 #define PAUSE_ABOVE_MPS 10.0
-#define TOO_STRONG 1.15 /* needed over least deceleration */
+#define TOO_STRONG 0.97 /* needed over least deceleration */
 #define PAUSE_PART 0.8 /* of the most deceleration, needed after the shortest pause */
 #define SETTLED_FRAMES 20
 #define TOO_WEAK 1.1    /* needed over most deceleration */
