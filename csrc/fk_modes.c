@@ -149,6 +149,14 @@ static int32_t can_fall(const fk_nav_t *nav, double t, double decel_mps2)
     return height > 0.0 && v * v < 2.0 * height * decel_mps2;
 }
 
+/* The deceleration for which engines are lit again: with what is left of a lost engine's push on top, as that may last,
+ * but no more than they can do without it. */
+static double relight_decel(const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    const double with = plan->finish_decel_mps2 + fk_max(nav->held_force_body[2], 0.0);
+    return fk_max(fk_min(with, FALL_PART * plan->most_decel_mps2), plan->finish_decel_mps2);
+}
+
 /* Where the finish lost its engines, those that were stopped are lit again, as late as their planned deceleration
  * allows: they are strong, and lit too early they would stop the stage above the ground.  Where it is too weak they
  * are planned for. */
@@ -165,7 +173,7 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
     }
     modes->weak = running && spare > 1 && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
     modes->relighting = modes->weak || (!running && (starting || spare));
-    if (!planned || starting || can_fall(nav, LIGHT_PART * c->engine[0].start_s, plan->finish_decel_mps2)) {
+    if (!planned || starting || can_fall(nav, LIGHT_PART * c->engine[0].start_s, relight_decel(nav, plan))) {
         return;
     }
     for (int32_t i = 0; i < c->engine_count; i++) {
