@@ -20,6 +20,7 @@
 #define TOO_STRONG 0.97 /* needed over least deceleration */
 #define PAUSE_PART 0.8 /* of the most deceleration, needed after the shortest pause */
 #define SETTLED_FRAMES 20
+#define RESUMED_FRAMES 50 /* into the flight */
 #define TOO_WEAK 1.1    /* needed over most deceleration */
 #define FALL_PART 0.8   /* of the most deceleration, needed after a fall */
 #define LIGHT_PART 0.65 /* of the start time: as if the thrust came at once then */
@@ -127,6 +128,16 @@ static int32_t ignition_due(const fk_if_config_t *c, const fk_plan_t *plan, cons
     }
     const int32_t spent = plan->margin_known && plan->margin_s <= FK_IGNITION_SPARE_S;
     return nav->known && (plan->margin_m <= 0.0 || spent);
+}
+
+/* A flight whose ignition is due as soon as it begins has begun before: its computer was reset, and its engines have
+ * burnt already. */
+static void count_start_before(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
+{
+    const int32_t resumed = !c->ignition_forced && modes->frames_in_mode < RESUMED_FRAMES;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        engine[i].starts += resumed;
+    }
 }
 
 static int32_t armed(const fk_if_config_t *c, const fk_if_input_t *in)
@@ -301,6 +312,7 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
     case FK_IF_COAST:
         /* a board that cannot be armed does not hold up the others beyond the last moment */
         if (ignition_due(c, plan, nav, in) && (armed(c, in) || modes->frames_in_mode > 10)) {
+            count_start_before(modes, engine, c);
             enter(modes, FK_IF_IGNITION);
         }
         break;
