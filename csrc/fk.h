@@ -88,7 +88,8 @@ typedef struct {
 /* Health of one engine. */
 typedef struct {
     double expected;        /* chamber pressure due to the measured valves, fraction of full */
-    double efficiency;      /* measured over expected, filtered, 0.5 to 1.1 */
+    double given, taken;    /* chamber pressure measured and expected, filtered, fractions of full */
+    double efficiency;      /* the first over the second */
     double running_s;       /* since MAINSTAGE */
     double lit_s;           /* since its board said so, healthy or not */
     int32_t late;           /* 1: it lit late, and at once in full by what had pooled */
@@ -228,6 +229,7 @@ typedef struct {
     int32_t weak;   /* ... too weak for what is left */
     int32_t relit;  /* 1 once that was done: closed forms alone fly what is left */
     int32_t frames_in_mode;
+    int32_t unpowered_frames;  /* of the finish, since an engine burnt */
     int32_t low_frames;        /* of the finish, in which the stage should stand already */
     int32_t share[FK_ENGINES]; /* 1: takes part in the plan */
 } fk_modes_t;

@@ -24,6 +24,7 @@
 #define TOO_WEAK 1.1    /* needed over most deceleration */
 #define FALL_PART 0.8   /* of the most deceleration, needed after a fall */
 #define LIGHT_PART 0.65 /* of the start time: as if the thrust came at once then */
+#define TAIL_FRAMES 40
 #define FADE_S 0.2      /* for which what is left of an engine that stopped still pushes, as if in full */
 
 void fk_modes_init(fk_modes_t *modes)
@@ -160,11 +161,12 @@ static int32_t can_fall(const fk_nav_t *nav, double t, double decel_mps2)
     return height > 0.0 && v * v < 2.0 * height * decel_mps2;
 }
 
-/* The deceleration for which engines are lit again: with what is left of a lost engine's push on top, as that may last,
- * but no more than they can do without it. */
-static double relight_decel(const fk_nav_t *nav, const fk_plan_t *plan)
+/* The deceleration for which engines are lit again: a push that outlasts the usual tail of a lost engine may last on
+ * and is put on top, but no more than they can do without it. */
+static double relight_decel(const fk_modes_t *modes, const fk_nav_t *nav, const fk_plan_t *plan)
 {
-    const double with = plan->finish_decel_mps2 + fk_max(nav->held_force_body[2], 0.0);
+    const int32_t lasts = modes->unpowered_frames > TAIL_FRAMES;
+    const double with = plan->finish_decel_mps2 + (lasts ? fk_max(nav->held_force_body[2], 0.0) : 0.0);
     return fk_max(fk_min(with, FALL_PART * plan->most_decel_mps2), plan->finish_decel_mps2);
 }
 
@@ -175,6 +177,7 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
                         const fk_nav_t *nav, const fk_plan_t *plan)
 {
     const int32_t running = any_running(engine, c->engine_count);
+    modes->unpowered_frames = running ? 0 : modes->unpowered_frames + 1;
     const int32_t planned = modes->relighting; /* for these engines, in the frame before */
     int32_t spare = 0;
     int32_t starting = 0;
@@ -184,7 +187,7 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
     }
     modes->weak = running && spare > 1 && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
     modes->relighting = modes->weak || (!running && (starting || spare));
-    if (!planned || starting || can_fall(nav, LIGHT_PART * c->engine[0].start_s, relight_decel(nav, plan))) {
+    if (!planned || starting || can_fall(nav, LIGHT_PART * c->engine[0].start_s, relight_decel(modes, nav, plan))) {
         return;
     }
     for (int32_t i = 0; i < c->engine_count; i++) {
