@@ -267,10 +267,8 @@ static void plan_lighting(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav
 static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav_t *nav,
                            const engines_t *land)
 {
-    double force_pad[3];
-    fk_rotate(nav->q_pad_from_body, nav->held_force_body, force_pad);
     const double lag = land->lag_s + FK_EXTRA_LAG_S;
-    const double slowing = fk_clamp(force_pad[2] - FK_G0, -15.0, 60.0);
+    const double slowing = fk_clamp(nav->axial_mps2 * nav->axis_pad[2] - FK_G0, -15.0, 60.0);
     const double v0 = c->touchdown_speed_mps;
     const double v = -nav->vel_pad_mps[2] - slowing * lag;
     const double tilt = sqrt(nav->axis_pad[0] * nav->axis_pad[0] + nav->axis_pad[1] * nav->axis_pad[1]);
