@@ -128,6 +128,7 @@ typedef struct {
     double most_decel_mps2;   /* ... and at most */
     double spare_most_mps2;   /* of those that could be lit again, at most */
     double needed_decel_mps2; /* of the finish, now */
+    double needed_mean_mps2;  /* the same, filtered */
     double land_accel_mps2;   /* net deceleration flown in the finish */
     double slope_m;           /* height of the planned descent by throttle */
     int32_t slope_frames;     /* for which it still holds */

@@ -24,6 +24,7 @@
     2.0 /* of the legs, about, over the root of the body's cross-section: one is first when tilted */
 #define FREEZE_BELOW_M 12.0 /* the finish's deceleration is no longer solved for, unless ... */
 #define NOT_ENOUGH 1.15     /* ... so much more is needed, ... */
+#define NEEDED_FILTER_S 0.2 /* ... for longer than chugging takes, ... */
 #define FROZEN_BELOW_M 1.0  /* ... and then down to here */
 #define STRONG_MPS2 3.0     /* net, of engines at their floor that stop the stage in a blink: ... */
 #define STRONG_BELOW_M 0.4  /* ... theirs is solved for down to here */
@@ -267,8 +268,10 @@ static void plan_lighting(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav
 static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav_t *nav,
                            const engines_t *land)
 {
+    double force_pad[3];
+    fk_rotate(nav->q_pad_from_body, nav->held_force_body, force_pad);
     const double lag = land->lag_s + FK_EXTRA_LAG_S;
-    const double slowing = fk_clamp(nav->axial_mps2 * nav->axis_pad[2] - FK_G0, -15.0, 60.0);
+    const double slowing = fk_clamp(force_pad[2] - FK_G0, -15.0, 60.0);
     const double v0 = c->touchdown_speed_mps;
     const double v = -nav->vel_pad_mps[2] - slowing * lag;
     const double tilt = sqrt(nav->axis_pad[0] * nav->axis_pad[0] + nav->axis_pad[1] * nav->axis_pad[1]);
@@ -277,9 +280,11 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
         nav->height_m - plan->end_height_m - leg + nav->vel_pad_mps[2] * lag + 0.5 * slowing * lag * lag;
     const double needed = fk_clamp((v * v - v0 * v0) / (2.0 * fk_max(h, 0.1)), 0.0, FINISH_ACCEL_MAX);
     const int32_t strong = plan->least_decel_mps2 > STRONG_MPS2;
-    const int32_t short_of = needed > NOT_ENOUGH * plan->land_accel_mps2;
-    if (h > FREEZE_BELOW_M || (strong && h > STRONG_BELOW_M) || (short_of && h > FROZEN_BELOW_M)) {
-        plan->land_accel_mps2 = needed;
+    const int32_t solved = h > FREEZE_BELOW_M || (strong && h > STRONG_BELOW_M);
+    plan->needed_mean_mps2 += c->frame_s / NEEDED_FILTER_S * (needed - plan->needed_mean_mps2);
+    const int32_t short_of = plan->needed_mean_mps2 > NOT_ENOUGH * plan->land_accel_mps2;
+    if (solved || (short_of && h > FROZEN_BELOW_M)) {
+        plan->land_accel_mps2 = solved ? needed : plan->needed_mean_mps2;
     }
     plan->needed_decel_mps2 = h > FROZEN_BELOW_M ? needed : 0.0;
     const double wanted = sqrt(v0 * v0 + 2.0 * plan->land_accel_mps2 * fk_max(h, 0.0));
