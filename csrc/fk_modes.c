@@ -24,7 +24,8 @@
 #define TOO_WEAK 1.1    /* needed over most deceleration */
 #define FALL_PART 0.8   /* of the most deceleration, needed after a fall */
 #define LIGHT_PART 0.65 /* of the start time: as if the thrust came at once then */
-#define TAIL_FRAMES 40
+#define TAIL_FRAMES 40 /* that the tail of its thrust takes, and ... */
+#define TAIL_MPS2 3.0  /* ... by how much it spoils the plan at most */
 #define FADE_S 0.2      /* for which what is left of an engine that stopped still pushes, as if in full */
 
 void fk_modes_init(fk_modes_t *modes)
@@ -161,13 +162,14 @@ static int32_t can_fall(const fk_nav_t *nav, double t, double decel_mps2)
     return height > 0.0 && v * v < 2.0 * height * decel_mps2;
 }
 
-/* The deceleration for which engines are lit again: a push that outlasts the usual tail of a lost engine may last on
- * and is put on top, but no more than they can do without it. */
+/* The deceleration for which engines are lit again: what is left of a lost engine's push is put on top, as it may last,
+ * but no more than they can do without it, and little of it as long as it may be but the usual tail. */
 static double relight_decel(const fk_modes_t *modes, const fk_nav_t *nav, const fk_plan_t *plan)
 {
-    const int32_t lasts = modes->unpowered_frames > TAIL_FRAMES;
-    const double with = plan->finish_decel_mps2 + (lasts ? fk_max(nav->held_force_body[2], 0.0) : 0.0);
-    return fk_max(fk_min(with, FALL_PART * plan->most_decel_mps2), plan->finish_decel_mps2);
+    const double push = fk_max(nav->held_force_body[2], 0.0);
+    const double with = modes->unpowered_frames > TAIL_FRAMES ? push : fk_min(push, TAIL_MPS2);
+    const double most = fk_max(FALL_PART * plan->most_decel_mps2, plan->finish_decel_mps2);
+    return fk_min(plan->finish_decel_mps2 + with, most);
 }
 
 /* Where the finish lost its engines, those that were stopped are lit again, as late as their planned deceleration
