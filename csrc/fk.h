@@ -228,6 +228,7 @@ typedef struct {
     int32_t
         relighting; /* 1 while some that were stopped are to be lit again: no engine burns, or they are ... */
     int32_t weak;   /* ... too weak for what is left */
+    int32_t resumed; /* 1: the flight had begun before this kernel did */
     int32_t relit;  /* 1 once that was done: closed forms alone fly what is left */
     int32_t frames_in_mode;
     int32_t unpowered_frames;  /* of the finish, since an engine burnt */

@@ -134,11 +134,11 @@ static int32_t ignition_due(const fk_if_config_t *c, const fk_plan_t *plan, cons
 
 /* A flight whose ignition is due as soon as it begins has begun before: its computer was reset, and its engines have
  * burnt already. */
-static void count_start_before(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
+static void count_start_before(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
 {
-    const int32_t resumed = !c->ignition_forced && modes->frames_in_mode < RESUMED_FRAMES;
+    modes->resumed = !c->ignition_forced && modes->frames_in_mode < RESUMED_FRAMES;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        engine[i].starts += resumed;
+        engine[i].starts += modes->resumed;
     }
 }
 

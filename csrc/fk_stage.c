@@ -12,6 +12,7 @@
 #define WIND_LIMIT_MPS 40.0
 #define STRENGTH_FILTER_S 1.0
 #define STRENGTH_SHOWS_MPS2 5.0 /* of thrust */
+#define MASS_FILTER_S 0.5 /* where nobody knows what was burnt */
 #define STRENGTH_ROOM 0.15
 #define TURN_FILTER_S 0.1
 #define SHUT 0.03 /* valve position, falling as slowly as thrust tails off */
@@ -179,17 +180,21 @@ static void learn_missed(fk_stage_t *stage, const fk_if_config_t *c, const fk_na
 
 /* How much harder than modelled the engines push the stage, by what is felt: thrust and mass are not quite those of the
  * data sheet. */
-static void learn_strength(fk_stage_t *stage, const fk_nav_t *nav, double frame_s)
+static void learn_strength(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav, int32_t resumed)
 {
     const double pushed = stage->thrust_total_n / stage->mass_kg;
     if (pushed > STRENGTH_SHOWS_MPS2) {
         const double felt = (nav->held_force_body[2] - stage->axial_n / stage->mass_kg) / pushed;
         const double seen = fk_clamp(felt, 1.0 - STRENGTH_ROOM, 1.0 + STRENGTH_ROOM);
-        stage->strength += frame_s / STRENGTH_FILTER_S * (seen - stage->strength);
+        stage->strength += c->frame_s / STRENGTH_FILTER_S * (seen - stage->strength);
+        if (resumed) {
+            stage->mass_kg = fk_max(stage->mass_kg * (1.0 + c->frame_s / MASS_FILTER_S * (1.0 - seen)), c->dry_mass_kg);
+        }
     }
 }
 
-void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav, const fk_if_input_t *in)
+void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav, const fk_if_input_t *in,
+                     int32_t resumed)
 {
     if (!nav->known) {
         return;
@@ -200,5 +205,5 @@ void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t 
     find_shares(stage, c);
     find_trim(stage, c, nav);
     learn_missed(stage, c, nav);
-    learn_strength(stage, nav, c->frame_s);
+    learn_strength(stage, c, nav, resumed);
 }
