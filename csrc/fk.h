@@ -75,7 +75,7 @@ typedef struct {
     double thrust_n[FK_ENGINES]; /* from chamber pressure */
     double open[FK_ENGINES];     /* the less open of its two valves, filtered */
     double thrust_total_n;
-    double strength; /* what is felt of it over this, filtered */
+    double strength;           /* what is felt of it over this, filtered */
     double turn_radps[2];      /* turn rate across the axis, filtered */
     double turn_most_radps2;   /* that fins and gimbals can do besides holding off-centre thrust */
     double fin_part;           /* of a torque across the axis; the rest is the gimbals' */
@@ -229,7 +229,7 @@ typedef struct {
         relighting; /* 1 while some that were stopped are to be lit again: no engine burns, or they are ... */
     int32_t weak;   /* ... too weak for what is left */
     int32_t resumed; /* 1: the flight had begun before this kernel did */
-    int32_t relit;  /* 1 once that was done: closed forms alone fly what is left */
+    int32_t relit;   /* 1 once that was done: closed forms alone fly what is left */
     int32_t frames_in_mode;
     int32_t unpowered_frames;  /* of the finish, since an engine burnt */
     int32_t low_frames;        /* of the finish, in which the stage should stand already */

@@ -477,7 +477,8 @@ static void demand_coast(fk_demand_t *demand, const fk_if_config_t *c, const fk_
 
 /* The finish as it will be flown by engines that were stopped and are to be lit again. */
 static void await_relight(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav_t *nav,
-                          const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES], const fk_modes_t *modes)
+                          const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES],
+                          const fk_modes_t *modes)
 {
     int32_t member[FK_ENGINES] = {0};
     for (int32_t i = 0; i < c->engine_count; i++) {

@@ -160,13 +160,13 @@ static void update_one(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_
         judge_pressure(e, c, s, dt);
         judge_obedience(e, c, s, dt);
     }
-    e->startable = e->starts < FK_STARTS_MOST && e->starts < c->starts;
-    e->spare = e->stopped && !e->weak && !e->failed && e->startable && e->silent_frames < SILENT_FRAMES;
     if (asked_start && !e->stopped) {
         follow_burn(e, c, s, dt);
     } else {
         e->running = 0;
     }
+    e->startable = e->starts < FK_STARTS_MOST && e->starts < c->starts;
+    e->spare = e->stopped && !e->weak && !e->failed && e->startable && e->silent_frames < SILENT_FRAMES;
 }
 
 void fk_health_update(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c, const fk_if_input_t *in,

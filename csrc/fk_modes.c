@@ -18,15 +18,15 @@
 #define PAUSE_S 0.9         /* at the least, between two burns, as if both ended at once */
 #define PAUSE_ABOVE_MPS 10.0
 #define TOO_STRONG 0.97 /* needed over least deceleration */
-#define PAUSE_PART 0.8 /* of the most deceleration, needed after the shortest pause */
+#define PAUSE_PART 0.8  /* of the most deceleration, needed after the shortest pause */
 #define SETTLED_FRAMES 20
 #define RESUMED_FRAMES 50 /* into the flight */
-#define TOO_WEAK 1.1    /* needed over most deceleration */
-#define FALL_PART 0.8   /* of the most deceleration, needed after a fall */
-#define LIGHT_PART 0.65 /* of the start time: as if the thrust came at once then */
-#define TAIL_FRAMES 40 /* that the tail of its thrust takes, and ... */
-#define TAIL_MPS2 3.0  /* ... by how much it spoils the plan at most */
-#define FADE_S 0.2      /* for which what is left of an engine that stopped still pushes, as if in full */
+#define TOO_WEAK 1.1      /* needed over most deceleration */
+#define FALL_PART 0.8     /* of the most deceleration, needed after a fall */
+#define LIGHT_PART 0.65   /* of the start time: as if the thrust came at once then */
+#define TAIL_FRAMES 40    /* that the tail of its thrust takes, and ... */
+#define TAIL_MPS2 3.0     /* ... by how much it spoils the plan at most */
+#define FADE_S 0.2        /* for which what is left of an engine that stopped still pushes, as if in full */
 
 void fk_modes_init(fk_modes_t *modes)
 {
@@ -189,7 +189,8 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
     }
     modes->weak = running && spare > 1 && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
     modes->relighting = modes->weak || (!running && (starting || spare));
-    if (!planned || starting || can_fall(nav, LIGHT_PART * c->engine[0].start_s, relight_decel(modes, nav, plan))) {
+    if (!planned || starting
+        || can_fall(nav, LIGHT_PART * c->engine[0].start_s, relight_decel(modes, nav, plan))) {
         return;
     }
     for (int32_t i = 0; i < c->engine_count; i++) {

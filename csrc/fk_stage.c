@@ -12,7 +12,7 @@
 #define WIND_LIMIT_MPS 40.0
 #define STRENGTH_FILTER_S 1.0
 #define STRENGTH_SHOWS_MPS2 5.0 /* of thrust */
-#define MASS_FILTER_S 0.5 /* where nobody knows what was burnt */
+#define MASS_FILTER_S 0.5       /* where nobody knows what was burnt */
 #define STRENGTH_ROOM 0.15
 #define TURN_FILTER_S 0.1
 #define SHUT 0.03 /* valve position, falling as slowly as thrust tails off */
@@ -188,7 +188,8 @@ static void learn_strength(fk_stage_t *stage, const fk_if_config_t *c, const fk_
         const double seen = fk_clamp(felt, 1.0 - STRENGTH_ROOM, 1.0 + STRENGTH_ROOM);
         stage->strength += c->frame_s / STRENGTH_FILTER_S * (seen - stage->strength);
         if (resumed) {
-            stage->mass_kg = fk_max(stage->mass_kg * (1.0 + c->frame_s / MASS_FILTER_S * (1.0 - seen)), c->dry_mass_kg);
+            stage->mass_kg =
+                fk_max(stage->mass_kg * (1.0 + c->frame_s / MASS_FILTER_S * (1.0 - seen)), c->dry_mass_kg);
         }
     }
 }
