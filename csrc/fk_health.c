@@ -13,6 +13,7 @@
 #define SPOOL_UP_S 0.6
 #define START_GRACE_S 2.5 /* on top of the engine's start time */
 #define EFFICIENCY_FILTER_S 0.2
+#define LEVEL_S 0.3    /* after MAINSTAGE, before efficiency is */
 #define GIVEN_MOST 2.0 /* of full pressure: a chugging chamber's peaks count as well as its troughs */
 
 #define PART_FOLLOWS_S 0.1
@@ -63,9 +64,11 @@ static void judge_pressure(fk_engine_t *e, const fk_if_engine_config_t *c, const
         return;
     }
     e->low_frames = measured < LOW_PRESSURE * e->expected ? e->low_frames + 1 : 0;
-    e->given += dt / EFFICIENCY_FILTER_S * (fk_clamp(measured, 0.0, GIVEN_MOST) - e->given);
-    e->taken += dt / EFFICIENCY_FILTER_S * (e->expected - e->taken);
-    e->efficiency = fk_clamp(e->given / e->taken, LOW_PRESSURE, HIGH_PRESSURE);
+    if (e->running && e->running_s > LEVEL_S) {
+        e->given += dt / EFFICIENCY_FILTER_S * (fk_clamp(measured, 0.0, GIVEN_MOST) - e->given);
+        e->taken += dt / EFFICIENCY_FILTER_S * (e->expected - e->taken);
+        e->efficiency = fk_clamp(e->given / e->taken, LOW_PRESSURE, HIGH_PRESSURE);
+    }
 }
 
 static double rate_of(const fk_engine_t *e, int32_t part, double most)

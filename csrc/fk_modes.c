@@ -23,7 +23,7 @@
 #define RESUMED_FRAMES 50 /* into the flight */
 #define TOO_WEAK 1.1      /* needed over most deceleration */
 #define FALL_PART 0.8     /* of the most deceleration, needed after a fall */
-#define LIGHT_PART 0.65   /* of the start time: as if the thrust came at once then */
+#define LIGHT_PART 0.75   /* of the start time: as if the thrust came at once then */
 #define TAIL_FRAMES 40    /* that the tail of its thrust takes, and ... */
 #define TAIL_MPS2 3.0     /* ... by how much it spoils the plan at most */
 #define FADE_S 0.2        /* for which what is left of an engine that stopped still pushes, as if in full */
