@@ -77,7 +77,7 @@ void fk_step(fk_t *fk, const fk_if_input_t *in, fk_if_output_t *out)
     }
     memset(out, 0, sizeof *out);
     fk_nav_update(&fk->nav, fk->stage.cm_z_m, in);
-    fk_stage_update(&fk->stage, c, &fk->nav, in);
+    fk_stage_update(&fk->stage, c, &fk->nav, in, fk->modes.resumed);
     fk_health_update(fk->engine, c, in, asked_start);
     fk_modes_update(&fk->modes, fk->engine, c, &fk->nav, &fk->plan, &fk->control, in);
     fk_plan_update(&fk->optimiser, c, &fk->nav, &fk->stage, fk->engine, &fk->modes, &fk->plan, now_s);

@@ -75,6 +75,7 @@ typedef struct {
     double thrust_n[FK_ENGINES]; /* from chamber pressure */
     double open[FK_ENGINES];     /* the less open of its two valves, filtered */
     double thrust_total_n;
+    double strength;           /* what is felt of it over this, filtered */
     double turn_radps[2];      /* turn rate across the axis, filtered */
     double turned_radps2[2];   /* how fast that changes */
     double turn_most_radps2;   /* that fins and gimbals can do besides holding off-centre thrust */
@@ -88,7 +89,8 @@ typedef struct {
 /* Health of one engine. */
 typedef struct {
     double expected;        /* chamber pressure due to the measured valves, fraction of full */
-    double efficiency;      /* measured over expected, filtered, 0.5 to 1.1 */
+    double given, taken;    /* chamber pressure measured and expected, filtered, fractions of full */
+    double efficiency;      /* the first over the second */
     double running_s;       /* since MAINSTAGE */
     double lit_s;           /* since its board said so, healthy or not */
     int32_t late;           /* 1: it lit late, and at once in full by what had pooled */
@@ -128,6 +130,7 @@ typedef struct {
     double most_decel_mps2;   /* ... and at most */
     double spare_most_mps2;   /* of those that could be lit again, at most */
     double needed_decel_mps2; /* of the finish, now */
+    double needed_mean_mps2;  /* the same, filtered */
     double land_accel_mps2;   /* net deceleration flown in the finish */
     double slope_m;           /* height of the planned descent by throttle */
     int32_t slope_frames;     /* for which it still holds */
@@ -229,8 +232,10 @@ typedef struct {
     int32_t
         relighting; /* 1 while some that were stopped are to be lit again: no engine burns, or they are ... */
     int32_t weak;   /* ... too weak for what is left */
-    int32_t relit;  /* 1 once that was done: closed forms alone fly what is left */
+    int32_t resumed; /* 1: the flight had begun before this kernel did */
+    int32_t relit;   /* 1 once that was done: closed forms alone fly what is left */
     int32_t frames_in_mode;
+    int32_t unpowered_frames;  /* of the finish, since an engine burnt */
     int32_t low_frames;        /* of the finish, in which the stage should stand already */
     int32_t share[FK_ENGINES]; /* 1: takes part in the plan */
 } fk_modes_t;

@@ -33,7 +33,7 @@ static double valve_for(const fk_if_engine_config_t *e, double thrust, double pr
 {
     const double pressure_loss = e->thrust_vac_n - e->thrust_sl_n;
     const double fraction = (thrust + pressure_loss * pressure_ratio) / e->thrust_vac_n;
-    return fk_clamp(fraction / fk_clamp(efficiency, EFFICIENCY_LEAST, 1.1), e->throttle_floor, 1.0);
+    return fk_clamp(fraction / fk_max(efficiency, EFFICIENCY_LEAST), e->throttle_floor, 1.0);
 }
 
 static double rated_thrust(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],

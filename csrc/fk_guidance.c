@@ -25,13 +25,14 @@
     2.0 /* of the legs, about, over the root of the body's cross-section: one is first when tilted */
 #define FREEZE_BELOW_M 12.0 /* the finish's deceleration is no longer solved for, unless ... */
 #define NOT_ENOUGH 1.15     /* ... so much more is needed, ... */
+#define NEEDED_FILTER_S 0.2 /* ... for longer than chugging takes, ... */
 #define FROZEN_BELOW_M 1.0  /* ... and then down to here */
 #define STRONG_MPS2 3.0     /* net, of engines at their floor that stop the stage in a blink: ... */
 #define STRONG_BELOW_M 0.4  /* ... theirs is solved for down to here */
 #define SPEED_GAIN 1.6      /* 1/s, speed error to acceleration in the finish */
 #define FINISH_DECEL_LEAST 3.5
 #define FINISH_DECEL_GENTLE 9.0  /* engines that can do much more leave it unused */
-#define FLOOR_ROOM 0.08          /* of throttle, to brake less with */
+#define FLOOR_ROOM 0.05          /* of throttle, to brake less with */
 #define FINISH_THROTTLE_MAX 0.92 /* leaves something to correct with */
 #define FINISH_ACCEL_MAX 30.0
 #define TILT_AT_GROUND_RAD 0.035
@@ -144,15 +145,16 @@ static double burning_drag_area(const fk_if_config_t *c, const fk_stage_t *stage
 }
 
 /* What the engines that finish can do at the least and at the most. */
-static void find_strength(fk_plan_t *plan, const engines_t *land)
+static void find_strength(fk_plan_t *plan, const fk_stage_t *stage, const engines_t *land)
 {
-    const double full = thrust_at(land, 1.0, 1.0) / plan->final_mass_kg;
+    const double full = stage->strength * thrust_at(land, 1.0, 1.0) / plan->final_mass_kg;
     plan->least_decel_mps2 = land->floor * full - FK_G0;
     plan->most_decel_mps2 = FINISH_THROTTLE_MAX * full - FK_G0;
 }
 
 /* Plans the finish: its throttle, raised where weak engines need it, its deceleration and its first speed. */
-static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_t *land)
+static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
+                        const engines_t *land)
 {
     const double mass = plan->final_mass_kg;
     const double full = fk_max(thrust_at(land, 1.0, 1.0), 1.0);
@@ -165,7 +167,7 @@ static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const engines_
     plan->end_height_m =
         thrust_at(land, land->floor, 1.0) < mass * FK_G0 ? END_HEIGHT_M : END_HEIGHT_STRONG_M;
     plan->finish_decel_mps2 = plan->land_throttle * full / mass - FK_G0;
-    find_strength(plan, land);
+    find_strength(plan, stage, land);
     plan->speed_in_mps =
         sqrt(v0 * v0 + 2.0 * fk_max(plan->finish_decel_mps2, LEAST_DECEL_MPS2) * c->soft_finish_height_m);
 }
@@ -203,7 +205,7 @@ static void learn_final_mass(fk_plan_t *plan, const fk_if_config_t *c, const fk_
 static void plan_ignition(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
                           const engines_t *brake, const engines_t *land, double v, double height)
 {
-    plan_finish(plan, c, land);
+    plan_finish(plan, c, stage, land);
     const profile_t p = whole_descent(plan, c, brake, land, c->brake_throttle, v);
     plan->margin_m = height - p.height_m - v * c->engine[0].start_s;
     plan->time_to_go_s = p.time_s;
@@ -227,7 +229,7 @@ static double sparing_throttle(const fk_plan_t *plan, const fk_if_config_t *c, c
 static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage_t *stage,
                          const engines_t *brake, const engines_t *land, double v, double height)
 {
-    plan_finish(plan, c, land);
+    plan_finish(plan, c, stage, land);
     const double u = plan->brake_throttle;
     const profile_t at = whole_descent(plan, c, brake, land, u, v);
     if (plan->slope_frames-- <= 0) {
@@ -279,9 +281,11 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
         nav->height_m - plan->end_height_m - leg + nav->vel_pad_mps[2] * lag + 0.5 * slowing * lag * lag;
     const double needed = fk_clamp((v * v - v0 * v0) / (2.0 * fk_max(h, 0.1)), 0.0, FINISH_ACCEL_MAX);
     const int32_t strong = plan->least_decel_mps2 > STRONG_MPS2;
-    const int32_t short_of = needed > NOT_ENOUGH * plan->land_accel_mps2;
-    if (h > FREEZE_BELOW_M || (strong && h > STRONG_BELOW_M) || (short_of && h > FROZEN_BELOW_M)) {
-        plan->land_accel_mps2 = needed;
+    const int32_t solved = h > FREEZE_BELOW_M || (strong && h > STRONG_BELOW_M);
+    plan->needed_mean_mps2 += c->frame_s / NEEDED_FILTER_S * (needed - plan->needed_mean_mps2);
+    const int32_t short_of = plan->needed_mean_mps2 > NOT_ENOUGH * plan->land_accel_mps2;
+    if (solved || (short_of && h > FROZEN_BELOW_M)) {
+        plan->land_accel_mps2 = solved ? needed : plan->needed_mean_mps2;
     }
     plan->needed_decel_mps2 = h > FROZEN_BELOW_M ? needed : 0.0;
     const double wanted = sqrt(v0 * v0 + 2.0 * plan->land_accel_mps2 * fk_max(h, 0.0));
@@ -475,14 +479,15 @@ static void demand_coast(fk_demand_t *demand, const fk_if_config_t *c, const fk_
 
 /* The finish as it will be flown by engines that were stopped and are to be lit again. */
 static void await_relight(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav_t *nav,
-                          const fk_engine_t engine[FK_ENGINES], const fk_modes_t *modes)
+                          const fk_stage_t *stage, const fk_engine_t engine[FK_ENGINES],
+                          const fk_modes_t *modes)
 {
     int32_t member[FK_ENGINES] = {0};
     for (int32_t i = 0; i < c->engine_count; i++) {
         member[i] = engine[i].spare || (modes->share[i] && !engine[i].failed);
     }
     const engines_t spare = sum_engines(c, engine, member);
-    plan_finish(plan, c, &spare);
+    plan_finish(plan, c, stage, &spare);
     plan->spare_most_mps2 = plan->most_decel_mps2;
     plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(-0.7 * nav->vel_pad_mps[2], 1.0);
     plan->to_light_s = c->engine[0].start_s;
@@ -507,7 +512,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
     plan->lift_area_m2 =
         stage->axial_n > 1.0 ? plan->drag_area_m2 * stage->normal_n_per_rad / stage->axial_n : 0.0;
     if (modes->relighting) {
-        await_relight(plan, c, nav, engine, modes);
+        await_relight(plan, c, nav, stage, engine, modes);
     }
     if (!nav->known || brake.count == 0 || modes->mode >= FK_IF_TOUCHDOWN) {
         demand_coast(demand, c, nav, stage, plan, divert);
@@ -529,7 +534,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
         plan_braking(plan, c, stage, &brake, &land, v, nav->height_m);
         plan->asked_mps2 = braking_force(plan, stage, &brake) * nav->axis_pad[2];
     } else {
-        find_strength(plan, &land);
+        find_strength(plan, stage, &land);
         plan->asked_mps2 = finish_accel(plan, c, nav, &land);
     }
     closed_form_force(nav, plan, divert, force);

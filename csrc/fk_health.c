@@ -13,6 +13,8 @@
 #define SPOOL_UP_S 0.6
 #define START_GRACE_S 2.5 /* on top of the engine's start time */
 #define EFFICIENCY_FILTER_S 0.2
+#define LEVEL_S 0.3    /* after MAINSTAGE, before efficiency is */
+#define GIVEN_MOST 2.0 /* of full pressure: a chugging chamber's peaks count as well as its troughs */
 
 #define PART_FOLLOWS_S 0.1
 #define VALVE_OFF 0.08 /* a part that rests so far from where it should be obeys nobody */
@@ -33,7 +35,7 @@
 void fk_health_init(fk_engine_t engine[FK_ENGINES])
 {
     for (int32_t i = 0; i < FK_ENGINES; i++) {
-        engine[i].efficiency = 1.0;
+        engine[i].efficiency = engine[i].given = engine[i].taken = 1.0;
     }
 }
 
@@ -61,10 +63,11 @@ static void judge_pressure(fk_engine_t *e, const fk_if_engine_config_t *c, const
         e->low_frames = 0;
         return;
     }
-    const double ratio = fk_clamp(measured / e->expected, 0.0, 1.1);
-    e->low_frames = ratio < LOW_PRESSURE ? e->low_frames + 1 : 0;
-    if (ratio >= LOW_PRESSURE) {
-        e->efficiency += dt / EFFICIENCY_FILTER_S * (ratio - e->efficiency);
+    e->low_frames = measured < LOW_PRESSURE * e->expected ? e->low_frames + 1 : 0;
+    if (e->running && e->running_s > LEVEL_S) {
+        e->given += dt / EFFICIENCY_FILTER_S * (fk_clamp(measured, 0.0, GIVEN_MOST) - e->given);
+        e->taken += dt / EFFICIENCY_FILTER_S * (e->expected - e->taken);
+        e->efficiency = fk_clamp(e->given / e->taken, LOW_PRESSURE, HIGH_PRESSURE);
     }
 }
 
@@ -160,13 +163,13 @@ static void update_one(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_
         judge_pressure(e, c, s, dt);
         judge_obedience(e, c, s, dt);
     }
-    e->startable = e->starts < FK_STARTS_MOST && e->starts < c->starts;
-    e->spare = e->stopped && !e->weak && !e->failed && e->startable && e->silent_frames < SILENT_FRAMES;
     if (asked_start && !e->stopped) {
         follow_burn(e, c, s, dt);
     } else {
         e->running = 0;
     }
+    e->startable = e->starts < FK_STARTS_MOST && e->starts < c->starts;
+    e->spare = e->stopped && !e->weak && !e->failed && e->startable && e->silent_frames < SILENT_FRAMES;
 }
 
 void fk_health_update(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c, const fk_if_input_t *in,

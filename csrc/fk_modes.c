@@ -15,20 +15,23 @@
 #define RISING_MPS 2.0
 #define RELIGHT_S 1.3       /* of fall, and ... */
 #define RELIGHT_BASE_M 10.0 /* ... height below which engines are not lit again in place of one that burns */
-#define PAUSE_S 1.2         /* at the least, between two burns */
+#define PAUSE_S 0.9         /* at the least, between two burns, as if both ended at once */
 #define PAUSE_ABOVE_MPS 10.0
-#define TOO_STRONG 0.7 /* needed over least deceleration */
-#define PAUSE_PART 0.8 /* of the most deceleration, needed after the shortest pause */
+#define TOO_STRONG 0.97 /* needed over least deceleration */
+#define PAUSE_PART 0.8  /* of the most deceleration, needed after the shortest pause */
 #define SETTLED_FRAMES 20
 #define ALONE_FRAMES 60 /* after the step-down until the rest of what turned the stage is gone */
 #define ALONE_S 0.2
 #define EXCUSED_S 1.0         /* in which the others are judged too */
 #define OVERBORNE_S 2.0       /* in which a roll would show */
 #define ROLL_TELLS_RADPS2 0.1 /* held while it burns */
-#define TOO_WEAK 1.1    /* needed over most deceleration */
-#define FALL_PART 0.8   /* of the most deceleration, needed after a fall */
-#define LIGHT_PART 0.65 /* of the start time: as if the thrust came at once then */
-#define FADE_S 0.2      /* for which what is left of an engine that stopped still pushes, as if in full */
+#define RESUMED_FRAMES 50 /* into the flight */
+#define TOO_WEAK 1.1      /* needed over most deceleration */
+#define FALL_PART 0.8     /* of the most deceleration, needed after a fall */
+#define LIGHT_PART 0.75   /* of the start time: as if the thrust came at once then */
+#define TAIL_FRAMES 40    /* that the tail of its thrust takes, and ... */
+#define TAIL_MPS2 3.0     /* ... by how much it spoils the plan at most */
+#define FADE_S 0.2        /* for which what is left of an engine that stopped still pushes, as if in full */
 
 void fk_modes_init(fk_modes_t *modes)
 {
@@ -134,6 +137,16 @@ static int32_t ignition_due(const fk_if_config_t *c, const fk_plan_t *plan, cons
     return nav->known && (plan->margin_m <= 0.0 || spent);
 }
 
+/* A flight whose ignition is due as soon as it begins has begun before: its computer was reset, and its engines have
+ * burnt already. */
+static void count_start_before(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
+{
+    modes->resumed = !c->ignition_forced && modes->frames_in_mode < RESUMED_FRAMES;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        engine[i].starts += modes->resumed;
+    }
+}
+
 static int32_t armed(const fk_if_config_t *c, const fk_if_input_t *in)
 {
     int32_t all = 1;
@@ -154,6 +167,16 @@ static int32_t can_fall(const fk_nav_t *nav, double t, double decel_mps2)
     return height > 0.0 && v * v < 2.0 * height * decel_mps2;
 }
 
+/* The deceleration for which engines are lit again: what is left of a lost engine's push is put on top, as it may last,
+ * but no more than they can do without it, and little of it as long as it may be but the usual tail. */
+static double relight_decel(const fk_modes_t *modes, const fk_nav_t *nav, const fk_plan_t *plan)
+{
+    const double push = fk_max(nav->held_force_body[2], 0.0);
+    const double with = modes->unpowered_frames > TAIL_FRAMES ? push : fk_min(push, TAIL_MPS2);
+    const double most = fk_max(FALL_PART * plan->most_decel_mps2, plan->finish_decel_mps2);
+    return fk_min(plan->finish_decel_mps2 + with, most);
+}
+
 /* Where the finish lost its engines, those that were stopped are lit again, as late as their planned deceleration
  * allows: they are strong, and lit too early they would stop the stage above the ground.  Where it is too weak they
  * are planned for. */
@@ -161,6 +184,7 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
                         const fk_nav_t *nav, const fk_plan_t *plan)
 {
     const int32_t running = any_running(engine, c->engine_count);
+    modes->unpowered_frames = running ? 0 : modes->unpowered_frames + 1;
     const int32_t planned = modes->relighting; /* for these engines, in the frame before */
     int32_t spare = 0;
     int32_t starting = 0;
@@ -170,7 +194,8 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
     }
     modes->weak = running && spare > 1 && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
     modes->relighting = modes->weak || (!running && (starting || spare));
-    if (!planned || starting || can_fall(nav, LIGHT_PART * c->engine[0].start_s, plan->finish_decel_mps2)) {
+    if (!planned || starting
+        || can_fall(nav, LIGHT_PART * c->engine[0].start_s, relight_decel(modes, nav, plan))) {
         return;
     }
     for (int32_t i = 0; i < c->engine_count; i++) {
@@ -274,10 +299,8 @@ static void pause_strong(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
 {
     const double v = -nav->vel_pad_mps[2];
     const double height = fk_max(nav->height_m, 0.1);
-    const double fast = v + FK_G0 * PAUSE_S;
-    const double low = height - (v + 0.5 * FK_G0 * PAUSE_S) * PAUSE_S;
     int32_t can = v > PAUSE_ABOVE_MPS && v * v < TOO_STRONG * 2.0 * height * plan->least_decel_mps2
-                  && low > 0.0 && fast * fast < PAUSE_PART * 2.0 * low * plan->most_decel_mps2;
+                  && can_fall(nav, PAUSE_S, PAUSE_PART * plan->most_decel_mps2);
     for (int32_t i = 0; i < c->engine_count; i++) {
         can &= !engine[i].running || engine[i].startable;
     }
@@ -317,6 +340,7 @@ static void next_mode(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const f
     case FK_IF_COAST:
         /* a board that cannot be armed does not hold up the others beyond the last moment */
         if (ignition_due(c, plan, nav, in) && (armed(c, in) || modes->frames_in_mode > 10)) {
+            count_start_before(modes, engine, c);
             enter(modes, FK_IF_IGNITION);
         }
         break;

@@ -31,8 +31,8 @@ void fk_health_update(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c, c
 
 /* fk_stage.c: mass, thrust from chamber pressure, aerodynamic forces, what the model misses. */
 void fk_stage_init(fk_stage_t *stage, const fk_if_config_t *c);
-void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav,
-                     const fk_if_input_t *in);
+void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav, const fk_if_input_t *in,
+                     int32_t resumed);
 
 /* fk_guidance.c: the closed-form plan, the ignition margin; the commanded force from the optimised plan where
  * it is followed (followed != 0), else from the closed forms. */

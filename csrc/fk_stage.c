@@ -10,6 +10,10 @@
 #define WIND_FILTER_S 0.8
 #define WIND_SHOWS_PER_S 0.03 /* force across, specific, for each m/s of wind: about 90 m/s of speed */
 #define WIND_LIMIT_MPS 40.0
+#define STRENGTH_FILTER_S 1.0
+#define STRENGTH_SHOWS_MPS2 5.0 /* of thrust */
+#define MASS_FILTER_S 0.5       /* where nobody knows what was burnt */
+#define STRENGTH_ROOM 0.15
 #define TURN_FILTER_S 0.1
 #define SHUT 0.03 /* valve position, falling as slowly as thrust tails off */
 #define SHUT_S 0.15
@@ -28,6 +32,7 @@ void fk_stage_init(fk_stage_t *stage, const fk_if_config_t *c)
     stage->mass_kg = c->mass_kg;
     stage->plume = 1.0;
     stage->pressure_ratio = 1.0;
+    stage->strength = 1.0;
     find_centre_of_mass(stage, c);
 }
 
@@ -174,7 +179,24 @@ static void learn_missed(fk_stage_t *stage, const fk_if_config_t *c, const fk_na
     }
 }
 
-void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav, const fk_if_input_t *in)
+/* How much harder than modelled the engines push the stage, by what is felt: thrust and mass are not quite those of the
+ * data sheet. */
+static void learn_strength(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav, int32_t resumed)
+{
+    const double pushed = stage->thrust_total_n / stage->mass_kg;
+    if (pushed > STRENGTH_SHOWS_MPS2) {
+        const double felt = (nav->held_force_body[2] - stage->axial_n / stage->mass_kg) / pushed;
+        const double seen = fk_clamp(felt, 1.0 - STRENGTH_ROOM, 1.0 + STRENGTH_ROOM);
+        stage->strength += c->frame_s / STRENGTH_FILTER_S * (seen - stage->strength);
+        if (resumed) {
+            stage->mass_kg =
+                fk_max(stage->mass_kg * (1.0 + c->frame_s / MASS_FILTER_S * (1.0 - seen)), c->dry_mass_kg);
+        }
+    }
+}
+
+void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t *nav, const fk_if_input_t *in,
+                     int32_t resumed)
 {
     if (!nav->known) {
         return;
@@ -185,4 +207,5 @@ void fk_stage_update(fk_stage_t *stage, const fk_if_config_t *c, const fk_nav_t 
     find_shares(stage, c);
     find_trim(stage, c, nav);
     learn_missed(stage, c, nav);
+    learn_strength(stage, c, nav, resumed);
 }

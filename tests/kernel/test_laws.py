@@ -504,7 +504,7 @@ def test_engines_that_the_finish_does_not_need_are_stopped_and_then_kept_armed()
 
 def test_it_brakes_harder_where_there_is_less_height_left() -> None:
     asked = []
-    for height in (760.0, 800.0, 850.0):
+    for height in (800.0, 850.0, 900.0):
         desk = brake(height_m=height, vel=(0.0, 0.0, -190.0))
         desk.step(30)
         asked.append(desk.telemetry.thrust_cmd_n)

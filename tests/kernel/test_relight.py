@@ -26,6 +26,7 @@ from tests.kernel.flight import (
     STOPPING,
     TERMINAL,
     TOUCHDOWN,
+    make_config,
 )
 from tools.loop_margins import constant
 
@@ -137,6 +138,23 @@ def test_what_is_left_of_a_lost_engines_push_delays_the_start_of_the_others() ->
         while desk.requests[1] == ARM:
             desk.move()
             desk.nav.force_body_mps2[2] = push  # felt, and already in the motion that is told
+            desk.step()
+        started.append(desk.frame)
+    assert started[1] > started[0] + 3
+
+
+def test_a_push_that_lasts_delays_the_start_further_than_one_that_ends() -> None:
+    """An engine whose thrust tails off for seconds still slows the stage when the others burn."""
+    started = []
+    for ends in (20, 400):
+        desk = finishing(height_m=100.0)
+        lose(desk, 0)
+        desk.move(2)
+        for frame in range(300):
+            if desk.requests[1] == START:
+                break
+            desk.move()
+            desk.nav.force_body_mps2[2] = 6.0 if frame < ends else 0.0
             desk.step()
         started.append(desk.frame)
     assert started[1] > started[0] + 3
@@ -256,6 +274,20 @@ def test_engines_that_would_stop_the_stage_far_up_are_paused_and_lit_again() -> 
         assert desk.requests[0] == RUN or desk.telemetry.mode != TERMINAL
 
 
+@pytest.mark.parametrize(("part", "paused"), [(0.85, True), (1.15, False)])
+def test_engines_are_paused_as_soon_as_their_floor_would_stop_the_stage_too_high(
+    part: float, paused: bool
+) -> None:
+    """By so little that it would stop some metres up: a pause costs little where the stage is fast."""
+    config = make_config(CLUSTER)
+    floor_n = 0.56 * STRONG["thrust_vac_n"] - (STRONG["thrust_vac_n"] - STRONG["thrust_sl_n"])
+    least = floor_n / (config.dry_mass_kg + 0.3 * (config.mass_kg - config.dry_mass_kg)) - G0
+    desk = finishing(height_m=60.0**2 / (2.0 * part * least), sink=60.0, **STRONG)
+    for _ in range(round(constant("fk_modes.c", "SETTLED_FRAMES")) + 3):
+        desk.step()
+    assert (desk.requests == [SHUTDOWN, ARM, ARM]) == paused
+
+
 def test_engines_that_fit_are_not_paused() -> None:
     desk = finishing(height_m=90.0, sink=20.0)
     desk.move(60)
@@ -285,6 +317,45 @@ def test_a_centre_engine_that_comes_up_late_lands_the_stage_once_it_can_do_so_al
     assert desk.sink_mps**2 / (2.0 * desk.nav.height_m) < full / desk.config.dry_mass_kg - G0
     assert before > full / planned_mass(desk) - G0
     assert desk.requests == [RUN, SHUTDOWN, SHUTDOWN]
+
+
+# ---- a flight that is resumed
+
+
+def resume(felt: float = 0.0) -> Desk:
+    """Return a finish whose computer was reset: ignition is due as soon as its flight begins.
+
+    It feels so much more than its engines should give.
+    """
+    desk = Desk()
+    desk.put(height_m=90.0, vel=(0.0, 0.0, -25.0))
+    rest(desk, ARMED, 0, 1, 2)
+    desk.step(15)
+    assert desk.requests == [START] * 3
+    desk.move()
+    light(desk, 0, 1, 2)
+    for _ in range(60):
+        desk.obey()
+        desk.move()
+        desk.nav.force_body_mps2[2] *= 1.0 + felt
+        desk.step()
+    return desk
+
+
+def test_a_flight_that_is_resumed_has_no_start_left() -> None:
+    """Its engines have burnt before: those that are shut down are not lit once more."""
+    desk = resume()
+    assert desk.telemetry.mode == TERMINAL
+    assert desk.requests[0] == RUN
+    rest(desk, ARMED, 1, 2)
+    lose(desk, 0)
+    for _ in range(100):
+        desk.move()
+        assert START not in desk.requests
+
+
+def test_a_flight_that_is_resumed_takes_its_mass_from_what_is_felt() -> None:
+    assert resume(felt=0.2).telemetry.mass_est_kg < 0.95 * resume().telemetry.mass_est_kg
 
 
 # ---- engines that are too weak, and those that do not obey
@@ -330,6 +401,21 @@ def test_a_finish_that_is_too_weak_is_given_up_while_there_is_height_to_light_th
     base = constant("fk_modes.c", "RELIGHT_BASE_M")
     if given_up:
         assert desk.nav.height_m > constant("fk_modes.c", "RELIGHT_S") * desk.sink_mps + base
+
+
+def test_a_chugging_engine_is_not_held_for_a_weak_one() -> None:
+    """Its pressure swings about what its valves should give: they are told what they would be without."""
+    asked = []
+    for swing in (0.0, 0.5):
+        desk = brake(height_m=2900.0, vel=(0.0, 0.0, -200.0), force=(0.0, 0.0, G0))
+        for frame in range(150):
+            desk.obey()
+            desk.statuses[1].chamber_pa *= 1.0 + (swing if frame % 4 < 2 else -swing)
+            desk.nav.force_body_mps2[2] = G0
+            desk.step()
+        assert not desk.commands[1].failed
+        asked.append(desk.commands[1].ox_valve_cmd)
+    assert asked[1] == pytest.approx(asked[0], rel=0.02)
 
 
 def stick(name: str, value: float) -> Callable[[Any, Any, int], None]:
