@@ -222,7 +222,8 @@ typedef struct {
     double roll_integral; /* rad/s^2 */
     double turning[2];    /* angular acceleration that acts by now, rad/s^2 */
     double pushed[2];     /* angular acceleration besides it, that nobody modelled, filtered, rad/s^2 */
-    double overborne_s;   /* for which holding against that would have left one engine too little to steer with */
+    double
+        overborne_s; /* for which holding against that would have left one engine too little to steer with */
     double gimbal_rad[2]; /* where the gimbals that steer should be by now, x and y */
     double unmet[2];      /* angular acceleration asked for beyond their reach, rad/s^2 */
 } fk_control_t;

@@ -14,7 +14,7 @@
 #define TURN_LEAST_RADPS 0.05
 #define PUSHED_FILTER_S 0.3
 #define OVERBORNE_PART 0.85 /* of what the gimbal of one engine can do */
-#define ACTUATION_S 0.08 /* command to torque: what was asked for this long ago acts now */
+#define ACTUATION_S 0.08    /* command to torque: what was asked for this long ago acts now */
 
 void fk_control_init(fk_control_t *control)
 {
@@ -60,7 +60,8 @@ static void find_pushed(fk_control_t *control, const fk_if_config_t *c, const fk
     for (int32_t i = 0; i < c->engine_count; i++) {
         strongest = fk_max(strongest, stage->thrust_n[i]);
     }
-    const double most = OVERBORNE_PART * strongest * arm * c->engine[0].gimbal_limit_rad / stage->inertia_kgm2;
+    const double most =
+        OVERBORNE_PART * strongest * arm * c->engine[0].gimbal_limit_rad / stage->inertia_kgm2;
     control->overborne_s = strongest > 0.0 && pushed2 > most * most ? control->overborne_s + c->frame_s : 0.0;
 }
 

@@ -15,6 +15,7 @@
  * thrust the gimbals turn the stage faster. */
 #define LATERAL_TIME_MIN_S 8.0
 #define LATERAL_FORCE_MPS2 14.0
+#define LAW_PART 0.5 /* of what is asked across, while a plan is followed */
 #define POSITION_FADES_S 4.0
 #define NEWTON_PROBE 0.02
 #define SLOPE_FRAMES 4 /* for which a slope is kept */
@@ -440,6 +441,16 @@ static void closed_form_force(const fk_nav_t *nav, const fk_plan_t *plan, const 
     lateral_accel(nav, &plan->across, plan->time_to_go_s, plan->asked_mps2, force);
 }
 
+/* What a plan asks for; across, in part what the quadratic law does: a plan is made anew twice a second and may leave
+ * an offset to its end each time, where lift and wind undo what it counts on. */
+static void follow_plan(const double planned_mps2[3], double force[3])
+{
+    for (int32_t i = 0; i < 2; i++) {
+        force[i] = LAW_PART * force[i] + (1.0 - LAW_PART) * planned_mps2[i];
+    }
+    force[2] = planned_mps2[2];
+}
+
 /* Thrust and attitude that give the specific force asked for, with what acts besides them taken off. */
 static void demand_force(fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
                          const fk_stage_t *stage, const fk_plan_t *plan, const fk_divert_t *divert,
@@ -538,5 +549,8 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
         plan->asked_mps2 = finish_accel(plan, c, nav, &land);
     }
     closed_form_force(nav, plan, divert, force);
-    demand_force(demand, c, nav, stage, plan, divert, followed ? force_mps2 : force);
+    if (followed) {
+        follow_plan(force_mps2, force);
+    }
+    demand_force(demand, c, nav, stage, plan, divert, force);
 }

@@ -25,13 +25,13 @@
 #define EXCUSED_S 1.0         /* in which the others are judged too */
 #define OVERBORNE_S 2.0       /* in which a roll would show */
 #define ROLL_TELLS_RADPS2 0.1 /* held while it burns */
-#define RESUMED_FRAMES 50 /* into the flight */
-#define TOO_WEAK 1.1      /* needed over most deceleration */
-#define FALL_PART 0.8     /* of the most deceleration, needed after a fall */
-#define LIGHT_PART 0.75   /* of the start time: as if the thrust came at once then */
-#define TAIL_FRAMES 40    /* that the tail of its thrust takes, and ... */
-#define TAIL_MPS2 3.0     /* ... by how much it spoils the plan at most */
-#define FADE_S 0.2        /* for which what is left of an engine that stopped still pushes, as if in full */
+#define RESUMED_FRAMES 50     /* into the flight */
+#define TOO_WEAK 1.1          /* needed over most deceleration */
+#define FALL_PART 0.8         /* of the most deceleration, needed after a fall */
+#define LIGHT_PART 0.75       /* of the start time: as if the thrust came at once then */
+#define TAIL_FRAMES 40        /* that the tail of its thrust takes, and ... */
+#define TAIL_MPS2 3.0         /* ... by how much it spoils the plan at most */
+#define FADE_S 0.2 /* for which what is left of an engine that stopped still pushes, as if in full */
 
 void fk_modes_init(fk_modes_t *modes)
 {
