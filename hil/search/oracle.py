@@ -157,7 +157,9 @@ class _Hunt:
                     return self._landed(lead, touch, history)
             if best is None or (touch is not None and self._excess(touch) < self._excess(best)):
                 best = touch
-            tactic = aimer.next(lead.tactic, touch, world.touch_across_mps())
+            tactic = aimer.next(
+                lead.tactic, touch, world.touch_across_mps(), world.touch_at_m(), world.lowest_m
+            )
             if tactic is None:
                 break
             lead = replace(lead, tactic=tactic)
