@@ -141,7 +141,7 @@ class _Hunt:
 
     def _flown(self, lead: Lead) -> Judgement | Touchdown | None:
         """Fly a lead, and again with another aim where little was missing; a judgement when it lands."""
-        aimer = Aimer(self.subject.vehicle)
+        aimer = Aimer(self.subject.vehicle, -float(lead.plan.vel[0][2]))
         best: Touchdown | None = None
         for _ in range(MOST_AIMS):
             if self.flights >= self.most_flights:

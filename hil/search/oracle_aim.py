@@ -28,7 +28,9 @@ SHARE: Final = 0.8
 EASY: Final = 0.6
 """A figure over its limit by less than this needs no other aim."""
 FAR_M: Final = 3.0
-"""A stage that stopped higher than this is not brought down by a lower end: its thrust is too much."""
+"""A stage that stopped higher than this is not brought down by a lower end: it is lit later, ..."""
+LATER_S: Final = 0.01
+"""... by this at the least."""
 DRY_KG: Final = 100.0
 """A stage with less left than this ran dry."""
 SHIFT_M: Final = 0.12
@@ -46,6 +48,8 @@ class Aimer:
     """
 
     vehicle: Vehicle
+    fall_mps: float = 250.0
+    """How fast the stage falls where it is lit."""
     too_low_m: float = -math.inf
     too_high_m: float = math.inf
     lowered: int = 0
@@ -86,9 +90,11 @@ class Aimer:
         return self._at_height(tactic, tactic.aim_m - LOWER_M)
 
     def _lower(self, tactic: Tactic, lowest_m: float) -> Tactic | None:
-        """Return the tactic for a stage that stopped so high, with a lower end; None where it was far."""
+        """Return the tactic for a stage that stopped so high: with a lower end, or lit later where far."""
         if lowest_m > FAR_M:
-            return None
+            self.lowered += 1
+            later_s = max(lowest_m / max(self.fall_mps, 1.0), LATER_S)
+            return None if self.lowered > LOWERED else replace(tactic, later_s=tactic.later_s + later_s)
         self.too_high_m = min(self.too_high_m, tactic.aim_m)
         return self._at_height(tactic, tactic.aim_m - max(lowest_m, 0.0) - TOUCHES_M)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import clarabel
@@ -27,6 +27,8 @@ from hil.plant.atmosphere import G0_MPS2, SEA_LEVEL_PA
 from hil.search.oracle_air import Air
 from hil.search.oracle_fall import Fall, LeastPush, fastest_fall
 from hil.search.oracle_flight import Subject
+from hil.search.oracle_impulse import NEVER_MPS, Stopping, least_impulse, most_impulse
+from hil.search.oracle_lift import SPEEDS, attack_held, gimbal_reach, most_upward
 from hil.search.oracle_thrust import envelope, timed
 from hil.search.oracle_world import physical_faults
 
@@ -44,16 +46,14 @@ CELL_S: Final = 0.5
 AIR_MARGIN: Final = 1.05
 THRUST_MARGIN: Final = 1.02
 """What gusts and what unknown ways of throttling may add."""
+IMPULSE_MARGIN: Final = 1.02
+"""What the table of `least_impulse` may be off by."""
 GRAVITY_SHARE: Final = 0.994
 """Least gravity over the standard's: the turning Earth's at the equator."""
 
 
 LEAST_THRUST_N: Final = 1e3
 """Less than this is no thrust of an engine that starts."""
-LEAST_SOUND_MPS: Final = 330.0
-"""Mach numbers are taken with this: none is too small, and the axial coefficient grows with them."""
-_SPEEDS: Final = np.array([40.0, 80.0, 120.0, 180.0, 240.0])
-_TRIMS: Final = np.linspace(0.0, 0.5 * math.pi, 181)
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ class Channel:
     log_mass: float
     """ln of mass at the start over dry mass."""
     soft_mps: float = SOFT_MPS
+    thrust_n: Array = field(default_factory=lambda: np.zeros(0))
+    """The thrust of `most_f`, N."""
 
 
 def refute(subject: Subject) -> Certificate | None:
@@ -127,7 +129,25 @@ def _refuted(subject: Subject, begin_s: float, end_s: float) -> tuple[str, float
     speed = _least_speed(channel)
     kind = "braking" if speed > channel.soft_mps else "propellant"
     dual = cannot_stop(channel)
-    return None if dual is None else (kind, speed, dual)
+    return _too_little(subject, channel) if dual is None else (kind, speed, dual)
+
+
+def _too_little(subject: Subject, channel: Channel) -> tuple[str, float, Array] | None:
+    """Refute a cell by the speed change that stopping takes: more than the propellant gives."""
+    dry = subject.vehicle.body.dry_kg * subject.case.stage.mass_factor
+    exhaust_mps = float(np.max(channel.exhaust_mps))
+    _fall_m, step, height = _grid(subject)
+    fastest = fastest_of(subject).speed_mps[:-1]
+    thrust = channel.thrust_n
+    upward = AIR_MARGIN * most_upward(subject, height, thrust, fastest, _across(subject))
+    stop = Stopping(step, channel.gravity, thrust, fastest, upward, dry, exhaust_mps, channel.soft_mps)
+    needs_mps, table = least_impulse(stop, channel.start_mps)
+    gives_mps = most_impulse(subject.case, subject.vehicle, exhaust_mps)
+    if needs_mps >= NEVER_MPS:
+        return "braking", max(_least_speed(channel), channel.soft_mps), table
+    if needs_mps < IMPULSE_MARGIN * gives_mps:
+        return None
+    return "propellant", 0.0, table
 
 
 def _least_speed(channel: Channel) -> float:
@@ -228,7 +248,7 @@ def channel_of(subject: Subject, begin_s: float, end_s: float) -> Channel:
     channel = None
     for _ in range(2):
         most_f = thrust / mass
-        coefficient = _air_coefficient(subject, air, height, thrust, fall.speed_mps[:-1], across)
+        coefficient = _air_coefficient(subject, height, thrust, fall.speed_mps[:-1], across)
         rate = AIR_MARGIN * coefficient / mass
         channel = Channel(
             step, start_mps, gravity, most_f, rate, 0.5 * rate * across**2, fastest, exhaust,
@@ -239,7 +259,7 @@ def channel_of(subject: Subject, begin_s: float, end_s: float) -> Channel:
     braked = _brake_curve(channel)
     return Channel(
         step, start_mps, gravity, thrust / mass, channel.air * dry / mass, channel.across * dry / mass,
-        np.minimum(fastest, braked), exhaust, channel.log_mass,
+        np.minimum(fastest, braked), exhaust, channel.log_mass, thrust_n=thrust,
     )  # fmt: skip
 
 
@@ -276,9 +296,9 @@ def fastest_of(subject: Subject) -> Fall:
     thinner = [min(f.factor or 1.0, 1.0) for f in case.fault if f.kind == "air.density"]
     push = LeastPush(
         air, across, THRUST_MARGIN * len(vehicle.landing_engines) * engine.thrust_sl_n
-        * case.stage.thrust_factor, math.radians(engine.gimbal_limit_deg),
+        * case.stage.thrust_factor, gimbal_reach(subject),
         2.0 * math.sqrt(2.0) * fins.slope_m2_per_rad * math.radians(fins.limit_deg),
-        lambda pressure, thrust: float(_trim_limit(subject, np.array(pressure), np.array(thrust))),
+        lambda pressure, thrust: float(attack_held(subject, np.array(pressure), np.array(thrust))),
         math.prod(thinner),
     )  # fmt: skip
     dry = vehicle.body.dry_kg * case.stage.mass_factor
@@ -294,7 +314,7 @@ def _slowest_fall(
     start_mps = max(-case.initial.vel_pad_mps[2], 0.0)
     vacuum = np.sqrt(start_mps**2 + 2.0 * G0_MPS2 * step * np.arange(len(height)))
     full = subject.vehicle.body.dry_kg * case.stage.mass_factor + _propellant(subject)
-    rate = AIR_MARGIN * _air_coefficient(subject, air, height, np.zeros(len(height)), vacuum, across) / full
+    rate = AIR_MARGIN * _air_coefficient(subject, height, np.zeros(len(height)), vacuum, across) / full
     fall = Channel(
         step, start_mps, gravity, np.zeros(len(height)), rate, 0.5 * rate * across**2, vacuum, vacuum, 0.0
     )
@@ -361,58 +381,14 @@ def _thrust(
     return THRUST_MARGIN * total, quiet_s
 
 
-def _trim_limit(subject: Subject, pressure: Array, thrust: Array) -> Array:
-    """Return the largest angles of attack that fins and gimbals on their stops can hold, rad.
-
-    `pressure` (Pa) and `thrust` (N) are arrays of one shape; so is the result.
-    """
-    vehicle = subject.vehicle
-    body, aero, fins, engine = vehicle.body, vehicle.aero, vehicle.fins, vehicle.engine
-    centre = (body.dry_kg * body.dry_cm_z_m + body.propellant_kg * body.propellant_cm_z_m) / (
-        body.dry_kg + body.propellant_kg
-    )
-    held = 2.0 * fins.slope_m2_per_rad * math.radians(fins.limit_deg) * (fins.z_m - centre) * pressure
-    held = held + thrust * math.sin(math.radians(engine.gimbal_limit_deg)) * (centre - body.gimbal_plane_z_m)
-    sine, cosine = np.sin(_TRIMS), np.cos(_TRIMS)
-    normal = aero.ref_area_m2 * aero.plume_factor * min(aero.normal_slope) * sine * cosine
-    turned = normal * (aero.cp_z_m - body.dry_cm_z_m)
-    turned = turned + aero.crossflow_drag_area_m2 * sine**2 * (0.5 * body.length_m - body.dry_cm_z_m)
-    beyond = turned > (held / np.maximum(pressure, 1e-6))[..., None]
-    first = np.argmax(beyond, axis=-1)
-    result: Array = np.where(beyond.any(axis=-1), _TRIMS[first], 0.5 * math.pi)
-    return result
-
-
 def _air_coefficient(
-    subject: Subject, air: Air, height: Array, thrust: Array, fastest: Array, across: float
+    subject: Subject, height: Array, thrust: Array, fastest: Array, across: float
 ) -> Array:
-    """Return the largest upward air force over E + u^2/2, kg/m, less the thrust that its attack costs.
-
-    Drag and lift add to each other as the flow leans: the air pushes up by D cos + L sin of the flow's angle
-    from the vertical, which the largest speed across bounds.  Fins that hold an attack push against it.
-    """
-    aero = subject.vehicle.aero
-    thicker = [max(f.factor or 1.0, 1.0) for f in subject.case.fault if f.kind == "air.density"]
-    density = air.density(height) * math.prod(thicker)
-    gimbal = math.radians(subject.vehicle.engine.gimbal_limit_deg)
-    speed = np.concatenate([np.tile(_SPEEDS, (len(height), 1)), fastest[:, None]], axis=1)
-    through = np.hypot(speed, across)
-    pressure = 0.5 * density[:, None] * through**2
-    push_n = np.broadcast_to(thrust[:, None], speed.shape)
-    angle = _trim_limit(subject, pressure, push_n)[..., None] * np.linspace(0.0, 1.0, 25)
-    sine, cosine = np.sin(angle), np.cos(angle)
-    plume = air.plume(push_n)[..., None]
-    axial = np.interp(through / LEAST_SOUND_MPS, aero.mach, aero.axial)[..., None]
-    along = aero.ref_area_m2 * plume * axial * cosine
-    side = aero.ref_area_m2 * plume * max(aero.normal_slope) * cosine * sine
-    side = side + aero.crossflow_drag_area_m2 * sine**2
-    drag, lift = along * cosine + side * sine, side * cosine - along * sine
-    flow = np.arcsin(np.minimum(across / through, 1.0))[..., None]
-    leant = np.minimum(flow, np.arctan2(np.maximum(lift, 0.0), drag))
-    upward = drag * np.cos(leant) + np.maximum(lift, 0.0) * np.sin(leant)
-    lost = push_n[..., None] * (1.0 - np.cos(np.maximum(angle - flow - gimbal, 0.0)))
-    net: Array = np.max(upward - lost / pressure[..., None], axis=(1, 2))
-    return np.maximum(net, 0.0) * density
+    """Return the largest upward air force over E + u^2/2, kg/m (`most_upward`)."""
+    upward = most_upward(subject, height, thrust, fastest, across)
+    energy = 0.5 * ((fastest[:, None] * SPEEDS) ** 2 + across**2)
+    result: Array = np.max(upward / energy, axis=1)
+    return result
 
 
 def _least_mass(channel: Channel, start_kg: float, thrust: Array) -> Array:

@@ -84,6 +84,8 @@ class Tactic:
     """... so fast across, pad axes east and north, ..."""
     aim_at_m: tuple[float, float] = (0.0, 0.0)
     """... and so far from the pad's centre."""
+    later_s: float = 0.0
+    """It is flown so much later: an earlier flight stopped far above the ground."""
     reserve: float = 0.1
     """Part of the thrust range that plans leave for feedback, at either end."""
 
@@ -216,7 +218,7 @@ class _Guide:
 
     def __init__(self, subject: Subject, air: Air, lead: Lead) -> None:
         self.subject, self.air, self.traces, self.tactic = subject, air, lead.traces, lead.tactic
-        self.schedule, self.plan = lead.schedule, lead.plan
+        self.schedule, self.plan = lead.schedule.later(lead.tactic.later_s), lead.plan
         self._next_s = self.schedule.ignition_s + 1.2
 
     def burns(self, state: State) -> bool:
