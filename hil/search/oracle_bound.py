@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import clarabel
@@ -27,7 +27,7 @@ from hil.plant.atmosphere import G0_MPS2, SEA_LEVEL_PA
 from hil.search.oracle_air import Air
 from hil.search.oracle_fall import Fall, LeastPush, fastest_fall
 from hil.search.oracle_flight import Subject
-from hil.search.oracle_impulse import NEVER_MPS, Stopping, least_impulse, most_impulse
+from hil.search.oracle_impulse import most_impulse
 from hil.search.oracle_lift import SPEEDS, attack_held, gimbal_reach, most_upward
 from hil.search.oracle_thrust import envelope, timed
 from hil.search.oracle_world import physical_faults
@@ -46,8 +46,6 @@ CELL_S: Final = 0.5
 AIR_MARGIN: Final = 1.05
 THRUST_MARGIN: Final = 1.02
 """What gusts and what unknown ways of throttling may add."""
-IMPULSE_MARGIN: Final = 1.02
-"""What the table of `least_impulse` may be off by."""
 GRAVITY_SHARE: Final = 0.994
 """Least gravity over the standard's: the turning Earth's at the equator."""
 
@@ -88,10 +86,8 @@ class Channel:
     """Largest speed downwards, m/s."""
     exhaust_mps: Array
     log_mass: float
-    """ln of mass at the start over dry mass."""
+    """ln of mass at the start over dry mass, or what fuel and oxidiser give over the exhaust velocity."""
     soft_mps: float = SOFT_MPS
-    thrust_n: Array = field(default_factory=lambda: np.zeros(0))
-    """The thrust of `most_f`, N."""
 
 
 def refute(subject: Subject) -> Certificate | None:
@@ -129,25 +125,7 @@ def _refuted(subject: Subject, begin_s: float, end_s: float) -> tuple[str, float
     speed = _least_speed(channel)
     kind = "braking" if speed > channel.soft_mps else "propellant"
     dual = cannot_stop(channel)
-    return _too_little(subject, channel) if dual is None else (kind, speed, dual)
-
-
-def _too_little(subject: Subject, channel: Channel) -> tuple[str, float, Array] | None:
-    """Refute a cell by the speed change that stopping takes: more than the propellant gives."""
-    dry = subject.vehicle.body.dry_kg * subject.case.stage.mass_factor
-    exhaust_mps = float(np.max(channel.exhaust_mps))
-    _fall_m, step, height = _grid(subject)
-    fastest = fastest_of(subject).speed_mps[:-1]
-    thrust = channel.thrust_n
-    upward = AIR_MARGIN * most_upward(subject, height, thrust, fastest, _across(subject))
-    stop = Stopping(step, channel.gravity, thrust, fastest, upward, dry, exhaust_mps, channel.soft_mps)
-    needs_mps, table = least_impulse(stop, channel.start_mps)
-    gives_mps = most_impulse(subject.case, subject.vehicle, exhaust_mps)
-    if needs_mps >= NEVER_MPS:
-        return "braking", max(_least_speed(channel), channel.soft_mps), table
-    if needs_mps < IMPULSE_MARGIN * gives_mps:
-        return None
-    return "propellant", 0.0, table
+    return None if dual is None else (kind, speed, dual)
 
 
 def _least_speed(channel: Channel) -> float:
@@ -245,6 +223,7 @@ def channel_of(subject: Subject, begin_s: float, end_s: float) -> Channel:
     mass = np.full(n, dry)
     exhaust = _exhaust(subject, air, height)
     fastest = fall.speed_mps[1:]
+    best_mps = float(np.max(exhaust))
     channel = None
     for _ in range(2):
         most_f = thrust / mass
@@ -252,14 +231,14 @@ def channel_of(subject: Subject, begin_s: float, end_s: float) -> Channel:
         rate = AIR_MARGIN * coefficient / mass
         channel = Channel(
             step, start_mps, gravity, most_f, rate, 0.5 * rate * across**2, fastest, exhaust,
-            math.log((dry + loaded) / dry),
+            most_impulse(case, vehicle, best_mps) / best_mps,
         )  # fmt: skip
         mass = np.maximum(dry, _least_mass(channel, dry + loaded, thrust))
     assert channel is not None
     braked = _brake_curve(channel)
     return Channel(
         step, start_mps, gravity, thrust / mass, channel.air * dry / mass, channel.across * dry / mass,
-        np.minimum(fastest, braked), exhaust, channel.log_mass, thrust_n=thrust,
+        np.minimum(fastest, braked), exhaust, channel.log_mass,
     )  # fmt: skip
 
 

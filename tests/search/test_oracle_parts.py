@@ -159,7 +159,7 @@ def test_a_height_that_touches_too_fast_and_one_that_never_touches_are_halved() 
     higher = aimer.next(Tactic((0,), (0,), 0.5, 0.3), touch(3.6), (0.0, 0.0))
     assert higher is not None
     assert higher.aim_m > 0.0
-    middle = aimer.next(higher, None, (0.0, 0.0))
+    middle = aimer.next(higher, None, (0.0, 0.0), lowest_m=1.0)
     assert middle is not None
     assert middle.aim_m == pytest.approx(0.5 * higher.aim_m)
     again = aimer.next(middle, touch(2.5), (0.0, 0.0))
