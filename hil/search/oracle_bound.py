@@ -2,11 +2,10 @@
 
 With E = w^2 / 2 (w: speed downwards, of the centre of mass) and s the height fallen,
 
-    dE/ds >= g - f - C(s) (E + u^2 / 2),     0 <= f <= F(s),     integral f / (c(s) W(s)) ds <= ln(m0 / m_dry)
+    dE/ds >= g - f - a(s) - b(s) E,     0 <= f <= F(s),     integral f / (c(s) W(s)) ds <= ln(m0 / m_dry)
 
-holds for every flight: f is thrust over mass, F its bound, C the largest air force over mass and 2 E, u the
-largest speed across, W the largest speed downwards, c the exhaust velocity.  Heights are the grid, so that
-drag is linear and no ignition moment appears.  If no E, f reach the ground slowly enough, no flight does:
+holds for every flight: f is thrust over mass, F its bound, a + b E the largest air force upwards over mass, W the largest speed downwards, c the exhaust velocity.  Heights are the grid, so that
+drag is bounded by a line and no ignition moment appears.  If no E, f reach the ground slowly enough, no flight does:
 Clarabel returns the Farkas certificate.  docs/decisions/0016 gives the reason of each bound.
 """
 
@@ -46,6 +45,8 @@ CELL_S: Final = 0.5
 AIR_MARGIN: Final = 1.05
 THRUST_MARGIN: Final = 1.02
 """What gusts and what unknown ways of throttling may add."""
+LINE_AT: Final = 0.35
+"""Where the line that bounds the air force is to be least, over the fastest speed."""
 GRAVITY_SHARE: Final = 0.994
 """Least gravity over the standard's: the turning Earth's at the equator."""
 
@@ -79,9 +80,9 @@ class Channel:
     most_f: Array
     """Largest thrust over mass, m/s^2."""
     air: Array
-    """Largest air force over mass and 2 E, 1/m."""
+    """Largest air force over mass: its slope with E, 1/m, ..."""
     across: Array
-    """Air force over mass at no speed downwards, m/s^2."""
+    """... and what it is at no speed downwards, m/s^2."""
     fastest: Array
     """Largest speed downwards, m/s."""
     exhaust_mps: Array
@@ -227,17 +228,16 @@ def channel_of(subject: Subject, begin_s: float, end_s: float) -> Channel:
     channel = None
     for _ in range(2):
         most_f = thrust / mass
-        coefficient = _air_coefficient(subject, height, thrust, fall.speed_mps[:-1], across)
-        rate = AIR_MARGIN * coefficient / mass
+        held, rate = _air_lines(subject, height, thrust, fall.speed_mps[:-1], across)
         channel = Channel(
-            step, start_mps, gravity, most_f, rate, 0.5 * rate * across**2, fastest, exhaust,
+            step, start_mps, gravity, most_f, rate / mass, held / mass, fastest, exhaust,
             most_impulse(case, vehicle, best_mps) / best_mps,
         )  # fmt: skip
         mass = np.maximum(dry, _least_mass(channel, dry + loaded, thrust))
     assert channel is not None
     braked = _brake_curve(channel)
     return Channel(
-        step, start_mps, gravity, thrust / mass, channel.air * dry / mass, channel.across * dry / mass,
+        step, start_mps, gravity, thrust / mass, rate / mass, held / mass,
         np.minimum(fastest, braked), exhaust, channel.log_mass,
     )  # fmt: skip
 
@@ -293,9 +293,9 @@ def _slowest_fall(
     start_mps = max(-case.initial.vel_pad_mps[2], 0.0)
     vacuum = np.sqrt(start_mps**2 + 2.0 * G0_MPS2 * step * np.arange(len(height)))
     full = subject.vehicle.body.dry_kg * case.stage.mass_factor + _propellant(subject)
-    rate = AIR_MARGIN * _air_coefficient(subject, height, np.zeros(len(height)), vacuum, across) / full
+    held, rate = _air_lines(subject, height, np.zeros(len(height)), vacuum, across)
     fall = Channel(
-        step, start_mps, gravity, np.zeros(len(height)), rate, 0.5 * rate * across**2, vacuum, vacuum, 0.0
+        step, start_mps, gravity, np.zeros(len(height)), rate / full, held / full, vacuum, vacuum, 0.0
     )
     energy, t_s = 0.5 * start_mps**2, 0.0
     times = np.zeros(len(height))
@@ -360,14 +360,21 @@ def _thrust(
     return THRUST_MARGIN * total, quiet_s
 
 
-def _air_coefficient(
+def _air_lines(
     subject: Subject, height: Array, thrust: Array, fastest: Array, across: float
-) -> Array:
-    """Return the largest upward air force over E + u^2/2, kg/m (`most_upward`)."""
-    upward = most_upward(subject, height, thrust, fastest, across)
-    energy = 0.5 * ((fastest[:, None] * SPEEDS) ** 2 + across**2)
-    result: Array = np.max(upward / energy, axis=1)
-    return result
+) -> tuple[Array, Array]:
+    """Return a (N) and b (kg/m) at each height: no air force upwards is more than a + b E (`most_upward`).
+
+    Of the lines that are above the force at all speeds that is taken which is least at LINE_AT of the fastest.
+    """
+    upward = AIR_MARGIN * most_upward(subject, height, thrust, fastest, across)
+    energy = 0.5 * (fastest[:, None] * SPEEDS) ** 2
+    steepest = np.max(upward[:, 1:] / energy[:, 1:], axis=1)
+    slopes = steepest[:, None] * np.linspace(0.0, 1.0, 31)
+    offsets = np.max(upward[:, None, :] - slopes[:, :, None] * energy[:, None, :], axis=2)
+    there = offsets + slopes * (0.5 * (LINE_AT * fastest) ** 2)[:, None]
+    best = np.argmin(there, axis=1)[:, None]
+    return np.take_along_axis(offsets, best, 1)[:, 0], np.take_along_axis(slopes, best, 1)[:, 0]
 
 
 def _least_mass(channel: Channel, start_kg: float, thrust: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import numpy as np
@@ -17,7 +16,8 @@ Array = npt.NDArray[np.float64]
 
 RATIOS: Final = np.geomspace(0.5, 14.0, 60)
 """Mixture ratios; beyond them a chamber goes out."""
-PRICES: Final = np.linspace(0.0, 1.0, 41)
+PRICES: Final = np.linspace(0.0, 8.0, 33)
+"""Of a kilogram, in exhaust velocities over the dry mass."""
 
 
 def most_impulse(case: Case, vehicle: Vehicle, exhaust_mps: float) -> float:
@@ -25,24 +25,29 @@ def most_impulse(case: Case, vehicle: Vehicle, exhaust_mps: float) -> float:
 
     For any prices a, b of a kilogram of fuel and of oxidiser J is at most
 
-        a fuel + b oxidiser + integral of max(0, c(r) / m - (a + b r) / (1 + r)) dm
+        a fuel + b oxidiser + integral of max over r of c(r) / m - (a + b r) / (1 + r) dm
 
-    from the dry mass to the full one; the least over prices is taken.
+    from the full mass down to the one that makes it largest; the least over prices is taken.
     """
     fuel, ox = _loaded(case, vehicle)
     dry = vehicle.body.dry_kg * case.stage.mass_factor
     mass = np.linspace(dry, dry + fuel + ox, 81)
     share = _shares(vehicle) * exhaust_mps
     gain = share[:, None] / mass[None, :]
-    best = math.inf
-    unit = 8.0 * exhaust_mps / dry
-    for price_fuel in PRICES:
-        for price_ox in PRICES[:9] if price_fuel > 0.0 else PRICES:
-            paid = unit * (price_fuel + 0.5 * price_ox * RATIOS) / (1.0 + RATIOS)
-            worth = np.maximum(np.max(gain - paid[:, None], axis=0), 0.0)
-            spent = unit * (price_fuel * fuel + 0.5 * price_ox * ox)
-            best = min(best, float(spent + np.sum(0.5 * (worth[1:] + worth[:-1]) * np.diff(mass))))
-    return best
+    unit = exhaust_mps / dry
+
+    def gives(price_fuel: float, price_ox: float) -> float:
+        paid = unit * (price_fuel + price_ox * RATIOS) / (1.0 + RATIOS)
+        worth = np.max(gain - paid[:, None], axis=0)
+        burnt = np.cumsum(np.flip(0.5 * (worth[1:] + worth[:-1]) * np.diff(mass)))
+        return unit * (price_fuel * fuel + price_ox * ox) + max(float(np.max(burnt)), 0.0)
+
+    prices = [(a, b) for a in PRICES.tolist() for b in PRICES[:9].tolist()]
+    for width in (0.25, 0.06, 0.015):
+        a, b = min(prices, key=lambda pair: gives(*pair))
+        about = width * np.linspace(-1.0, 1.0, 9)
+        prices = [(max(a + da, 0.0), max(b + db, 0.0)) for da in about.tolist() for db in about.tolist()]
+    return min(gives(*pair) for pair in prices)
 
 
 def _loaded(case: Case, vehicle: Vehicle) -> tuple[float, float]:
