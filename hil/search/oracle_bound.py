@@ -4,9 +4,11 @@ With E = w^2 / 2 (w: speed downwards, of the centre of mass) and s the height fa
 
     dE/ds >= g - f - a(s) - b(s) E,     0 <= f <= F(s),     integral f / (c(s) W(s)) ds <= ln(m0 / m_dry)
 
-holds for every flight: f is thrust over mass, F its bound, a + b E the largest air force upwards over mass, W the largest speed downwards, c the exhaust velocity.  Heights are the grid, so that
-drag is bounded by a line and no ignition moment appears.  If no E, f reach the ground slowly enough, no flight does:
-Clarabel returns the Farkas certificate.  docs/decisions/0016 gives the reason of each bound.
+holds for every flight: f is thrust over mass, F its bound, a + b E the largest air force upwards over mass,
+W the largest speed downwards, c the exhaust velocity; the right side is less where fuel or oxidiser is
+missing (hil.search.oracle_impulse).  Heights are the grid, so that no ignition moment appears.  If no E, f
+reach the ground slowly enough, no flight does: Clarabel returns the Farkas certificate.
+docs/decisions/0016 gives the reason of each bound.
 """
 
 from __future__ import annotations
@@ -217,7 +219,7 @@ def channel_of(subject: Subject, begin_s: float, end_s: float) -> Channel:
     fall = fastest_of(subject)
     thrust, quiet_s = _thrust(subject, air, begin_s, end_s, fall.time_s, height)
     # a step that even the slowest fall is through before any engine gives thrust has none
-    times = _slowest_fall(subject, air, step, gravity, height, across)
+    times = _slowest_fall(subject, step, gravity, height, across)
     thrust = np.where(times <= begin_s + quiet_s, 0.0, thrust)
     dry = vehicle.body.dry_kg * case.stage.mass_factor
     loaded = _propellant(subject)
@@ -246,9 +248,7 @@ def _longest_fall_s(subject: Subject) -> float:
     """Return how long the stage falls at the most when no engine is lit."""
     _fall_m, step, height = _grid(subject)
     gravity = np.full(len(height), GRAVITY_SHARE * G0_MPS2)
-    times = _slowest_fall(
-        subject, Air(subject.case, subject.vehicle), step, gravity, height, _across(subject)
-    )
+    times = _slowest_fall(subject, step, gravity, height, _across(subject))
     return float(times[-1])
 
 
@@ -285,9 +285,7 @@ def fastest_of(subject: Subject) -> Fall:
     return fastest_fall(start_mps, step, height, push, dry + _propellant(subject), dry)
 
 
-def _slowest_fall(
-    subject: Subject, air: Air, step: float, gravity: Array, height: Array, across: float
-) -> Array:
+def _slowest_fall(subject: Subject, step: float, gravity: Array, height: Array, across: float) -> Array:
     """Return when the slowest fall without engines is through each step, s."""
     case = subject.case
     start_mps = max(-case.initial.vel_pad_mps[2], 0.0)
@@ -365,7 +363,7 @@ def _air_lines(
 ) -> tuple[Array, Array]:
     """Return a (N) and b (kg/m) at each height: no air force upwards is more than a + b E (`most_upward`).
 
-    Of the lines that are above the force at all speeds that is taken which is least at LINE_AT of the fastest.
+    Of the lines above the force at all speeds the one that is least at LINE_AT of the fastest is taken.
     """
     upward = AIR_MARGIN * most_upward(subject, height, thrust, fastest, across)
     energy = 0.5 * (fastest[:, None] * SPEEDS) ** 2

@@ -47,9 +47,7 @@ def most_upward(subject: Subject, height: Array, thrust: Array, fastest: Array, 
     return net
 
 
-def _net(
-    subject: Subject, air: Air, pressure: Array, through: Array, push_n: Array, across: float
-) -> Array:
+def _net(subject: Subject, air: Air, pressure: Array, through: Array, push_n: Array, across: float) -> Array:
     aero = subject.vehicle.aero
     plume = air.plume(push_n)
     most = np.minimum(attack_held(subject, pressure, push_n), _borne(subject, pressure, plume))
