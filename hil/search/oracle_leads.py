@@ -119,12 +119,16 @@ class Leads:
                 lands = self._landing_sets(brake)
                 for land in lands[:LANDS_FIRST] if few else lands[LANDS_FIRST:]:
                     yield Way(brake, land, early)
-        if any(fault.kind in TRIPS for fault in self._faults):
-            for land in self._landing_sets(every):
-                yield Way(every, land, spared=True)
+        yield from self._spared_ways(every)
         if self._bad and self.engines <= SUBSETS_OF:
             yield from self._held_ways()
             yield from self._other_ways(every, good)
+
+    def _spared_ways(self, every: tuple[int, ...]) -> Iterator[Way]:
+        """Yield ways with engines that trip wide open and are never run so."""
+        if any(fault.kind in TRIPS for fault in self._faults):
+            for land in self._landing_sets(every):
+                yield Way(every, land, spared=True)
 
     def _held_ways(self) -> Iterator[Way]:
         """Yield ways with an engine burning on behind its board."""
