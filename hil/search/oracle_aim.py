@@ -33,6 +33,8 @@ LATER_S: Final = 0.01
 """... by this at the least."""
 DRY_KG: Final = 100.0
 """A stage with less left than this ran dry."""
+DRY_MPS: Final = 25.0
+"""No reserve makes up for more than this."""
 SHIFT_M: Final = 0.12
 """A touch that only swings or leans too much is aimed so much higher or lower: it comes at another phase."""
 SHIFTS: Final = 4
@@ -67,7 +69,7 @@ class Aimer:
         if touch is None:
             return self._lower(tactic, lowest_m)
         if touch.propellant_left_kg < DRY_KG and touch.excess(self.vehicle) > 1.0:
-            return self._thriftier(tactic)
+            return self._thriftier(tactic) if touch.vertical_speed_mps < DRY_MPS else None
         if touch.excess(self.vehicle) > NEAR:
             aim_m = self._faster(tactic, touch)
             return None if aim_m is None else self._at_height(tactic, aim_m)
@@ -83,11 +85,10 @@ class Aimer:
         return self._shifted(tactic)
 
     def _thriftier(self, tactic: Tactic) -> Tactic | None:
-        """Return the tactic with less thrust held back; where nothing is left to give, with a lower end."""
-        if tactic.reserve > LEAST_RESERVE:
-            return replace(tactic, reserve=max(0.5 * tactic.reserve, LEAST_RESERVE))
-        self.too_high_m = min(self.too_high_m, tactic.aim_m)
-        return self._at_height(tactic, tactic.aim_m - LOWER_M)
+        """Return the tactic with less thrust held back; None where nothing is left to give."""
+        if tactic.reserve <= LEAST_RESERVE:
+            return None
+        return replace(tactic, reserve=max(0.5 * tactic.reserve, LEAST_RESERVE))
 
     def _lower(self, tactic: Tactic, lowest_m: float) -> Tactic | None:
         """Return the tactic for a stage that stopped so high: with a lower end, or lit later where far."""
@@ -100,6 +101,8 @@ class Aimer:
 
     def _shifted(self, tactic: Tactic) -> Tactic | None:
         """Return the tactic with an end a little higher or lower, by turns further away."""
+        if tactic.reserve > 0.5 * Tactic.reserve:
+            return replace(tactic, reserve=0.5 * tactic.reserve)
         self.shifted += 1
         if self.shifted > SHIFTS:
             return None

@@ -185,7 +185,7 @@ def test_with_fuel_missing_no_mixture_gives_more_and_one_comes_close(missing_kg:
 
     best = max(steady(ratio) for ratio in np.linspace(2.0, 12.0, 200))
     gives = most_impulse(case, vehicle, EXHAUST_MPS)
-    assert best <= gives <= 1.03 * best
+    assert best <= gives <= 1.05 * best
 
 
 def test_a_stage_with_hardly_any_fuel_is_refuted_however_much_oxidiser_it_has() -> None:
