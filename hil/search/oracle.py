@@ -29,6 +29,9 @@ __all__ = ["Clearing", "Judgement", "could_clear", "judge", "replay"]
 Verdict = Literal["landable", "unlandable", "undecided"]
 
 MOST_FLIGHTS: Final = 24
+HOPELESS_FLIGHTS: Final = 10
+HOPELESS: Final = 10.0
+"""After so many flights that all were so many times over a limit no more are flown."""
 MOST_AIMS: Final = 7
 """Flights of one lead, each aimed by what the one before missed."""
 
@@ -123,7 +126,8 @@ class _Hunt:
         """Plan and fly tactics, the most promising first, until one lands."""
         best: tuple[float, Touchdown | None] = (math.inf, None)
         for lead in Leads(self.subject, self.air):
-            if self.flights >= self.most_flights:
+            hopeless = self.flights >= HOPELESS_FLIGHTS and best[0] > HOPELESS
+            if self.flights >= self.most_flights or hopeless:
                 break
             outcome = self._flown(lead)
             if isinstance(outcome, Judgement):
@@ -141,7 +145,7 @@ class _Hunt:
 
     def _flown(self, lead: Lead) -> Judgement | Touchdown | None:
         """Fly a lead, and again with another aim where little was missing; a judgement when it lands."""
-        aimer = Aimer(self.subject.vehicle)
+        aimer = Aimer(self.subject.vehicle, -float(lead.plan.vel[0][2]))
         best: Touchdown | None = None
         for _ in range(MOST_AIMS):
             if self.flights >= self.most_flights:
@@ -157,7 +161,9 @@ class _Hunt:
                     return self._landed(lead, touch, history)
             if best is None or (touch is not None and self._excess(touch) < self._excess(best)):
                 best = touch
-            tactic = aimer.next(lead.tactic, touch, world.touch_across_mps())
+            tactic = aimer.next(
+                lead.tactic, touch, world.touch_across_mps(), world.touch_at_m(), world.lowest_m
+            )
             if tactic is None:
                 break
             lead = replace(lead, tactic=tactic)

@@ -2,12 +2,13 @@
 
 With E = w^2 / 2 (w: speed downwards, of the centre of mass) and s the height fallen,
 
-    dE/ds >= g - f - C(s) (E + u^2 / 2),     0 <= f <= F(s),     integral f / (c(s) W(s)) ds <= ln(m0 / m_dry)
+    dE/ds >= g - f - a(s) - b(s) E,     0 <= f <= F(s),     integral f / (c(s) W(s)) ds <= ln(m0 / m_dry)
 
-holds for every flight: f is thrust over mass, F its bound, C the largest air force over mass and 2 E, u the
-largest speed across, W the largest speed downwards, c the exhaust velocity.  Heights are the grid, so that
-drag is linear and no ignition moment appears.  If no E, f reach the ground slowly enough, no flight does:
-Clarabel returns the Farkas certificate.  docs/decisions/0016 gives the reason of each bound.
+holds for every flight: f is thrust over mass, F its bound, a + b E the largest air force upwards over mass,
+W the largest speed downwards, c the exhaust velocity; the right side is less where fuel or oxidiser is
+missing (hil.search.oracle_impulse).  Heights are the grid, so that no ignition moment appears.  If no E, f
+reach the ground slowly enough, no flight does: Clarabel returns the Farkas certificate.
+docs/decisions/0016 gives the reason of each bound.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from hil.plant.atmosphere import G0_MPS2, SEA_LEVEL_PA
 from hil.search.oracle_air import Air
 from hil.search.oracle_fall import Fall, LeastPush, fastest_fall
 from hil.search.oracle_flight import Subject
+from hil.search.oracle_impulse import most_impulse
+from hil.search.oracle_lift import SPEEDS, attack_held, gimbal_reach, most_upward
 from hil.search.oracle_thrust import envelope, timed
 from hil.search.oracle_world import physical_faults
 
@@ -44,16 +47,14 @@ CELL_S: Final = 0.5
 AIR_MARGIN: Final = 1.05
 THRUST_MARGIN: Final = 1.02
 """What gusts and what unknown ways of throttling may add."""
+LINE_AT: Final = 0.35
+"""Where the line that bounds the air force is to be least, over the fastest speed."""
 GRAVITY_SHARE: Final = 0.994
 """Least gravity over the standard's: the turning Earth's at the equator."""
 
 
 LEAST_THRUST_N: Final = 1e3
 """Less than this is no thrust of an engine that starts."""
-LEAST_SOUND_MPS: Final = 330.0
-"""Mach numbers are taken with this: none is too small, and the axial coefficient grows with them."""
-_SPEEDS: Final = np.array([40.0, 80.0, 120.0, 180.0, 240.0])
-_TRIMS: Final = np.linspace(0.0, 0.5 * math.pi, 181)
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,14 @@ class Channel:
     most_f: Array
     """Largest thrust over mass, m/s^2."""
     air: Array
-    """Largest air force over mass and 2 E, 1/m."""
+    """Largest air force over mass: its slope with E, 1/m, ..."""
     across: Array
-    """Air force over mass at no speed downwards, m/s^2."""
+    """... and what it is at no speed downwards, m/s^2."""
     fastest: Array
     """Largest speed downwards, m/s."""
     exhaust_mps: Array
     log_mass: float
-    """ln of mass at the start over dry mass."""
+    """ln of mass at the start over dry mass, or what fuel and oxidiser give over the exhaust velocity."""
     soft_mps: float = SOFT_MPS
 
 
@@ -218,27 +219,27 @@ def channel_of(subject: Subject, begin_s: float, end_s: float) -> Channel:
     fall = fastest_of(subject)
     thrust, quiet_s = _thrust(subject, air, begin_s, end_s, fall.time_s, height)
     # a step that even the slowest fall is through before any engine gives thrust has none
-    times = _slowest_fall(subject, air, step, gravity, height, across)
+    times = _slowest_fall(subject, step, gravity, height, across)
     thrust = np.where(times <= begin_s + quiet_s, 0.0, thrust)
     dry = vehicle.body.dry_kg * case.stage.mass_factor
     loaded = _propellant(subject)
     mass = np.full(n, dry)
     exhaust = _exhaust(subject, air, height)
     fastest = fall.speed_mps[1:]
+    best_mps = float(np.max(exhaust))
     channel = None
     for _ in range(2):
         most_f = thrust / mass
-        coefficient = _air_coefficient(subject, air, height, thrust, fall.speed_mps[:-1], across)
-        rate = AIR_MARGIN * coefficient / mass
+        held, rate = _air_lines(subject, height, thrust, fall.speed_mps[:-1], across)
         channel = Channel(
-            step, start_mps, gravity, most_f, rate, 0.5 * rate * across**2, fastest, exhaust,
-            math.log((dry + loaded) / dry),
+            step, start_mps, gravity, most_f, rate / mass, held / mass, fastest, exhaust,
+            most_impulse(case, vehicle, best_mps) / best_mps,
         )  # fmt: skip
         mass = np.maximum(dry, _least_mass(channel, dry + loaded, thrust))
     assert channel is not None
     braked = _brake_curve(channel)
     return Channel(
-        step, start_mps, gravity, thrust / mass, channel.air * dry / mass, channel.across * dry / mass,
+        step, start_mps, gravity, thrust / mass, rate / mass, held / mass,
         np.minimum(fastest, braked), exhaust, channel.log_mass,
     )  # fmt: skip
 
@@ -247,9 +248,7 @@ def _longest_fall_s(subject: Subject) -> float:
     """Return how long the stage falls at the most when no engine is lit."""
     _fall_m, step, height = _grid(subject)
     gravity = np.full(len(height), GRAVITY_SHARE * G0_MPS2)
-    times = _slowest_fall(
-        subject, Air(subject.case, subject.vehicle), step, gravity, height, _across(subject)
-    )
+    times = _slowest_fall(subject, step, gravity, height, _across(subject))
     return float(times[-1])
 
 
@@ -276,9 +275,9 @@ def fastest_of(subject: Subject) -> Fall:
     thinner = [min(f.factor or 1.0, 1.0) for f in case.fault if f.kind == "air.density"]
     push = LeastPush(
         air, across, THRUST_MARGIN * len(vehicle.landing_engines) * engine.thrust_sl_n
-        * case.stage.thrust_factor, math.radians(engine.gimbal_limit_deg),
+        * case.stage.thrust_factor, gimbal_reach(subject),
         2.0 * math.sqrt(2.0) * fins.slope_m2_per_rad * math.radians(fins.limit_deg),
-        lambda pressure, thrust: float(_trim_limit(subject, np.array(pressure), np.array(thrust))),
+        lambda pressure, thrust: float(attack_held(subject, np.array(pressure), np.array(thrust))),
         math.prod(thinner),
     )  # fmt: skip
     dry = vehicle.body.dry_kg * case.stage.mass_factor
@@ -286,17 +285,15 @@ def fastest_of(subject: Subject) -> Fall:
     return fastest_fall(start_mps, step, height, push, dry + _propellant(subject), dry)
 
 
-def _slowest_fall(
-    subject: Subject, air: Air, step: float, gravity: Array, height: Array, across: float
-) -> Array:
+def _slowest_fall(subject: Subject, step: float, gravity: Array, height: Array, across: float) -> Array:
     """Return when the slowest fall without engines is through each step, s."""
     case = subject.case
     start_mps = max(-case.initial.vel_pad_mps[2], 0.0)
     vacuum = np.sqrt(start_mps**2 + 2.0 * G0_MPS2 * step * np.arange(len(height)))
     full = subject.vehicle.body.dry_kg * case.stage.mass_factor + _propellant(subject)
-    rate = AIR_MARGIN * _air_coefficient(subject, air, height, np.zeros(len(height)), vacuum, across) / full
+    held, rate = _air_lines(subject, height, np.zeros(len(height)), vacuum, across)
     fall = Channel(
-        step, start_mps, gravity, np.zeros(len(height)), rate, 0.5 * rate * across**2, vacuum, vacuum, 0.0
+        step, start_mps, gravity, np.zeros(len(height)), rate / full, held / full, vacuum, vacuum, 0.0
     )
     energy, t_s = 0.5 * start_mps**2, 0.0
     times = np.zeros(len(height))
@@ -361,58 +358,21 @@ def _thrust(
     return THRUST_MARGIN * total, quiet_s
 
 
-def _trim_limit(subject: Subject, pressure: Array, thrust: Array) -> Array:
-    """Return the largest angles of attack that fins and gimbals on their stops can hold, rad.
+def _air_lines(
+    subject: Subject, height: Array, thrust: Array, fastest: Array, across: float
+) -> tuple[Array, Array]:
+    """Return a (N) and b (kg/m) at each height: no air force upwards is more than a + b E (`most_upward`).
 
-    `pressure` (Pa) and `thrust` (N) are arrays of one shape; so is the result.
+    Of the lines above the force at all speeds the one that is least at LINE_AT of the fastest is taken.
     """
-    vehicle = subject.vehicle
-    body, aero, fins, engine = vehicle.body, vehicle.aero, vehicle.fins, vehicle.engine
-    centre = (body.dry_kg * body.dry_cm_z_m + body.propellant_kg * body.propellant_cm_z_m) / (
-        body.dry_kg + body.propellant_kg
-    )
-    held = 2.0 * fins.slope_m2_per_rad * math.radians(fins.limit_deg) * (fins.z_m - centre) * pressure
-    held = held + thrust * math.sin(math.radians(engine.gimbal_limit_deg)) * (centre - body.gimbal_plane_z_m)
-    sine, cosine = np.sin(_TRIMS), np.cos(_TRIMS)
-    normal = aero.ref_area_m2 * aero.plume_factor * min(aero.normal_slope) * sine * cosine
-    turned = normal * (aero.cp_z_m - body.dry_cm_z_m)
-    turned = turned + aero.crossflow_drag_area_m2 * sine**2 * (0.5 * body.length_m - body.dry_cm_z_m)
-    beyond = turned > (held / np.maximum(pressure, 1e-6))[..., None]
-    first = np.argmax(beyond, axis=-1)
-    result: Array = np.where(beyond.any(axis=-1), _TRIMS[first], 0.5 * math.pi)
-    return result
-
-
-def _air_coefficient(
-    subject: Subject, air: Air, height: Array, thrust: Array, fastest: Array, across: float
-) -> Array:
-    """Return the largest upward air force over E + u^2/2, kg/m, less the thrust that its attack costs.
-
-    Drag and lift add to each other as the flow leans: the air pushes up by D cos + L sin of the flow's angle
-    from the vertical, which the largest speed across bounds.  Fins that hold an attack push against it.
-    """
-    aero = subject.vehicle.aero
-    thicker = [max(f.factor or 1.0, 1.0) for f in subject.case.fault if f.kind == "air.density"]
-    density = air.density(height) * math.prod(thicker)
-    gimbal = math.radians(subject.vehicle.engine.gimbal_limit_deg)
-    speed = np.concatenate([np.tile(_SPEEDS, (len(height), 1)), fastest[:, None]], axis=1)
-    through = np.hypot(speed, across)
-    pressure = 0.5 * density[:, None] * through**2
-    push_n = np.broadcast_to(thrust[:, None], speed.shape)
-    angle = _trim_limit(subject, pressure, push_n)[..., None] * np.linspace(0.0, 1.0, 25)
-    sine, cosine = np.sin(angle), np.cos(angle)
-    plume = air.plume(push_n)[..., None]
-    axial = np.interp(through / LEAST_SOUND_MPS, aero.mach, aero.axial)[..., None]
-    along = aero.ref_area_m2 * plume * axial * cosine
-    side = aero.ref_area_m2 * plume * max(aero.normal_slope) * cosine * sine
-    side = side + aero.crossflow_drag_area_m2 * sine**2
-    drag, lift = along * cosine + side * sine, side * cosine - along * sine
-    flow = np.arcsin(np.minimum(across / through, 1.0))[..., None]
-    leant = np.minimum(flow, np.arctan2(np.maximum(lift, 0.0), drag))
-    upward = drag * np.cos(leant) + np.maximum(lift, 0.0) * np.sin(leant)
-    lost = push_n[..., None] * (1.0 - np.cos(np.maximum(angle - flow - gimbal, 0.0)))
-    net: Array = np.max(upward - lost / pressure[..., None], axis=(1, 2))
-    return np.maximum(net, 0.0) * density
+    upward = AIR_MARGIN * most_upward(subject, height, thrust, fastest, across)
+    energy = 0.5 * (fastest[:, None] * SPEEDS) ** 2
+    steepest = np.max(upward[:, 1:] / energy[:, 1:], axis=1)
+    slopes = steepest[:, None] * np.linspace(0.0, 1.0, 31)
+    offsets = np.max(upward[:, None, :] - slopes[:, :, None] * energy[:, None, :], axis=2)
+    there = offsets + slopes * (0.5 * (LINE_AT * fastest) ** 2)[:, None]
+    best = np.argmin(there, axis=1)[:, None]
+    return np.take_along_axis(offsets, best, 1)[:, 0], np.take_along_axis(slopes, best, 1)[:, 0]
 
 
 def _least_mass(channel: Channel, start_kg: float, thrust: Array) -> Array:

@@ -81,7 +81,11 @@ class Tactic:
     aim_m: float = 0.0
     """Plans end so far above the ground: what an earlier flight of the same tactic was off by, ..."""
     aim_mps: tuple[float, float] = (0.0, 0.0)
-    """... and so fast across, pad axes east and north."""
+    """... so fast across, pad axes east and north, ..."""
+    aim_at_m: tuple[float, float] = (0.0, 0.0)
+    """... and so far from the pad's centre."""
+    later_s: float = 0.0
+    """It is flown so much later: an earlier flight stopped far above the ground."""
     reserve: float = 0.1
     """Part of the thrust range that plans leave for feedback, at either end."""
 
@@ -214,7 +218,7 @@ class _Guide:
 
     def __init__(self, subject: Subject, air: Air, lead: Lead) -> None:
         self.subject, self.air, self.traces, self.tactic = subject, air, lead.traces, lead.tactic
-        self.schedule, self.plan = lead.schedule, lead.plan
+        self.schedule, self.plan = lead.schedule.later(lead.tactic.later_s), lead.plan
         self._next_s = self.schedule.ignition_s + 1.2
 
     def burns(self, state: State) -> bool:
@@ -241,7 +245,7 @@ class _Guide:
         turn = self._turning(state.t_s)
         free = 1.0 - math.hypot(*side) / math.radians(self.subject.vehicle.engine.gimbal_limit_deg)
         start = replace(
-            start, final_pos=np.array([0.0, 0.0, state.cm_z_m + self.tactic.aim_m]),
+            start, final_pos=np.array([*self.tactic.aim_at_m, state.cm_z_m + self.tactic.aim_m]),
             turn_accel_per_n=start.turn_accel_per_n * max(free, LEAST_FREE),
             final_vel=np.array([*self.tactic.aim_mps, -TOUCH_MPS]), side=side,
             turning=(turn[1] * axis[2] - turn[2] * axis[1], turn[2] * axis[0] - turn[0] * axis[2]),
@@ -384,5 +388,6 @@ def _valves(
     high = sum(float(traces.high_n[slot, k]) for slot in running)
     rest = sum(state.thrust[slot] for slot in range(world.engines) if slot not in running)
     part = (thrust_n - rest - low) / (high - low) if high > low + 1.0 else 1.0
-    valve = floor + (1.0 - floor) * min(max(part, 0.0), 1.0)
-    return [held.get(slot, valve) for slot in range(world.engines)]
+    part = min(max(part, 0.0), 1.0)
+    most = [1.0] * world.engines if traces.most is None else traces.most.tolist()
+    return [held.get(slot, floor + (most[slot] - floor) * part) for slot in range(world.engines)]

@@ -37,6 +37,8 @@ SUBSETS_OF: Final = 4
 """Every set of engines is tried where there are at most so many."""
 BURNS_ON: Final = ("board.freeze", "bay.fire")
 """After these an engine burns on as its valves were left, ..."""
+TRIPS: Final = ("pump.overspeed",)
+"""These shut an engine for good when it is run wide open."""
 UNPOWERED: Final = "board.silent"
 """... and after this where no springs close valves without power."""
 
@@ -51,6 +53,8 @@ class Way:
     """Engines with faults are shut before they strike."""
     held: float | None = None
     """Engines that will burn on behind their boards are run at this opening all along."""
+    spared: bool = False
+    """Engines that trip when they are run wide open are not (`measure`)."""
 
 
 class Leads:
@@ -70,11 +74,11 @@ class Leads:
             slot for f in self._faults if f.kind in kinds and (slot := self._slot(f)) is not None
         }
         self._timed = any(f.after_ignition_s is None for f in self._faults)
-        self._usual_s: dict[tuple[tuple[int, ...], float | None], float] = {}
+        self._usual_s: dict[tuple[tuple[int, ...], float | None, bool], float] = {}
         """Ignition that the last tactic of these engines had: the next one's is close."""
         self._hardest_s: dict[Way, float] = {}
         """Ignition of a way's hardest tactic: those of the others are before it."""
-        self._measured: dict[tuple[float | None, int], Traces] = {}
+        self._measured: dict[tuple[float | None, bool, int], Traces] = {}
 
     def __iter__(self) -> Iterator[Lead]:
         """Yield leads, the best plans of each way first, then the others."""
@@ -95,7 +99,7 @@ class Leads:
         hardest = self._scheduled(way, tactics[-1])
         if hardest is None:
             return []
-        self._usual_s.setdefault((way.brake, way.held), hardest[0].ignition_s)
+        self._usual_s.setdefault((way.brake, way.held, way.spared), hardest[0].ignition_s)
         self._hardest_s[way] = hardest[0].ignition_s
         return [lead for tactic in tactics if (lead := self._lead(way, tactic)) is not None]
 
@@ -115,9 +119,16 @@ class Leads:
                 lands = self._landing_sets(brake)
                 for land in lands[:LANDS_FIRST] if few else lands[LANDS_FIRST:]:
                     yield Way(brake, land, early)
+        yield from self._spared_ways(every)
         if self._bad and self.engines <= SUBSETS_OF:
             yield from self._held_ways()
             yield from self._other_ways(every, good)
+
+    def _spared_ways(self, every: tuple[int, ...]) -> Iterator[Way]:
+        """Yield ways with engines that trip wide open and are never run so."""
+        if any(fault.kind in TRIPS for fault in self._faults):
+            for land in self._landing_sets(every):
+                yield Way(every, land, spared=True)
 
     def _held_ways(self) -> Iterator[Way]:
         """Yield ways with an engine burning on behind its board."""
@@ -163,7 +174,7 @@ class Leads:
         schedule, traces, tactic = found
         if way.early and not any(shut_s < schedule.touchdown_s for shut_s in tactic.shut_s.values()):
             return None  # it would be the flight of another way
-        self._usual_s[way.brake, way.held] = schedule.ignition_s
+        self._usual_s[way.brake, way.held, way.spared] = schedule.ignition_s
         latest = self._latest(tactic, traces, 0.97)
         pos, vel, axis = self.coast.at(schedule.ignition_s)
         start = start_of(self.subject, schedule.ignition_s, pos, vel, axis, self.coast.mass_kg)
@@ -178,7 +189,7 @@ class Leads:
 
     def _usual(self, way: Way, tactic: Tactic) -> tuple[Schedule, Traces, Tactic] | None:
         """Find the ignition from thrust measured about where it is expected."""
-        guess_s = self._usual_s.get((way.brake, way.held), 0.6 * float(self.coast.t_s[-1]))
+        guess_s = self._usual_s.get((way.brake, way.held, way.spared), 0.6 * float(self.coast.t_s[-1]))
         schedule: Schedule | None = None
         for _ in range(2):
             traces, tried = self._prepared(way, tactic, guess_s)
@@ -279,18 +290,18 @@ class Leads:
     def _traces(self, way: Way, ignition_s: float) -> Traces:
         """Return the thrust of engines lit at a moment; measured again only where that matters."""
         step = round(ignition_s / 0.2) if self._timed else 0
-        if (way.held, step) not in self._measured:
+        if (way.held, way.spared, step) not in self._measured:
             case = timed(self.subject.case, self._crossing(ignition_s))
             held = {} if way.held is None else dict.fromkeys(self._burn_on, self._opening(way.held))
             every = tuple(range(self.engines))
-            self._measured[way.held, step] = measure(
-                case, self.subject.vehicle, every, ignition_s, SPAN_S, held
+            self._measured[way.held, way.spared, step] = measure(
+                case, self.subject.vehicle, every, ignition_s, SPAN_S, held, spared=way.spared
             )
-        every_one = self._measured[way.held, step]
+        every_one = self._measured[way.held, way.spared, step]
         lit = np.isin(np.arange(self.engines), way.brake)[:, None]
         return Traces(
             ignition_s, every_one.step_s, np.where(lit, every_one.low_n, 0.0),
-            np.where(lit, every_one.high_n, 0.0),
+            np.where(lit, every_one.high_n, 0.0), every_one.most,
         )  # fmt: skip
 
     def _crossing(self, ignition_s: float) -> Callable[[float], float]:

@@ -25,6 +25,8 @@ Array = npt.NDArray[np.float64]
 
 PLENTY_KG: Final = 80_000.0
 SAMPLE_FRAMES: Final = 5
+SPARING: Final = (0.85, 0.7, 0.6)
+"""Openings that are tried for engines that do not bear being run wide open."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class Traces:
     low_n: Array
     """At the throttle floor, shape (engines, samples)."""
     high_n: Array
-    """With all valves open."""
+    """With all valves as far open as the engine may be run."""
+    most: Array | None = None
+    """That opening, one value for each engine; None: 1."""
 
     def mean(self, values: Array, start_s: Array, end_s: Array) -> Array:
         """Return means of thrusts (engines, samples) between times (absolute), shape (engines, n).
@@ -76,17 +80,28 @@ def _at(fault: FaultSpec, at_s: float) -> FaultSpec:
 
 def measure(
     case: Case, vehicle: Vehicle, lit: tuple[int, ...], ignition_s: float, span_s: float,
-    held: dict[int, float] | None = None,
+    held: dict[int, float] | None = None, *, spared: bool = False,
 ) -> Traces:  # fmt: skip
     """Return the thrusts of the engines in the slots `lit`; a case with triggers by time only (`timed`).
 
-    `held`: the opening of engines that are not throttled.
+    `held`: the opening of engines that are not throttled.  `spared`: an engine that is lost at an opening
+    and not at the floor (its pump races and trips) is never run that far open.
     """
     initial = case.initial.model_copy(update={"propellant_kg": PLENTY_KG})
     plenty = case.model_copy(update={"initial": initial})
     low = _probe(plenty, vehicle, lit, ignition_s, span_s, vehicle.engine.throttle_floor, held=held)
     high = _probe(plenty, vehicle, lit, ignition_s, span_s, 1.0, held=held)
-    return Traces(ignition_s, SAMPLE_FRAMES * FRAME_S, np.minimum(low, high), high)
+    most = np.ones(len(high))
+    for opening in SPARING if spared else ():
+        lost = high[:, -1] < 0.5 * low[:, -1]
+        if not lost.any():
+            break
+        less = _probe(plenty, vehicle, lit, ignition_s, span_s, opening, held=held)
+        high, most = np.where(lost[:, None], less, high), np.where(lost, opening, most)
+    lost = high[:, -1] < 0.5 * low[:, -1]
+    high = np.where(lost[:, None] & spared, low, high)
+    most = np.where(lost & spared, vehicle.engine.throttle_floor, most)
+    return Traces(ignition_s, SAMPLE_FRAMES * FRAME_S, np.minimum(low, high), high, most)
 
 
 def _probe(

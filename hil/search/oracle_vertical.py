@@ -51,6 +51,12 @@ class Schedule:
     touchdown_s: float
     propellant_kg: float
 
+    def later(self, by_s: float) -> Schedule:
+        """Return the same schedule so much later."""
+        return Schedule(
+            self.ignition_s + by_s, self.step_down_s + by_s, self.touchdown_s + by_s, self.propellant_kg
+        )
+
 
 def schedules(
     coast: Coast, traces: Traces, air: Air, isp_s: float, floor_m: float, brake: list[int], land: list[int],

@@ -183,6 +183,8 @@ class World:
         boards: Any = self._boards
         self._world, self._turned = add_faults(struck, self.book, self._plant, boards, slots, numbers)
         self.t_ns = 0
+        self.lowest_m = math.inf
+        """Least height of the body origin above the pad so far."""
         self._actuator = self.frame.floats("actuator")
         self._request = self.frame["command"]["request"]
         actuator = self.frame["actuator"]
@@ -250,6 +252,7 @@ class World:
         self._asked.append(self._request.copy())
         self.t_ns += FRAME_NS
         self._world.advance(self.t_ns)
+        self.lowest_m = min(self.lowest_m, float(self._truth[self._at["pos_pad_m"] + 2]))
 
     def history(self) -> History:
         """Return the commands flown so far."""
@@ -302,6 +305,12 @@ class World:
         """Return the velocity across at the first touch, towards east and north; zero before."""
         truth: Any = self.frame["truth"]
         east, north, _ = truth["contact_vel_pad_mps"] if truth["contact"] else (0.0, 0.0, 0.0)
+        return float(east), float(north)
+
+    def touch_at_m(self) -> tuple[float, float]:
+        """Return where the first touch was, towards east and north; zero before."""
+        truth: Any = self.frame["truth"]
+        east, north, _ = truth["contact_pos_pad_m"] if truth["contact"] else (0.0, 0.0, 0.0)
         return float(east), float(north)
 
     def touchdown(self) -> Touchdown | None:

@@ -20,6 +20,8 @@ from hil.search.oracle_air import Air
 from hil.search.oracle_bound import CELL_S, channel_of, fastest_of, refute
 from hil.search.oracle_fall import Fall, fastest_fall
 from hil.search.oracle_flight import Subject, Tactic, coast
+from hil.search.oracle_impulse import most_impulse
+from hil.search.oracle_lift import SPEEDS, most_upward
 from hil.search.oracle_plan import Descent, Plan, solve
 from hil.search.oracle_thrust import measure
 from hil.search.oracle_world import History, Touchdown
@@ -117,7 +119,8 @@ def test_a_flight_that_lands_keeps_to_every_step_of_the_bound(name: str) -> None
     for k, (before, after) in enumerate(itertools.pairwise(energy.tolist())):
         rate, push = float(bound.air[k]), float(bound.gravity[k] - bound.across[k] - bound.most_f[k])
         left = math.exp(-rate * bound.step_m)
-        assert after >= before * left + push * (1.0 - left) / rate - 1e-6
+        weight = (1.0 - left) / rate if rate > 0.0 else bound.step_m
+        assert after >= before * left + push * weight - 1e-6
         assert math.sqrt(2.0 * after) <= max(float(bound.fastest[k]), bound.soft_mps)
 
 
@@ -147,6 +150,73 @@ def test_two_engines_that_die_in_their_start_up_are_refuted_low_and_not_high() -
     assert refute(at(3000.0)) is None
 
 
+# ---- what fuel and oxidiser give, and what air can hold
+
+
+EXHAUST_MPS = 2800.0
+
+
+def loaded(propellant_kg: float, missing_kg: float, tank: str = "fuel") -> tuple[Case, Vehicle]:
+    case, vehicle = shipped("nominal")
+    initial = case.initial.model_copy(update={"propellant_kg": propellant_kg})
+    fault = FaultSpec(kind="tank.load_error", at_s=0.0, tank=tank, missing_kg=missing_kg)
+    return with_faults(case.model_copy(update={"initial": initial}), fault), vehicle
+
+
+def test_full_tanks_give_what_the_rocket_equation_says() -> None:
+    case, vehicle = loaded(10_000.0, 0.0)
+    exact = EXHAUST_MPS * math.log(50.0 / 40.0)
+    assert most_impulse(case, vehicle, EXHAUST_MPS) == pytest.approx(exact, rel=2e-3)
+
+
+@pytest.mark.parametrize("missing_kg", [400.0, 1000.0, 1500.0])
+def test_with_fuel_missing_no_mixture_gives_more_and_one_comes_close(missing_kg: float) -> None:
+    case, vehicle = loaded(10_000.0, missing_kg)
+    fuel, ox = 10_000.0 / 4.6 - missing_kg, 10_000.0 * 3.6 / 4.6
+    p, full = vehicle.propulsion, 40_000.0 + fuel + ox
+
+    def factor(ratio: float) -> float:
+        off = 2.0 * (ratio - p.best_ratio) / (ratio + p.best_ratio)
+        return 1.0 - p.ratio_loss * off * off
+
+    def steady(ratio: float) -> float:
+        burnt = min(fuel * (1.0 + ratio), ox * (1.0 + 1.0 / ratio))
+        return EXHAUST_MPS * factor(ratio) / factor(3.6) * math.log(full / (full - burnt))
+
+    best = max(steady(ratio) for ratio in np.linspace(2.0, 12.0, 200))
+    gives = most_impulse(case, vehicle, EXHAUST_MPS)
+    assert best <= gives <= 1.05 * best
+
+
+def test_a_stage_with_hardly_any_fuel_is_refuted_however_much_oxidiser_it_has() -> None:
+    def refuted(propellant_kg: float, missing_kg: float) -> bool:
+        case, vehicle = loaded(propellant_kg, missing_kg)
+        return refute(Subject(case, vehicle, 0, "fuel")) is not None
+
+    assert refuted(7000.0, 1450.0)  # 5.5 t of oxidiser, 70 kg of fuel
+    assert not refuted(5550.0, 0.0)
+
+
+def test_the_air_holds_no_flight_up_by_more_than_the_bound_has() -> None:
+    """At every attack of a body in the plant's own terms, held and borne or not, up to what is borne."""
+    case, vehicle = shipped("nominal")
+    subject = Subject(case, vehicle, 0, "air")
+    height, fastest = np.array([1000.0]), np.array([300.0])
+    table = most_upward(subject, height, np.array([2.4e6]), fastest, 0.0)[0]
+    air, aero = Air(case, vehicle), vehicle.aero
+    for share, most_n in zip(SPEEDS, table, strict=True):
+        speed = 300.0 * share
+        pressure = 0.5 * float(air.density(height)[0]) * speed**2
+        mach = speed / float(air.sound(height)[0])
+        axial = aero.ref_area_m2 * np.interp(mach, aero.mach, aero.axial)
+        slope = aero.ref_area_m2 * np.interp(mach, aero.mach, aero.normal_slope)
+        for attack in np.radians([0.0, 3.0, 6.0, 10.0]):
+            sine, cosine = math.sin(attack), math.cos(attack)
+            side = slope * sine * cosine + aero.crossflow_drag_area_m2 * sine**2
+            if pressure * side <= G * 50_000.0:
+                assert pressure * (axial * cosine**2 + side * sine) <= most_n + 1.0
+
+
 # ---- aiming
 
 
@@ -159,7 +229,7 @@ def test_a_height_that_touches_too_fast_and_one_that_never_touches_are_halved() 
     higher = aimer.next(Tactic((0,), (0,), 0.5, 0.3), touch(3.6), (0.0, 0.0))
     assert higher is not None
     assert higher.aim_m > 0.0
-    middle = aimer.next(higher, None, (0.0, 0.0))
+    middle = aimer.next(higher, None, (0.0, 0.0), lowest_m=1.0)
     assert middle is not None
     assert middle.aim_m == pytest.approx(0.5 * higher.aim_m)
     again = aimer.next(middle, touch(2.5), (0.0, 0.0))
@@ -174,6 +244,32 @@ def test_a_speed_across_is_aimed_against() -> None:
     assert aimed is not None
     assert aimed.aim_mps[0] < 0.0 < aimed.aim_mps[1]
     assert aimed.aim_m == 0.0
+
+
+def test_a_miss_is_aimed_against() -> None:
+    off = replace(touch(1.0), miss_m=5.0)
+    aimed = Aimer(shipped("nominal")[1]).next(Tactic((0,), (0,), 0.5, 0.3), off, (0.0, 0.0), (4.0, -3.0))
+    assert aimed is not None
+    assert aimed.aim_at_m[0] < 0.0 < aimed.aim_at_m[1]
+
+
+def test_a_stage_that_ran_dry_is_flown_with_less_held_back() -> None:
+    tactic = Tactic((0,), (0,), 0.5, 0.3)
+    thriftier = Aimer(shipped("nominal")[1]).next(tactic, touch(9.0, left_kg=20.0), (0.0, 0.0))
+    assert thriftier is not None
+    assert thriftier.reserve < tactic.reserve
+    assert thriftier.aim_m == tactic.aim_m
+
+
+def test_a_stage_that_stopped_far_above_the_ground_is_lit_later_and_one_close_above_aimed_lower() -> None:
+    tactic = Tactic((0,), (0,), 0.5, 0.3)
+    far = Aimer(shipped("nominal")[1], 250.0).next(tactic, None, (0.0, 0.0), lowest_m=25.0)
+    close = Aimer(shipped("nominal")[1], 250.0).next(tactic, None, (0.0, 0.0), lowest_m=1.0)
+    assert far is not None
+    assert close is not None
+    assert far.later_s == pytest.approx(0.1)
+    assert (close.later_s, far.aim_m) == (0.0, 0.0)
+    assert close.aim_m < -1.0
 
 
 def test_a_tactic_that_never_comes_down_is_given_up() -> None:
@@ -208,6 +304,21 @@ def test_engines_that_a_watchdog_shut_are_lit_again() -> None:
     assert thrust[at_s < 5.9].max() > vehicle.engine.thrust_sl_n
     assert thrust[(at_s > 6.5) & (at_s < 7.0)].min() < 1e-3 * vehicle.engine.thrust_sl_n
     assert thrust[at_s > 9.0].min() > vehicle.engine.thrust_sl_n
+
+
+def test_an_engine_that_trips_wide_open_is_spared_and_burns_on() -> None:
+    case, vehicle = shipped("nominal")
+    races = FaultSpec(
+        kind="pump.overspeed", engine=1, after_ignition_s=0.2, torque=2.5, trip_speed=1.1, trip_s=0.1
+    )
+    raced = with_faults(case, races)
+    wide = measure(raced, vehicle, (0, 1, 2), 2.0, 6.0)
+    spared = measure(raced, vehicle, (0, 1, 2), 2.0, 6.0, spared=True)
+    assert spared.most is not None
+    assert wide.high_n[0, -1] < 1e3
+    assert spared.high_n[0, -1] > 0.5 * vehicle.engine.thrust_sl_n
+    assert spared.most[0] < 1.0
+    assert spared.most[1] == 1.0
 
 
 def test_an_engine_cannot_be_lit_through_a_board_that_is_dead() -> None:
