@@ -7,6 +7,7 @@ a defect, and no stage that nobody could have landed.  `suite` looks at all of t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from hil.faults.case import Case, FaultSpec
+from hil.faults.case import Case, FaultSpec, Initial
 from hil.plant.vehicle import Vehicle
 from hil.rig.plan import Plan
 from hil.search.flying import Flown
@@ -47,6 +48,18 @@ _OPTIMISED, _ASIDE = 2, 3
 _AGE_LSB_S: Final = 0.001
 _PLAN_AGE_LSB_S: Final = 0.01
 _VALVE_LSB: Final = 0.00025
+TILTED_MPS: Final = 30.0
+"""Slower than this the flow is no direction to tilt against."""
+TILTED_RAD: Final = 0.03
+"""By which the flow that navigation believes in may be off, and is older."""
+_ALIKE_RAD: Final = 0.0005
+"""Angles of gimbals that are told the same may differ so much: each is rounded by itself."""
+SILENT_FRAMES: Final = 6
+EMPTY_FRAMES: Final = 3
+"""A board that is silent for so many frames, an engine that gives too little for so many, is given up, neither
+sooner nor later (docs/KERNEL.md)."""
+EMPTY: Final = 0.01
+"""Of the full chamber pressure: an engine that gives nothing."""
 PLAN_FRESH_S: Final = 1.0
 """An optimised plan that is flown is never older (docs/KERNEL.md)."""
 COUNTED_S: Final = 0.1
@@ -120,6 +133,8 @@ NO_NUMBER: Final = ("rate", "position", "velocity", "rate", "attitude", "rate", 
 GONE_S: Final = 0.5
 """Before the burn the kernel bears to be without navigation for so long."""
 
+BRIEF: Final = ("board.freeze", "sensor.wrong")
+_HANGS: Final = ("board.silent", "board.freeze")
 _GOOD: Final = Outcome(1.0, "holds")
 
 
@@ -315,6 +330,64 @@ def _floor(trial: Trial) -> Outcome:
     )
 
 
+def _tilt(trial: Trial) -> Outcome:
+    """A stage that is to land is not tilted further against the flow than its limit."""
+    flight, span = trial.flown.flight, _frames(trial.flown.flight)
+    if _struck(trial.case, "nav.") or _computer_struck(trial.case):
+        return Outcome(None, "the kernel is told something else")
+    asked, flow = (
+        flight.part("telemetry", "accel_cmd_pad_mps2")[span],
+        flight.part("truth", "vel_pad_mps")[span],
+    )
+    source = flight.part("telemetry", "plan_source")[span]
+    size = np.linalg.norm(asked, axis=1) * np.linalg.norm(flow, axis=1)
+    judged = (np.linalg.norm(flow, axis=1) > TILTED_MPS) & (size > 0.0) & (source != _ASIDE)
+    tilt_rad = np.arccos(np.clip(-(asked * flow).sum(axis=1) / np.where(judged, size, 1.0), -1.0, 1.0))
+    limit_rad = math.radians(flight.vehicle.guidance.tilt_limit_deg)
+    bad = _first(flight, judged & (tilt_rad > limit_rad + TILTED_RAD))
+    if bad is None:
+        return _GOOD
+    told = f"{math.degrees(tilt_rad[bad[0] - 2]):.1f} deg against the flow at t = {bad[1]:.2f} s"
+    return _broken(f"the stage is to tilt by {told}, its limit is {math.degrees(limit_rad):.1f} deg")
+
+
+def _alike(trial: Trial) -> Outcome:
+    """Engines that burn are told to point alike, but for what rolls the stage."""
+    flight, places = trial.flown.flight, trial.flown.flight.vehicle.engine_position
+    if _struck(trial.case, "gimbal.", "bay.", "sensor.", "board.", "wire."):
+        return Outcome(None, "a gimbal may not follow")
+    free = _free_gimbals(flight)
+    x, y = (flight.part("command", f"gimbal_{axis}_cmd_rad")[: len(free)] for axis in "xy")
+    at = [places[number - 1] for number in flight.engine_numbers]
+    for which in np.unique(free[free.sum(axis=1) > 1], axis=0):
+        slots = np.flatnonzero(which)
+        frames = np.flatnonzero((free == which).all(axis=1))
+        # each engine turns by the angle of all, and about the axis by how far it stands from it
+        of_all = np.array(
+            [[1.0, 0.0, -at[slot].y_m] for slot in slots] + [[0.0, 1.0, at[slot].x_m] for slot in slots]
+        )
+        told = np.hstack((x[frames][:, slots], y[frames][:, slots])).T
+        apart = np.abs(told - of_all @ (np.linalg.pinv(of_all) @ told)).max(axis=0, initial=0.0)
+        bad = first_true(apart > _ALIKE_RAD)
+        if bad is not None:
+            names = ", ".join(flight.engine(int(slot)) for slot in slots)
+            return _broken(f"{names} are told to point apart at t = {flight.t_s(int(frames[bad])):.2f} s")
+    return _GOOD
+
+
+def _free_gimbals(flight: FlightRecord) -> npt.NDArray[np.bool_]:
+    """Tell for each frame and slot whether the command of a burning engine's gimbal is held by no limit."""
+    heard, engine = flight.computer_frames, flight.vehicle.engine
+    free = flight.part("command", "request")[:heard] == RUN
+    most, step = math.radians(engine.gimbal_limit_deg), math.radians(engine.gimbal_rate_degps) * flight.frame_s
+    for axis in "xy":
+        angle = flight.part("command", f"gimbal_{axis}_cmd_rad")[:heard]
+        free &= np.abs(angle) < most - _ALIKE_RAD
+        free[1:] &= np.abs(np.diff(angle, axis=0)) < step - _ALIKE_RAD
+    free[:1] = False
+    return free
+
+
 def _starts(trial: Trial) -> Outcome:
     """No engine is told to start more often than its igniter has starts."""
     flight = trial.flown.flight
@@ -348,6 +421,42 @@ def _noticed(trial: Trial) -> Outcome:
             told = f"{flight.engine(slot)} is asked to run at t = {bad[1]:.2f} s"
             return _broken(f"{told} although its board is silent or shut", "ENG-DETECT")
     return _GOOD
+
+
+def _patience(trial: Trial) -> Outcome:
+    """A board is given up when it was silent for six frames in a row, an engine when it read empty for three."""
+    flight = trial.flown.flight
+    if not trial.case.fault or not all(map(_is_brief, trial.case.fault)):
+        return Outcome(None, "no board of an engine is silent and no chamber reads empty, or not only that")
+    heard = flight.computer_frames
+    held, asked = flight.held_failed[:heard], flight.asked_to_run[:heard]
+    fresh = flight.part("status", "fresh")[:heard] != 0
+    burns = fresh & (flight.part("status", "state")[:heard] == MAINSTAGE)
+    reads = flight.part("status", "chamber_pa")[:heard] / flight.vehicle.engine.chamber_pa
+    silent, empty = _in_a_row(~fresh), _in_a_row(burns & (reads < EMPTY))
+    settled = _in_a_row(flight.part("command", "request")[:heard] == RUN) > flight.count(SETTLED_S)
+    patient = (silent < SILENT_FRAMES) & (empty < EMPTY_FRAMES)
+    soon = held[1:] & ~held[:-1] & patient[:-1]
+    late = asked & ~held & ((silent > SILENT_FRAMES) | (settled & (empty > EMPTY_FRAMES)))
+    for bad, told in ((soon, "is given up too soon"), (late[1:], "is kept too long")):
+        at = _first(flight, bad.any(axis=1), start=1)
+        if at is not None:
+            slot = int(np.argmax(bad[at[0] - 1]))
+            counts = f"{silent[at[0] - 1, slot]} frames of silence, {empty[at[0] - 1, slot]} of an empty chamber"
+            return _broken(f"{flight.engine(slot)} {told} at t = {at[1]:.2f} s: {counts}", "ENG-DETECT")
+    return _GOOD
+
+
+def _is_brief(fault: FaultSpec) -> bool:
+    """Tell whether all that a fault does is that a board of an engine hangs or a chamber reads empty."""
+    empty = fault.kind == "sensor.wrong" and fault.what == "chamber" and fault.value == 0.0
+    return empty or (fault.kind in _HANGS and fault.board != "flight_computer")
+
+
+def _in_a_row(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return for each frame and slot for how many frames in a row the flag has been set."""
+    frames = np.arange(len(flags))[:, None]
+    return frames - np.maximum.accumulate(np.where(flags, -1, frames), axis=0)
 
 
 def _cut(trial: Trial) -> Outcome:
@@ -544,10 +653,44 @@ def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.S
         [_turning()] if "nav.wrong" in kinds else []
     )
     lost = [_two_lost(engines)] if "engine.out" in kinds and len(engines) > 2 else []
-    struck = st.one_of(*([one] * 3 if known else []), _computer_faults(), *misled, *lost)
-    states = initial_states(plan.case.initial)
+    brief = [_brief(engines, kinds)] if boards and set(BRIEF) & set(kinds) else []
+    struck = st.one_of(*([one] * 4 if known else []), _computer_faults(), *misled, *lost, *brief)
+    states = st.one_of(*[initial_states(plan.case.initial)] * 3, _higher(plan.case.initial))
     about = st.tuples(struck, states, winds(), stages(), st.integers(0, 1000)).map(build)
     return st.one_of(about, about, off_nominal_cases(plan.case, engines, boards=boards, kinds=kinds))
+
+
+def _higher(nominal: Initial) -> st.SearchStrategy[Initial]:
+    """Draw starts up to 20 s earlier, falling as fast: a long coast."""
+
+    def earlier(seconds: int) -> Initial:
+        pos = tuple(p - v * seconds for p, v in zip(nominal.pos_pad_m, nominal.vel_pad_mps, strict=True))
+        return nominal.model_copy(update={"pos_pad_m": (*nominal.pos_pad_m[:2], pos[2])})
+
+    return st.integers(0, 20).map(earlier)
+
+
+def _brief(engines: Sequence[int], kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw a board that hangs, or a chamber that reads empty, twice, for as long as has to be borne or more."""
+
+    def build(parts: tuple[int, int, int, str, int, int]) -> tuple[FaultSpec, ...]:
+        engine, early, apart, kind, *less = parts
+        hangs: dict[str, Any] = {"board": f"engine_{engine}"}
+        empty: dict[str, Any] = {"engine": engine, "what": "chamber", "value": 0.0}
+        keys, most = (hangs, SILENT_FRAMES) if kind == "board.freeze" else (empty, EMPTY_FRAMES)
+        first_s = 20.0 - 0.05 * early
+        return tuple(
+            FaultSpec(
+                kind=kind, after_ignition_s=round(at_s, 2), heals_after_s=max(0.01, 0.01 * (most + 1 - count)), **keys
+            )
+            for at_s, count in zip((first_s, first_s + 0.2 * apart), less, strict=True)
+        )
+
+    less = st.integers(0, SILENT_FRAMES)
+    drawn = st.sampled_from([kind for kind in BRIEF if kind in kinds])
+    return st.tuples(
+        st.sampled_from(list(engines)), st.integers(0, 380), st.integers(1, 20), drawn, less, less
+    ).map(build)
 
 
 def _gone(kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
@@ -632,6 +775,9 @@ _EACH: Final = (
     _property("latched", ("ENG-DEAD",), _latched),
     _property("floor", ("CMD-RANGE",), _floor),
     _property("noticed", ("ENG-DETECT",), _noticed),
+    _property("patience", ("ENG-DETECT",), _patience),
+    _property("tilt", (), _tilt),
+    _property("alike", (), _alike),
     _property("cut", (), _cut),
     _property("aside", ("KEEP-OUT",), _aside),
     _property("given-up", ("KEEP-OUT",), _given_up),

@@ -31,8 +31,9 @@ DEFECTS: Final = {
     ),
     "stale plan flown after a loss": Defect(
         "fk_plan.c",
-        "(before_landing && engines_counted_on(c, engine, modes) < o->engines)",
-        "(before_landing && engines_counted_on(c, engine, modes) < 0)",
+        "if (now_s < o->began_s || engines_failed(c, engine) > o->failed\n"
+        "        || (before_landing && engines_counted_on(c, engine, modes) < o->engines)) {",
+        "if (now_s < o->began_s) {",
     ),
     "failure forgotten": Defect(
         "fk_health.c",
