@@ -81,8 +81,10 @@ CARRIED_UP_MPS: Final = 1.0
 """One that rises faster is carried up by engines which cannot hover: they may be cut at any height."""
 ASIDE_FROM_M: Final = 30.0
 """A stage that would fall further than this from the pad has a side on which to pass it."""
+TURNED_S: Final = 1.0
+"""In which a stage that is given up turns to where it steers: what pushed it before does so until then."""
 NEARER_M: Final = 15.0
-"""A stage that is given up may come down nearer to the pad than it would have fallen, by so much."""
+"""It may come down nearer to the pad than it would have fallen from there, by so much."""
 LOST_MPS: Final = 20.0
 """Who comes down faster has lost the landing, ..."""
 LOST_S: Final = 2.0
@@ -331,7 +333,7 @@ def _floor(trial: Trial) -> Outcome:
 
 
 def _tilt(trial: Trial) -> Outcome:
-    """A stage that is to land is not tilted further against the flow than its limit."""
+    """A stage that is to land is not tilted further against the flow than its limit, unless towards upright."""
     flight, span = trial.flown.flight, _frames(trial.flown.flight)
     if _struck(trial.case, "nav.") or _computer_struck(trial.case):
         return Outcome(None, "the kernel is told something else")
@@ -339,12 +341,18 @@ def _tilt(trial: Trial) -> Outcome:
         flight.part("telemetry", "accel_cmd_pad_mps2")[span],
         flight.part("truth", "vel_pad_mps")[span],
     )
-    source = flight.part("telemetry", "plan_source")[span]
-    size = np.linalg.norm(asked, axis=1) * np.linalg.norm(flow, axis=1)
-    judged = (np.linalg.norm(flow, axis=1) > TILTED_MPS) & (size > 0.0) & (source != _ASIDE)
-    tilt_rad = np.arccos(np.clip(-(asked * flow).sum(axis=1) / np.where(judged, size, 1.0), -1.0, 1.0))
+    thrust, speed_mps = np.linalg.norm(asked, axis=1), np.linalg.norm(flow, axis=1)
+    judged = (speed_mps > TILTED_MPS) & (thrust > 0.0)
+    judged &= flight.part("telemetry", "plan_source")[span] != _ASIDE
+    axis = asked / np.where(judged, thrust, 1.0)[:, None]
+    against = -flow / np.maximum(speed_mps, TILTED_MPS)[:, None]
+    judged &= axis[:, 2] < against[:, 2]
+    tilt_rad = np.arccos(np.clip((axis * against).sum(axis=1), -1.0, 1.0))
+    # the kernel takes the flow at the centre of mass, which a turn swings about the body's origin
+    turn_radps = np.linalg.norm(flight.part("truth", "omega_body_radps")[span], axis=1)
+    swing_rad = 0.5 * turn_radps * flight.vehicle.body.length_m / np.maximum(speed_mps, TILTED_MPS)
     limit_rad = math.radians(flight.vehicle.guidance.tilt_limit_deg)
-    bad = _first(flight, judged & (tilt_rad > limit_rad + TILTED_RAD))
+    bad = _first(flight, judged & (tilt_rad > limit_rad + TILTED_RAD + swing_rad))
     if bad is None:
         return _GOOD
     told = f"{math.degrees(tilt_rad[bad[0] - 2]):.1f} deg against the flow at t = {bad[1]:.2f} s"
@@ -492,8 +500,9 @@ def _aside(trial: Trial) -> Outcome:
         or _computer_struck(trial.case)
     ):
         return Outcome(None, "nothing was given up")
-    rest_s = float(truth["contact_t_ns"][-1] - flight.frames["t_ns"][given_up]) * 1e-9
-    fall = truth["pos_pad_m"][given_up, :2] + truth["vel_pad_mps"][given_up, :2] * rest_s
+    since = min(given_up + flight.count(TURNED_S), flight.contact)
+    rest_s = float(truth["contact_t_ns"][-1] - flight.frames["t_ns"][since]) * 1e-9
+    fall = truth["pos_pad_m"][since, :2] + truth["vel_pad_mps"][since, :2] * rest_s
     size = float(np.linalg.norm(fall))
     if not ASIDE_FROM_M < size < flight.vehicle.guidance.keep_out_radius_m:
         return Outcome(None, "it falls on the pad or beside the keep-out by itself")
