@@ -8,26 +8,23 @@ a defect, and no stage that nobody could have landed.  `suite` looks at all of t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from hypothesis import strategies as st
 
-from hil.faults.case import Case, FaultSpec, Initial
-from hil.plant.vehicle import Vehicle
-from hil.rig.plan import Plan
+from hil.faults.case import Case, FaultSpec
 from hil.search.flying import Flown
-from hil.search.strategies import initial_states, off_nominal_cases, one_fault, stages, winds
+from hil.search.suite_cases import EMPTY_FRAMES, SILENT_FRAMES, bears, suite_cases
 from hil.search.trial import Outcome, Property, Trial
 from hil.signals import ENGINE_STATES, FLIGHT_MODES, REQUESTS
 from hil.verdict import TOUCHDOWN_KEYS
-from hil.verdict.flight import MAINSTAGE, RUN, START, FlightRecord
+from hil.verdict.flight import MAINSTAGE, RUN, START, Flags, FlightRecord
 from hil.verdict.metrics import first_true
 from hil.verdict.requirements import DETECTED_WITHIN_S, WATCHDOG_S
 
-__all__ = ["KERNEL_PROPERTIES", "bears", "suite_cases"]
+__all__ = ["KERNEL_PROPERTIES"]
 
 _COAST, _IGNITION, _BRAKING, _TERMINAL, _TOUCHDOWN, _DONE, _ABORT = range(len(FLIGHT_MODES))
 _SHUTDOWN: Final = ENGINE_STATES.index("SHUTDOWN")
@@ -54,10 +51,6 @@ TILTED_RAD: Final = 0.03
 """By which the flow that navigation believes in may be off, and is older."""
 _ALIKE_RAD: Final = 0.0005
 """Angles of gimbals that are told the same may differ so much: each is rounded by itself."""
-SILENT_FRAMES: Final = 6
-EMPTY_FRAMES: Final = 3
-"""A board that is silent for so many frames, an engine that gives too little for so many, is given up, neither
-sooner nor later (docs/KERNEL.md)."""
 EMPTY: Final = 0.01
 """Of the full chamber pressure: an engine that gives nothing."""
 PLAN_FRESH_S: Final = 1.0
@@ -100,19 +93,8 @@ HEALTHY_PART: Final = 0.6
 SETTLED_S: Final = 0.5
 """After which commands of a running engine have left the ramp of their rate limit."""
 
-BORNE: Final = (
-    "engine.out",
-    "engine.late_ignition",
-    "engine.thrust_shortfall",
-    "engine.slow_throttle",
-    "engine.mixture_shift",
-    "engine.chug",
-    "engine.hard_start",
-    "valve.stiction",
-)
-"""Faults of one engine that a stage of three bears, whenever they strike, whichever engine; the loss of the
-centre engine left out."""
-
+WEAKENING: Final = ("engine.thrust_shortfall", "injector.", "feed.", "pump.")
+"""Beginnings of faults by which a chamber may stand right at the pressure that counts as a failure."""
 DECEIVING: Final = (
     "sensor.",
     "nav.",
@@ -125,17 +107,6 @@ DECEIVING: Final = (
     "serial.",
 )
 """Beginnings of faults by which a requirement is lost whatever the flight computer does."""
-OFTEN: Final = (*["engine.out"] * 6, "engine.late_ignition", *BORNE[1:], "nav.off", "nav.off")
-"""What is drawn for defects, and how often: handling a loss is what most of a kernel is for."""
-
-GONE: Final = ("nav.no_number", "nav.frozen")
-"""Navigation that is gone; the first only where records are handed over."""
-NO_NUMBER: Final = ("rate", "position", "velocity", "rate", "attitude", "rate", "height")
-"""Parts of a solution, and how often they are drawn: a turn rate acts at once."""
-GONE_S: Final = 0.5
-"""Before the burn the kernel bears to be without navigation for so long."""
-
-BRIEF: Final = ("board.freeze", "sensor.wrong")
 _HANGS: Final = ("board.silent", "board.freeze")
 _GOOD: Final = Outcome(1.0, "holds")
 
@@ -239,7 +210,7 @@ def _mass(trial: Trial) -> Outcome:
     chamber = np.where(heard, flight.part("status", "chamber_pa") / engine.chamber_pa, 0.0)
     burnt = np.cumsum(np.clip(chamber, 0.0, 1.2).sum(axis=1)) * full_kgps * flight.frame_s
     told = flight.part("telemetry", "mass_est_kg")[span]
-    if len(told) == 0 or _struck(trial.case, "nav.", "sensor.") or _computer_struck(trial.case):
+    if len(told) == 0 or _struck(trial.case, "nav.", "sensor.", "pump.") or _computer_struck(trial.case):
         return Outcome(None, "nobody can tell what the kernel heard")
     free = told > flight.vehicle.body.dry_kg + 1.0
     off = np.abs((told[0] - told) - (burnt[span] - burnt[2]))
@@ -333,7 +304,7 @@ def _floor(trial: Trial) -> Outcome:
 
 
 def _tilt(trial: Trial) -> Outcome:
-    """A stage that is to land is not tilted further against the flow than its limit, unless towards upright."""
+    """A stage that is to land is not tilted further against the flow than its limit, but towards upright."""
     flight, span = trial.flown.flight, _frames(trial.flown.flight)
     if _struck(trial.case, "nav.") or _computer_struck(trial.case):
         return Outcome(None, "the kernel is told something else")
@@ -383,11 +354,14 @@ def _alike(trial: Trial) -> Outcome:
     return _GOOD
 
 
-def _free_gimbals(flight: FlightRecord) -> npt.NDArray[np.bool_]:
+def _free_gimbals(flight: FlightRecord) -> Flags:
     """Tell for each frame and slot whether the command of a burning engine's gimbal is held by no limit."""
     heard, engine = flight.computer_frames, flight.vehicle.engine
-    free = flight.part("command", "request")[:heard] == RUN
-    most, step = math.radians(engine.gimbal_limit_deg), math.radians(engine.gimbal_rate_degps) * flight.frame_s
+    free: Flags = flight.part("command", "request")[:heard] == RUN
+    most, step = (
+        math.radians(engine.gimbal_limit_deg),
+        math.radians(engine.gimbal_rate_degps) * flight.frame_s,
+    )
     for axis in "xy":
         angle = flight.part("command", f"gimbal_{axis}_cmd_rad")[:heard]
         free &= np.abs(angle) < most - _ALIKE_RAD
@@ -432,7 +406,7 @@ def _noticed(trial: Trial) -> Outcome:
 
 
 def _patience(trial: Trial) -> Outcome:
-    """A board is given up when it was silent for six frames in a row, an engine when it read empty for three."""
+    """A board is given up once it was silent for six frames, an engine once it read empty for three."""
     flight = trial.flown.flight
     if not trial.case.fault or not all(map(_is_brief, trial.case.fault)):
         return Outcome(None, "no board of an engine is silent and no chamber reads empty, or not only that")
@@ -446,12 +420,14 @@ def _patience(trial: Trial) -> Outcome:
     patient = (silent < SILENT_FRAMES) & (empty < EMPTY_FRAMES)
     soon = held[1:] & ~held[:-1] & patient[:-1]
     late = asked & ~held & ((silent > SILENT_FRAMES) | (settled & (empty > EMPTY_FRAMES)))
-    for bad, told in ((soon, "is given up too soon"), (late[1:], "is kept too long")):
-        at = _first(flight, bad.any(axis=1), start=1)
-        if at is not None:
-            slot = int(np.argmax(bad[at[0] - 1]))
-            counts = f"{silent[at[0] - 1, slot]} frames of silence, {empty[at[0] - 1, slot]} of an empty chamber"
-            return _broken(f"{flight.engine(slot)} {told} at t = {at[1]:.2f} s: {counts}", "ENG-DETECT")
+    wrong: list[tuple[Flags, str]] = [(soon, "is given up too soon"), (late[1:], "is kept too long")]
+    for bad, told in wrong:
+        before = first_true(np.any(bad, axis=1))
+        if before is not None:
+            slot = int(np.argmax(bad[before]))
+            counts = f"{silent[before, slot]} frames of silence, {empty[before, slot]} of an empty chamber"
+            at = flight.t_s(before + 1)
+            return _broken(f"{flight.engine(slot)} {told} at t = {at:.2f} s: {counts}", "ENG-DETECT")
     return _GOOD
 
 
@@ -589,7 +565,8 @@ def _sound(trial: Trial) -> Outcome:
     case, flown = trial.case, trial.flown
     names = ["CMD-FINITE", "CMD-RANGE", "ENG-DEAD", "WORK-BOUND"]
     if not _struck(case, *DECEIVING):
-        names += ["CMD-RATE", "ENG-DETECT", "ENG-FALSE", "ENG-SHARE", "VALVE-LOSS"]
+        names += ["CMD-RATE", "ENG-DETECT", "ENG-SHARE", "VALVE-LOSS"]
+        names += [] if _struck(case, *WEAKENING) else ["ENG-FALSE"]
         names += [] if _wreck(flown) else ["VALVE-END"]
     for name in names:
         if flown.results[name].status == "fail":
@@ -597,22 +574,10 @@ def _sound(trial: Trial) -> Outcome:
     return _GOOD
 
 
-def bears(case: Case, vehicle: Vehicle) -> bool:
-    """Tell whether a case is one that the kernel is known to bear: at most one fault, of BORNE or of GONE."""
-    if not case.fault:
-        return True
-    fault = case.fault[0]
-    if fault.kind in GONE and fault.at_s == 0.0:
-        return len(case.fault) == 1 and fault.heals_after_s is not None and fault.heals_after_s <= GONE_S
-    spare = len(vehicle.landing_engines) > 2
-    centre_lost = fault.kind == "engine.out" and fault.engine == vehicle.centre_engine
-    return len(case.fault) == 1 and spare and fault.kind in BORNE and not centre_lost
-
-
 def _borne(trial: Trial) -> Outcome:
     """What the kernel is known to bear, it bears: no figure of the touchdown is beyond twice its limit."""
     flown = trial.flown
-    if not bears(trial.case, trial.plan.vehicle):
+    if not bears(trial.case, trial.plan):
         return Outcome(None, "not known to be borne")
     lost = [name for name in flown.broken if name.startswith("TD-")]
     if not lost:
@@ -624,7 +589,7 @@ def _borne(trial: Trial) -> Outcome:
 def _healthy(trial: Trial) -> Outcome:
     """A healthy stage touches down with room to spare: at most 60 % of every limit."""
     flown, limits = trial.flown, trial.flown.flight.vehicle.requirements
-    if trial.case.fault or not bears(trial.case, trial.plan.vehicle):
+    if trial.case.fault or not bears(trial.case, trial.plan):
         return Outcome(None, "not healthy")
     for name in TOUCHDOWN_KEYS:
         value, limit = flown.flight.touchdown.get(name), getattr(limits, name, None)
@@ -635,136 +600,6 @@ def _healthy(trial: Trial) -> Outcome:
 
 
 # ---- all of them
-
-
-def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.SearchStrategy[Case]:
-    """Draw cases for defects: what is borne, what is not, flight computers that fall silent or hang, and
-    navigation that goes or misleads."""
-    engines, run_id = plan.vehicle.landing_engines, plan.case.run_id or plan.case.path.stem or None
-
-    def build(parts: tuple[Any, ...]) -> Case:
-        drawn, initial, wind, stage, seed = parts
-        return plan.case.model_copy(
-            update={
-                "fault": drawn,
-                "initial": initial,
-                "wind": wind,
-                "stage": stage,
-                "seed": seed,
-                "dispersion": None,
-                "run_id": run_id,
-            }
-        )
-
-    known = [kind for kind in OFTEN if kind in kinds]
-    one = st.sampled_from(known).flatmap(lambda kind: one_fault(kind, engines, boards)).map(lambda f: (f,))
-    misled = ([_gone(kinds)] if set(GONE) & set(kinds) else []) + (
-        [_turning()] if "nav.wrong" in kinds else []
-    )
-    lost = [_two_lost(engines)] if "engine.out" in kinds and len(engines) > 2 else []
-    brief = [_brief(engines, kinds)] if boards and set(BRIEF) & set(kinds) else []
-    struck = st.one_of(*([one] * 4 if known else []), _computer_faults(), *misled, *lost, *brief)
-    states = st.one_of(*[initial_states(plan.case.initial)] * 3, _higher(plan.case.initial))
-    about = st.tuples(struck, states, winds(), stages(), st.integers(0, 1000)).map(build)
-    return st.one_of(about, about, off_nominal_cases(plan.case, engines, boards=boards, kinds=kinds))
-
-
-def _higher(nominal: Initial) -> st.SearchStrategy[Initial]:
-    """Draw starts up to 20 s earlier, falling as fast: a long coast."""
-
-    def earlier(seconds: int) -> Initial:
-        pos = tuple(p - v * seconds for p, v in zip(nominal.pos_pad_m, nominal.vel_pad_mps, strict=True))
-        return nominal.model_copy(update={"pos_pad_m": (*nominal.pos_pad_m[:2], pos[2])})
-
-    return st.integers(0, 20).map(earlier)
-
-
-def _brief(engines: Sequence[int], kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
-    """Draw a board that hangs, or a chamber that reads empty, twice, for as long as has to be borne or more."""
-
-    def build(parts: tuple[int, int, int, str, int, int]) -> tuple[FaultSpec, ...]:
-        engine, early, apart, kind, *less = parts
-        hangs: dict[str, Any] = {"board": f"engine_{engine}"}
-        empty: dict[str, Any] = {"engine": engine, "what": "chamber", "value": 0.0}
-        keys, most = (hangs, SILENT_FRAMES) if kind == "board.freeze" else (empty, EMPTY_FRAMES)
-        first_s = 20.0 - 0.05 * early
-        return tuple(
-            FaultSpec(
-                kind=kind, after_ignition_s=round(at_s, 2), heals_after_s=max(0.01, 0.01 * (most + 1 - count)), **keys
-            )
-            for at_s, count in zip((first_s, first_s + 0.2 * apart), less, strict=True)
-        )
-
-    less = st.integers(0, SILENT_FRAMES)
-    drawn = st.sampled_from([kind for kind in BRIEF if kind in kinds])
-    return st.tuples(
-        st.sampled_from(list(engines)), st.integers(0, 380), st.integers(1, 20), drawn, less, less
-    ).map(build)
-
-
-def _gone(kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
-    """Draw navigation that is gone, before the burn or at any moment of it, for a moment or for good."""
-    after: st.SearchStrategy[dict[str, Any]] = st.integers(0, 400).map(
-        lambda early: {"after_ignition_s": 20.0 - early * 0.05}
-    )
-    at_start: st.SearchStrategy[dict[str, Any]] = st.just({"at_s": 0.0})
-    when = st.one_of(after, at_start)
-    heals = st.one_of(st.integers(1, 50).map(lambda hundredths: hundredths * 0.01), st.none())
-    what = {"nav.frozen": st.none(), "nav.no_number": st.sampled_from(NO_NUMBER)}
-    named = st.sampled_from([kind for kind in GONE if kind in kinds]).flatmap(
-        lambda kind: st.tuples(st.just(kind), what[kind])
-    )
-    return st.tuples(named, when, heals).map(
-        lambda part: (FaultSpec(kind=part[0][0], what=part[0][1], heals_after_s=part[2], **part[1]),)
-    )
-
-
-def _turning() -> st.SearchStrategy[tuple[FaultSpec, ...]]:
-    """Draw navigation that believes in a turning stage: no plan can be made of that."""
-    onset, rate = st.integers(0, 400), st.integers(1, 50)
-    return st.tuples(onset, st.sampled_from("xy"), rate, st.sampled_from((1.0, -1.0))).map(
-        lambda part: (
-            FaultSpec(
-                kind="nav.wrong",
-                what="rate",
-                axis=part[1],
-                value=part[2] * part[3],
-                after_ignition_s=20.0 - part[0] * 0.05,
-            ),
-        )
-    )
-
-
-def _two_lost(engines: Sequence[int]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
-    """Draw two engines that go out while braking, the second at once or up to 4 s later."""
-    pairs = [(a, b) for a in engines for b in engines if a != b]
-
-    def build(parts: tuple[tuple[int, int], int, int]) -> tuple[FaultSpec, ...]:
-        first_s = 8.0 - 0.05 * parts[1]
-        both = zip(parts[0], (first_s, first_s + 0.05 * parts[2]), strict=True)
-        return tuple(
-            FaultSpec(kind="engine.out", engine=engine, after_ignition_s=round(onset_s, 2), tail_off_s=0.2)
-            for engine, onset_s in both
-        )
-
-    return st.tuples(st.sampled_from(pairs), st.integers(0, 160), st.integers(0, 80)).map(build)
-
-
-def _computer_faults() -> st.SearchStrategy[tuple[FaultSpec, ...]]:
-    """Draw a flight computer that dies or hangs for a few frames, at any moment of the burn."""
-    onset = st.integers(0, 400).map(lambda early: 20.0 - early * 0.05)
-    dies = onset.map(lambda t: (FaultSpec(kind="board.silent", board="flight_computer", after_ignition_s=t),))
-    hangs = st.tuples(onset, st.integers(1, 8)).map(
-        lambda part: (
-            FaultSpec(
-                kind="board.freeze",
-                board="flight_computer",
-                after_ignition_s=part[0],
-                heals_after_s=part[1] / 100,
-            ),
-        )
-    )
-    return st.one_of(dies, hangs)
 
 
 def _property(name: str, requirements: tuple[str, ...], look: Callable[[Trial], Outcome]) -> Property:

@@ -1,0 +1,279 @@
+"""What is drawn for defects in a kernel, and which of it the reference kernel is known to bear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from hil.faults.case import Case, FaultSpec, Initial
+from hil.plant.vehicle import Vehicle
+from hil.rig.plan import Plan
+from hil.search.strategies import initial_states, off_nominal_cases, one_fault, stages, winds
+
+__all__ = ["EMPTY_FRAMES", "SILENT_FRAMES", "bears", "suite_cases"]
+
+SILENT_FRAMES: Final = 6
+EMPTY_FRAMES: Final = 3
+"""A board that is silent for so many frames in a row, an engine that gives too little for so many, is given
+up, neither sooner nor later (docs/KERNEL.md)."""
+BORNE: Final = (
+    "engine.out",
+    "engine.late_ignition",
+    "engine.thrust_shortfall",
+    "engine.slow_throttle",
+    "engine.mixture_shift",
+    "engine.chug",
+    "engine.hard_start",
+    "valve.stiction",
+)
+"""Faults of one engine that a stage of three bears, whenever they strike, whichever engine; the loss of the
+centre engine left out."""
+
+OFTEN: Final = (*["engine.out"] * 6, "engine.late_ignition", *BORNE[1:], "nav.off", "nav.off")
+"""What is drawn for defects, and how often: handling a loss is what most of a kernel is for."""
+
+GONE: Final = ("nav.no_number", "nav.frozen")
+"""Navigation that is gone; the first only where records are handed over."""
+NO_NUMBER: Final = ("rate", "position", "velocity", "rate", "attitude", "rate", "height")
+"""Parts of a solution, and how often they are drawn: a turn rate acts at once."""
+GONE_S: Final = 0.5
+"""Before the burn the kernel bears to be without navigation for so long."""
+
+NEAR: Final = (
+    *["engine.out"] * 3,
+    "nav.wrong",
+    "nav.wrong",
+    "nav.off",
+    "gimbal.stuck",
+    "valve.stuck",
+    "sensor.stuck",
+)
+"""What is drawn near nominal, and how often."""
+BRIEF: Final = ("board.freeze", "sensor.wrong")
+"""What is drawn for moments that have to be borne, and for those in which an engine has to be given up."""
+
+WEAK: Final = 0.75
+"""An engine that gives less than this of its thrust is soon taken for lost."""
+NEAR_M: Final = 50.0
+NEAR_MPS: Final = 5.0
+NEAR_WIND_MPS: Final = 8.0
+NEAR_GUST_MPS: Final = 4.0
+"""So far off nominal more is borne: the centre engine lost, parts that are stuck, navigation that errs."""
+CENTRE_LOST_S: Final = (1.0, 16.0)
+"""When the centre engine may be lost, after ignition; later there may be no time to light the others."""
+ERRS_S: Final = 2.0
+"""For which one component of navigation may be wrong."""
+ERRS: Final = {"position": (-500.0, 0.0, 300.0, 2000.0), "velocity": (-300.0, -50.0, 0.0, 20.0)}
+"""What it says then, m and m/s."""
+
+
+def bears(case: Case, plan: Plan) -> bool:
+    """Tell whether the kernel is known to bear a case: one without faults, or with one of those listed here."""
+    if not case.fault:
+        return True
+    fault = case.fault[0]
+    if len(case.fault) > 1:
+        return False
+    if fault.kind in GONE and fault.at_s == 0.0:
+        return fault.heals_after_s is not None and fault.heals_after_s <= GONE_S
+    if len(plan.vehicle.landing_engines) < 3:
+        return False
+    return _always_borne(fault, plan.vehicle) or (
+        _is_near(case, plan.case) and _borne_near(fault, plan.vehicle)
+    )
+
+
+def _always_borne(fault: FaultSpec, vehicle: Vehicle) -> bool:
+    weak = fault.kind == "engine.thrust_shortfall" and (fault.factor or 0.0) < WEAK
+    centre_lost = (fault.kind == "engine.out" or weak) and fault.engine == vehicle.centre_engine
+    return fault.kind in BORNE and not centre_lost
+
+
+def _borne_near(fault: FaultSpec, vehicle: Vehicle) -> bool:
+    """Tell whether a fault is borne by a stage that is near nominal."""
+    since_s = fault.after_ignition_s
+    if since_s is None:
+        return False
+    if fault.kind == "nav.wrong":
+        brief = fault.heals_after_s is not None and fault.heals_after_s <= ERRS_S
+        return brief and fault.what in ERRS and fault.axis != "all"
+    if fault.kind == "engine.out":
+        return fault.engine == vehicle.centre_engine and CENTRE_LOST_S[0] <= since_s <= CENTRE_LOST_S[1]
+    return fault.kind in ("gimbal.stuck", "valve.stuck", "nav.off") or (
+        fault.kind == "sensor.stuck" and fault.what == "chamber"
+    )
+
+
+def _is_near(case: Case, nominal: Case) -> bool:
+    """Tell whether start and wind of a case are near nominal."""
+    here, there = case.initial, nominal.initial
+    off_m = max(abs(a - b) for a, b in zip(here.pos_pad_m, there.pos_pad_m, strict=True))
+    off_mps = max(abs(a - b) for a, b in zip(here.vel_pad_mps, there.vel_pad_mps, strict=True))
+    calm = max(map(abs, case.wind.mean_mps)) <= NEAR_WIND_MPS and case.wind.gust_w20_mps <= NEAR_GUST_MPS
+    return calm and off_m <= NEAR_M + 1e-6 and off_mps <= NEAR_MPS + 1e-6
+
+
+def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.SearchStrategy[Case]:
+    """Draw cases for defects: what is borne, what is not, flight computers that fall silent or hang, and
+    navigation that goes or misleads."""
+    engines, run_id = plan.vehicle.landing_engines, plan.case.run_id or plan.case.path.stem or None
+
+    def build(parts: tuple[Any, ...]) -> Case:
+        drawn, initial, wind, stage, seed = parts
+        return plan.case.model_copy(
+            update={
+                "fault": drawn,
+                "initial": initial,
+                "wind": wind,
+                "stage": stage,
+                "seed": seed,
+                "dispersion": None,
+                "run_id": run_id,
+            }
+        )
+
+    known = [kind for kind in OFTEN if kind in kinds]
+    one = st.sampled_from(known).flatmap(lambda kind: one_fault(kind, engines, boards)).map(lambda f: (f,))
+    misled = ([_gone(kinds)] if set(GONE) & set(kinds) else []) + (
+        [_turning()] if "nav.wrong" in kinds else []
+    )
+    lost = [_two_lost(engines)] if "engine.out" in kinds and len(engines) > 2 else []
+    brief = [_brief(engines, kinds)] * 2 if boards and set(BRIEF) & set(kinds) else []
+    struck = st.one_of(*([one] * 4 if known else []), _computer_faults(), *misled, *lost, *brief)
+    kind = st.sampled_from([kind for kind in NEAR if kind in kinds])
+    near = kind.flatmap(lambda kind: _near(kind, plan.vehicle))
+    close = initial_states(plan.case.initial, pos_m=NEAR_M, vel_mps=NEAR_MPS)
+    calm = winds(NEAR_WIND_MPS, NEAR_GUST_MPS)
+    borne = st.tuples(near, close, calm, stages(), st.integers(0, 1000)).map(build)
+    states = st.one_of(*[initial_states(plan.case.initial)] * 3, _higher(plan.case.initial))
+    about = st.tuples(struck, states, winds(), stages(), st.integers(0, 1000)).map(build)
+    return st.one_of(about, about, borne, off_nominal_cases(plan.case, engines, boards=boards, kinds=kinds))
+
+
+def _near(kind: str, vehicle: Vehicle) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw a fault of a kind that a stage near nominal bears."""
+    first_s, last_s = CENTRE_LOST_S if kind == "engine.out" else (0.0, 20.0)
+    late = st.integers(0, round((last_s - first_s) / 0.05)).map(lambda early: round(last_s - 0.05 * early, 2))
+    keys: dict[str, st.SearchStrategy[Any]] = {"kind": st.just(kind), "after_ignition_s": late}
+    if kind == "nav.wrong":
+        axis, lasts = st.sampled_from(("up", "east", "north")), st.sampled_from((0.05, 0.5, ERRS_S))
+        said = st.sampled_from([(what, value) for what, values in ERRS.items() for value in values])
+        return st.tuples(st.fixed_dictionaries(keys), said, axis, lasts).map(
+            lambda part: (
+                FaultSpec(what=part[1][0], value=part[1][1], axis=part[2], heals_after_s=part[3], **part[0]),
+            )
+        )
+    if kind == "nav.off":
+        keys["what"] = st.sampled_from(("solution", "height"))
+    elif kind == "engine.out":
+        keys |= {"engine": st.just(vehicle.centre_engine), "tail_off_s": st.just(0.2)}
+    else:
+        keys["engine"] = st.sampled_from(vehicle.landing_engines)
+    if kind == "valve.stuck":
+        keys["valve"] = st.sampled_from(("oxidiser", "fuel"))
+    elif kind == "sensor.stuck":
+        keys["what"] = st.just("chamber")
+    return st.fixed_dictionaries(keys).map(lambda part: (FaultSpec(**part),))
+
+
+def _higher(nominal: Initial) -> st.SearchStrategy[Initial]:
+    """Draw starts up to 20 s earlier, falling as fast: a long coast."""
+
+    def earlier(seconds: int) -> Initial:
+        pos = tuple(p - v * seconds for p, v in zip(nominal.pos_pad_m, nominal.vel_pad_mps, strict=True))
+        return nominal.model_copy(update={"pos_pad_m": (*nominal.pos_pad_m[:2], pos[2])})
+
+    return st.integers(0, 20).map(earlier)
+
+
+def _brief(engines: Sequence[int], kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw a board that hangs, or a chamber that reads empty, twice: for as long as is borne, or longer."""
+
+    def build(parts: tuple[int, int, int, str, int, int]) -> tuple[FaultSpec, ...]:
+        engine, early, apart, kind, *longer = parts
+        hangs: dict[str, Any] = {"board": f"engine_{engine}"}
+        empty: dict[str, Any] = {"engine": engine, "what": "chamber", "value": 0.0}
+        keys, due = (hangs, SILENT_FRAMES) if kind == "board.freeze" else (empty, EMPTY_FRAMES)
+        first_s = 20.0 - 0.05 * early
+        return tuple(
+            FaultSpec(
+                kind=kind,
+                after_ignition_s=round(at_s, 2),
+                heals_after_s=round(0.01 * (due - 1 + more), 2),
+                **keys,
+            )
+            for at_s, more in zip((first_s, first_s + 0.2 * apart), longer, strict=True)
+        )
+
+    longer = st.sampled_from((0, 0, 0, -1, 1, 2))
+    drawn = st.sampled_from([kind for kind in BRIEF if kind in kinds])
+    return st.tuples(
+        st.sampled_from(list(engines)), st.integers(0, 380), st.integers(1, 20), drawn, longer, longer
+    ).map(build)
+
+
+def _gone(kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw navigation that is gone, before the burn or at any moment of it, for a moment or for good."""
+    after: st.SearchStrategy[dict[str, Any]] = st.integers(0, 400).map(
+        lambda early: {"after_ignition_s": 20.0 - early * 0.05}
+    )
+    at_start: st.SearchStrategy[dict[str, Any]] = st.just({"at_s": 0.0})
+    when = st.one_of(after, at_start)
+    heals = st.one_of(st.integers(1, 50).map(lambda hundredths: hundredths * 0.01), st.none())
+    what = {"nav.frozen": st.none(), "nav.no_number": st.sampled_from(NO_NUMBER)}
+    named = st.sampled_from([kind for kind in GONE if kind in kinds]).flatmap(
+        lambda kind: st.tuples(st.just(kind), what[kind])
+    )
+    return st.tuples(named, when, heals).map(
+        lambda part: (FaultSpec(kind=part[0][0], what=part[0][1], heals_after_s=part[2], **part[1]),)
+    )
+
+
+def _turning() -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw navigation that believes in a turning stage: no plan can be made of that."""
+    onset, rate = st.integers(0, 400), st.integers(1, 50)
+    return st.tuples(onset, st.sampled_from("xy"), rate, st.sampled_from((1.0, -1.0))).map(
+        lambda part: (
+            FaultSpec(
+                kind="nav.wrong",
+                what="rate",
+                axis=part[1],
+                value=part[2] * part[3],
+                after_ignition_s=20.0 - part[0] * 0.05,
+            ),
+        )
+    )
+
+
+def _two_lost(engines: Sequence[int]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw two engines that go out while braking, the second at once or up to 4 s later."""
+    pairs = [(a, b) for a in engines for b in engines if a != b]
+
+    def build(parts: tuple[tuple[int, int], int, int]) -> tuple[FaultSpec, ...]:
+        first_s = 8.0 - 0.05 * parts[1]
+        both = zip(parts[0], (first_s, first_s + 0.05 * parts[2]), strict=True)
+        return tuple(
+            FaultSpec(kind="engine.out", engine=engine, after_ignition_s=round(onset_s, 2), tail_off_s=0.2)
+            for engine, onset_s in both
+        )
+
+    return st.tuples(st.sampled_from(pairs), st.integers(0, 160), st.integers(0, 80)).map(build)
+
+
+def _computer_faults() -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw a flight computer that dies or hangs for a few frames, at any moment of the burn."""
+    onset = st.integers(0, 400).map(lambda early: 20.0 - early * 0.05)
+    dies = onset.map(lambda t: (FaultSpec(kind="board.silent", board="flight_computer", after_ignition_s=t),))
+    hangs = st.tuples(onset, st.integers(1, 8)).map(
+        lambda part: (
+            FaultSpec(
+                kind="board.freeze",
+                board="flight_computer",
+                after_ignition_s=part[0],
+                heals_after_s=part[1] / 100,
+            ),
+        )
+    )
+    return st.one_of(dies, hangs)
