@@ -51,8 +51,11 @@ NEAR: Final = (
     "sensor.stuck",
 )
 """What is drawn near nominal, and how often."""
-BRIEF: Final = ("board.freeze", "sensor.wrong")
+HANGS: Final = "board.freeze"
+BRIEF: Final = (HANGS, "sensor.wrong")
 """What is drawn for moments that have to be borne, and for those in which an engine has to be given up."""
+BRIEF_APART_S: Final = 1.5
+"""From one engine to the next."""
 
 WEAK: Final = 0.75
 """An engine that gives less than this of its thrust is soon taken for lost."""
@@ -63,14 +66,14 @@ NEAR_GUST_MPS: Final = 4.0
 """So far off nominal more is borne: the centre engine lost, parts that are stuck, navigation that errs."""
 CENTRE_LOST_S: Final = (1.0, 16.0)
 """When the centre engine may be lost, after ignition; later there may be no time to light the others."""
-ERRS_S: Final = 2.0
+ERRS_S: Final = {"position": 6.0, "velocity": 2.0}
 """For which one component of navigation may be wrong."""
 ERRS: Final = {"position": (-500.0, 0.0, 300.0, 2000.0), "velocity": (-300.0, -50.0, 0.0, 20.0)}
 """What it says then, m and m/s."""
 
 
 def bears(case: Case, plan: Plan) -> bool:
-    """Tell whether the kernel is known to bear a case: one without faults, or with one of those listed here."""
+    """Tell whether the kernel is known to bear a case: one without faults, or with one of those listed."""
     if not case.fault:
         return True
     fault = case.fault[0]
@@ -97,8 +100,8 @@ def _borne_near(fault: FaultSpec, vehicle: Vehicle) -> bool:
     if since_s is None:
         return False
     if fault.kind == "nav.wrong":
-        brief = fault.heals_after_s is not None and fault.heals_after_s <= ERRS_S
-        return brief and fault.what in ERRS and fault.axis != "all"
+        most_s = ERRS_S.get(fault.what or "", 0.0)
+        return fault.heals_after_s is not None and fault.heals_after_s <= most_s and fault.axis != "all"
     if fault.kind == "engine.out":
         return fault.engine == vehicle.centre_engine and CENTRE_LOST_S[0] <= since_s <= CENTRE_LOST_S[1]
     return fault.kind in ("gimbal.stuck", "valve.stuck", "nav.off") or (
@@ -140,7 +143,7 @@ def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.S
         [_turning()] if "nav.wrong" in kinds else []
     )
     lost = [_two_lost(engines)] if "engine.out" in kinds and len(engines) > 2 else []
-    brief = [_brief(engines, kinds)] * 2 if boards and set(BRIEF) & set(kinds) else []
+    brief = [_brief(plan.vehicle, kinds)] * 2 if boards and set(BRIEF) & set(kinds) else []
     struck = st.one_of(*([one] * 4 if known else []), _computer_faults(), *misled, *lost, *brief)
     kind = st.sampled_from([kind for kind in NEAR if kind in kinds])
     near = kind.flatmap(lambda kind: _near(kind, plan.vehicle))
@@ -158,11 +161,17 @@ def _near(kind: str, vehicle: Vehicle) -> st.SearchStrategy[tuple[FaultSpec, ...
     late = st.integers(0, round((last_s - first_s) / 0.05)).map(lambda early: round(last_s - 0.05 * early, 2))
     keys: dict[str, st.SearchStrategy[Any]] = {"kind": st.just(kind), "after_ignition_s": late}
     if kind == "nav.wrong":
-        axis, lasts = st.sampled_from(("up", "east", "north")), st.sampled_from((0.05, 0.5, ERRS_S))
+        axis, lasts = st.sampled_from(("up", "east", "north")), st.sampled_from((1.0, 0.5, 0.05))
         said = st.sampled_from([(what, value) for what, values in ERRS.items() for value in values])
         return st.tuples(st.fixed_dictionaries(keys), said, axis, lasts).map(
             lambda part: (
-                FaultSpec(what=part[1][0], value=part[1][1], axis=part[2], heals_after_s=part[3], **part[0]),
+                FaultSpec(
+                    what=part[1][0],
+                    value=part[1][1],
+                    axis=part[2],
+                    heals_after_s=part[3] * ERRS_S[part[1][0]],
+                    **part[0],
+                ),
             )
         )
     if kind == "nav.off":
@@ -188,29 +197,35 @@ def _higher(nominal: Initial) -> st.SearchStrategy[Initial]:
     return st.integers(0, 20).map(earlier)
 
 
-def _brief(engines: Sequence[int], kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
-    """Draw a board that hangs, or a chamber that reads empty, twice: for as long as is borne, or longer."""
+def _brief(vehicle: Vehicle, kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw boards that hang, or chambers that read empty, each twice: for as long as is borne, or longer."""
+    engines, centre = vehicle.landing_engines, vehicle.centre_engine
+    alone = [(number,) for number in engines]
 
-    def build(parts: tuple[int, int, int, str, int, int]) -> tuple[FaultSpec, ...]:
-        engine, early, apart, kind, *longer = parts
-        hangs: dict[str, Any] = {"board": f"engine_{engine}"}
-        empty: dict[str, Any] = {"engine": engine, "what": "chamber", "value": 0.0}
-        keys, due = (hangs, SILENT_FRAMES) if kind == "board.freeze" else (empty, EMPTY_FRAMES)
-        first_s = 20.0 - 0.05 * early
-        return tuple(
-            FaultSpec(
-                kind=kind,
-                after_ignition_s=round(at_s, 2),
-                heals_after_s=round(0.01 * (due - 1 + more), 2),
-                **keys,
+    def build(parts: tuple[tuple[int, ...], str, int, int, int, int]) -> tuple[FaultSpec, ...]:
+        struck, kind, early, apart, *longer = parts
+        last_s = 19.0 if struck == (centre,) else 8.0  # the others stop at the step-down
+        drawn = []
+        for number, engine in enumerate(struck):
+            keys: dict[str, Any] = {"engine": engine, "what": "chamber", "value": 0.0}
+            keys, due = (
+                ({"board": f"engine_{engine}"}, SILENT_FRAMES) if kind == HANGS else (keys, EMPTY_FRAMES)
             )
-            for at_s, more in zip((first_s, first_s + 0.2 * apart), longer, strict=True)
-        )
+            for at_s, more in zip((0.0, 0.2 * apart), longer, strict=True):
+                onset_s = last_s - 0.05 * early - BRIEF_APART_S * number + at_s
+                lasts_s = 0.01 * (due - 1 + more)
+                keys |= {"after_ignition_s": round(onset_s, 2), "heals_after_s": round(lasts_s, 2)}
+                drawn.append(FaultSpec(kind=kind, **keys))
+        return tuple(drawn)
 
     longer = st.sampled_from((0, 0, 0, -1, 1, 2))
-    drawn = st.sampled_from([kind for kind in BRIEF if kind in kinds])
     return st.tuples(
-        st.sampled_from(list(engines)), st.integers(0, 380), st.integers(1, 20), drawn, longer, longer
+        st.sampled_from([*alone, tuple(engines), tuple(engines)]),
+        st.sampled_from([kind for kind in BRIEF if kind in kinds]),
+        st.integers(0, 60),
+        st.integers(1, 6),
+        longer,
+        longer,
     ).map(build)
 
 
