@@ -45,6 +45,13 @@ _OPTIMISED, _ASIDE = 2, 3
 _AGE_LSB_S: Final = 0.001
 _PLAN_AGE_LSB_S: Final = 0.01
 _VALVE_LSB: Final = 0.00025
+OBEYS_FROM_S: Final = 4.5
+"""After ignition: before, an engine that does not obey is better than none (docs/KERNEL.md)."""
+OBEYS_S: Final = 1.0
+"""For which a part of an engine may rest elsewhere while others burn, ..."""
+OFF_STROKE: Final = 0.15
+OFF_RAD: Final = 0.03
+"""... so far from where it is asked to be."""
 TILTED_MPS: Final = 30.0
 """Slower than this the flow is no direction to tilt against."""
 TILTED_RAD: Final = 0.03
@@ -443,6 +450,43 @@ def _in_a_row(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return frames - np.maximum.accumulate(np.where(flags, -1, frames), axis=0)
 
 
+def _obeys(trial: Trial) -> Outcome:
+    """Where others burn, an engine that rests elsewhere is given up for a valve, stood straight for a gimbal."""
+    flight = trial.flown.flight
+    if flight.ignition is None or _computer_struck(trial.case) or _struck(trial.case, "nav."):
+        return Outcome(None, "the kernel is told something else, or nothing burns")
+    heard = flight.computer_frames
+    run = flight.part("command", "request")[:heard] == RUN
+    late = np.arange(heard)[:, None] >= flight.ignition + flight.count(OBEYS_FROM_S)
+    braking = (flight.part("telemetry", "mode")[:heard] == _BRAKING)[:, None]
+    others = run.sum(axis=1, keepdims=True) - run
+    for names, told, far, judged in (
+        (("ox_valve_{}", "fuel_valve_{}"), "its valve", OFF_STROKE, late & braking & (others > 1)),
+        (("gimbal_x_{}rad", "gimbal_y_{}rad"), "its gimbal", OFF_RAD, others > 0),
+    ):
+        for name in names:
+            rests = _in_a_row(run & judged & _rests_elsewhere(flight, name, far))
+            bad = first_true(np.max(rests, axis=1, initial=0) > flight.count(OBEYS_S))
+            if bad is not None:
+                slot = int(np.argmax(rests[bad]))
+                return _broken(
+                    f"{flight.engine(slot)} burns on at t = {flight.t_s(bad):.2f} s, {told} elsewhere"
+                )
+    return _GOOD
+
+
+def _rests_elsewhere(flight: FlightRecord, name: str, far: float) -> Flags:
+    """Tell for each frame and slot whether a part of an engine stands far from where it is asked to be."""
+    heard = flight.computer_frames
+    valve = "valve" in name
+    asked = flight.part("command", name.format("cmd" if valve else "cmd_"))[:heard]
+    seen = flight.part("status", name.format("pos" if valve else ""))[:heard]
+    stands: Flags = np.zeros(seen.shape, dtype=np.bool_)
+    stands[1:] = np.abs(np.diff(seen, axis=0)) < far / 10.0
+    stands &= (np.abs(asked - seen) > far) & (valve | (asked != 0.0))
+    return stands
+
+
 def _cut(trial: Trial) -> Outcome:
     """Engines are cut when the stage stands, or is carried up again, and not before."""
     flight = trial.flown.flight
@@ -622,6 +666,7 @@ _EACH: Final = (
     _property("patience", ("ENG-DETECT",), _patience),
     _property("tilt", (), _tilt),
     _property("alike", (), _alike),
+    _property("obeys", (), _obeys),
     _property("cut", (), _cut),
     _property("aside", ("KEEP-OUT",), _aside),
     _property("given-up", ("KEEP-OUT",), _given_up),

@@ -43,11 +43,12 @@ GONE_S: Final = 0.5
 
 NEAR: Final = (
     *["engine.out"] * 3,
-    "nav.wrong",
-    "nav.wrong",
+    *["nav.wrong"] * 2,
     "nav.off",
     "gimbal.stuck",
+    "gimbal.hardover",
     "valve.stuck",
+    "valve.stuck_at",
     "sensor.stuck",
 )
 """What is drawn near nominal, and how often."""
@@ -169,7 +170,7 @@ def _near(kind: str, vehicle: Vehicle) -> st.SearchStrategy[tuple[FaultSpec, ...
                     what=part[1][0],
                     value=part[1][1],
                     axis=part[2],
-                    heals_after_s=part[3] * ERRS_S[part[1][0]],
+                    heals_after_s=round(part[3] * ERRS_S[part[1][0]], 2),
                     **part[0],
                 ),
             )
@@ -180,11 +181,15 @@ def _near(kind: str, vehicle: Vehicle) -> st.SearchStrategy[tuple[FaultSpec, ...
         keys |= {"engine": st.just(vehicle.centre_engine), "tail_off_s": st.just(0.2)}
     else:
         keys["engine"] = st.sampled_from(vehicle.landing_engines)
-    if kind == "valve.stuck":
-        keys["valve"] = st.sampled_from(("oxidiser", "fuel"))
-    elif kind == "sensor.stuck":
-        keys["what"] = st.just("chamber")
-    return st.fixed_dictionaries(keys).map(lambda part: (FaultSpec(**part),))
+    valve = {"valve": st.sampled_from(("oxidiser", "fuel"))}
+    angle = st.sampled_from((3.0, -3.0, 6.0, -6.0))
+    sizes: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+        "valve.stuck": {**valve},
+        "valve.stuck_at": {**valve, "position": st.sampled_from((0.3, 0.5, 0.8, 1.0))},
+        "gimbal.hardover": {"axis": st.sampled_from("xy"), "angle_deg": angle},
+        "sensor.stuck": {"what": st.just("chamber")},
+    }
+    return st.fixed_dictionaries(keys | sizes.get(kind, {})).map(lambda part: (FaultSpec(**part),))
 
 
 def _higher(nominal: Initial) -> st.SearchStrategy[Initial]:
