@@ -65,8 +65,9 @@ NEAR_MPS: Final = 5.0
 NEAR_WIND_MPS: Final = 8.0
 NEAR_GUST_MPS: Final = 4.0
 """So far off nominal more is borne: the centre engine lost, parts that are stuck, navigation that errs."""
-CENTRE_LOST_S: Final = (1.0, 16.0)
-"""When the centre engine may be lost, after ignition; later there may be no time to light the others."""
+CENTRE_LOST_S: Final = ((11.5, 16.0), (1.0, 8.5))
+"""When the centre engine may be lost, after ignition. Not just before the step-down: the others, too strong to
+hover, then stop the stage above the ground; nor at the end, where there is no time to light them."""
 ERRS_S: Final = {"position": 6.0, "velocity": 2.0}
 """For which one component of navigation may be wrong."""
 ERRS: Final = {"position": (-500.0, 0.0, 300.0, 2000.0), "velocity": (-300.0, -50.0, 0.0, 20.0)}
@@ -104,7 +105,7 @@ def _borne_near(fault: FaultSpec, vehicle: Vehicle) -> bool:
         most_s = ERRS_S.get(fault.what or "", 0.0)
         return fault.heals_after_s is not None and fault.heals_after_s <= most_s and fault.axis != "all"
     if fault.kind == "engine.out":
-        return fault.engine == vehicle.centre_engine and CENTRE_LOST_S[0] <= since_s <= CENTRE_LOST_S[1]
+        return fault.engine == vehicle.centre_engine and any(a <= since_s <= b for a, b in CENTRE_LOST_S)
     return fault.kind in ("gimbal.stuck", "valve.stuck", "nav.off") or (
         fault.kind == "sensor.stuck" and fault.what == "chamber"
     )
@@ -158,8 +159,8 @@ def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.S
 
 def _near(kind: str, vehicle: Vehicle) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
     """Draw a fault of a kind that a stage near nominal bears."""
-    first_s, last_s = CENTRE_LOST_S if kind == "engine.out" else (0.0, 20.0)
-    late = st.integers(0, round((last_s - first_s) / 0.05)).map(lambda early: round(last_s - 0.05 * early, 2))
+    windows = CENTRE_LOST_S if kind == "engine.out" else ((0.0, 20.0),)
+    late = st.one_of(*(_between(*window) for window in windows))
     keys: dict[str, st.SearchStrategy[Any]] = {"kind": st.just(kind), "after_ignition_s": late}
     if kind == "nav.wrong":
         axis, lasts = st.sampled_from(("up", "east", "north")), st.sampled_from((1.0, 0.5, 0.05))
@@ -190,6 +191,12 @@ def _near(kind: str, vehicle: Vehicle) -> st.SearchStrategy[tuple[FaultSpec, ...
         "sensor.stuck": {"what": st.just("chamber")},
     }
     return st.fixed_dictionaries(keys | sizes.get(kind, {})).map(lambda part: (FaultSpec(**part),))
+
+
+def _between(first_s: float, last_s: float) -> st.SearchStrategy[float]:
+    """Draw a time in steps of 50 ms; shrinks towards late."""
+    steps = round((last_s - first_s) / 0.05)
+    return st.integers(0, steps).map(lambda early: round(last_s - 0.05 * early, 2))
 
 
 def _higher(nominal: Initial) -> st.SearchStrategy[Initial]:
