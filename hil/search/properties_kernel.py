@@ -451,7 +451,7 @@ def _in_a_row(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 
 def _obeys(trial: Trial) -> Outcome:
-    """While others burn, an engine whose valve rests elsewhere is given up; a gimbal that does is not asked."""
+    """While others burn, an engine whose valve rests elsewhere is given up, a gimbal that does not asked."""
     flight = trial.flown.flight
     if flight.ignition is None or _computer_struck(trial.case) or _struck(trial.case, "nav."):
         return Outcome(None, "the kernel is told something else, or nothing burns")

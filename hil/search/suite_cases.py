@@ -66,8 +66,8 @@ NEAR_WIND_MPS: Final = 8.0
 NEAR_GUST_MPS: Final = 4.0
 """So far off nominal more is borne: the centre engine lost, parts that are stuck, navigation that errs."""
 CENTRE_LOST_S: Final = ((11.5, 16.0), (1.0, 8.5))
-"""When the centre engine may be lost, after ignition. Not just before the step-down: the others, too strong to
-hover, then stop the stage above the ground; nor at the end, where there is no time to light them."""
+"""When the centre engine may be lost, after ignition. Not just before the step-down: the others, too strong
+to hover, then stop the stage above the ground; nor at the end, where there is no time to light them."""
 ERRS_S: Final = {"position": 6.0, "velocity": 2.0}
 """For which one component of navigation may be wrong."""
 ERRS: Final = {"position": (-500.0, 0.0, 300.0, 2000.0), "velocity": (-300.0, -50.0, 0.0, 20.0)}
