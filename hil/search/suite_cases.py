@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -45,6 +46,7 @@ NEAR: Final = (
     *["engine.out"] * 3,
     *["nav.wrong"] * 2,
     "nav.off",
+    "nav.frozen",
     "gimbal.stuck",
     "gimbal.hardover",
     "valve.stuck",
@@ -68,6 +70,8 @@ NEAR_GUST_MPS: Final = 4.0
 CENTRE_LOST_S: Final = ((11.5, 16.0), (1.0, 8.5))
 """When the centre engine may be lost, after ignition. Not just before the step-down: the others, too strong
 to hover, then stop the stage above the ground; nor at the end, where there is no time to light them."""
+FROZEN_S: Final = ((3.0, 20.0),)
+"""When navigation may be gone, for GONE_S; sooner after ignition nobody tells by how much the engines brake."""
 ERRS_S: Final = {"position": 6.0, "velocity": 2.0}
 """For which one component of navigation may be wrong."""
 ERRS: Final = {"position": (-500.0, 0.0, 300.0, 2000.0), "velocity": (-300.0, -50.0, 0.0, 20.0)}
@@ -104,6 +108,8 @@ def _borne_near(fault: FaultSpec, vehicle: Vehicle) -> bool:
     if fault.kind == "nav.wrong":
         most_s = ERRS_S.get(fault.what or "", 0.0)
         return fault.heals_after_s is not None and fault.heals_after_s <= most_s and fault.axis != "all"
+    if fault.kind == "nav.frozen":
+        return (fault.heals_after_s or math.inf) <= GONE_S and since_s >= FROZEN_S[0][0]
     if fault.kind == "engine.out":
         return fault.engine == vehicle.centre_engine and any(a <= since_s <= b for a, b in CENTRE_LOST_S)
     return fault.kind in ("gimbal.stuck", "valve.stuck", "nav.off") or (
@@ -159,7 +165,7 @@ def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.S
 
 def _near(kind: str, vehicle: Vehicle) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
     """Draw a fault of a kind that a stage near nominal bears."""
-    windows = CENTRE_LOST_S if kind == "engine.out" else ((0.0, 20.0),)
+    windows = {"engine.out": CENTRE_LOST_S, "nav.frozen": FROZEN_S}.get(kind, ((0.0, 20.0),))
     late = st.one_of(*(_between(*window) for window in windows))
     keys: dict[str, st.SearchStrategy[Any]] = {"kind": st.just(kind), "after_ignition_s": late}
     if kind == "nav.wrong":
@@ -180,11 +186,12 @@ def _near(kind: str, vehicle: Vehicle) -> st.SearchStrategy[tuple[FaultSpec, ...
         keys["what"] = st.sampled_from(("solution", "height"))
     elif kind == "engine.out":
         keys |= {"engine": st.just(vehicle.centre_engine), "tail_off_s": st.just(0.2)}
-    else:
+    elif kind != "nav.frozen":
         keys["engine"] = st.sampled_from(vehicle.landing_engines)
     valve = {"valve": st.sampled_from(("oxidiser", "fuel"))}
     angle = st.sampled_from((3.0, -3.0, 6.0, -6.0))
     sizes: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+        "nav.frozen": {"heals_after_s": st.sampled_from((GONE_S, 0.3))},
         "valve.stuck": {**valve},
         "valve.stuck_at": {**valve, "position": st.sampled_from((0.3, 0.5, 0.8, 1.0))},
         "gimbal.hardover": {"axis": st.sampled_from("xy"), "angle_deg": angle},
