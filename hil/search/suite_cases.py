@@ -71,7 +71,7 @@ CENTRE_LOST_S: Final = ((11.5, 16.0), (1.0, 8.5))
 """When the centre engine may be lost, after ignition. Not just before the step-down: the others, too strong
 to hover, then stop the stage above the ground; nor at the end, where there is no time to light them."""
 FROZEN_S: Final = ((3.0, 20.0),)
-"""When navigation may be gone, for GONE_S; sooner after ignition nobody tells by how much the engines brake."""
+"""When navigation may be gone, for GONE_S; sooner after ignition nobody tells how much the engines brake."""
 ERRS_S: Final = {"position": 6.0, "velocity": 2.0}
 """For which one component of navigation may be wrong."""
 ERRS: Final = {"position": (-500.0, 0.0, 300.0, 2000.0), "velocity": (-300.0, -50.0, 0.0, 20.0)}
@@ -255,7 +255,9 @@ def _gone(kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
     )
     at_start: st.SearchStrategy[dict[str, Any]] = st.just({"at_s": 0.0})
     when = st.one_of(after, at_start)
-    heals = st.one_of(st.integers(1, 50).map(lambda hundredths: hundredths * 0.01), st.none())
+    brief = st.integers(1, 50).map(lambda hundredths: hundredths * 0.01)
+    lost = st.integers(21, 40).map(lambda tenths: round(tenths * 0.1, 1))  # and back after the abort
+    heals = st.one_of(brief, lost, st.none())
     what = {"nav.frozen": st.none(), "nav.no_number": st.sampled_from(NO_NUMBER)}
     named = st.sampled_from([kind for kind in GONE if kind in kinds]).flatmap(
         lambda kind: st.tuples(st.just(kind), what[kind])
