@@ -43,7 +43,7 @@ GONE_S: Final = 0.5
 """Before the burn the kernel bears to be without navigation for so long."""
 
 NEAR: Final = (
-    *["engine.out"] * 3,
+    *["engine.out"] * 4,
     *["nav.wrong"] * 2,
     "nav.off",
     "nav.frozen",
@@ -70,7 +70,9 @@ NEAR_GUST_MPS: Final = 4.0
 CENTRE_LOST_S: Final = ((11.5, 16.0), (1.0, 8.5))
 """When the centre engine may be lost, after ignition. Not just before the step-down: the others, too strong
 to hover, then stop the stage above the ground; nor at the end, where there is no time to light them."""
-FROZEN_S: Final = ((3.0, 20.0),)
+OTHERS_BURN_S: Final = (0.5, 10.0)
+"""When the others burn, after ignition: until the step-down."""
+FROZEN_S: Final = (3.0, 20.0)
 """When navigation may be gone, for GONE_S; sooner after ignition nobody tells how much the engines brake."""
 ERRS_S: Final = {"position": 6.0, "velocity": 2.0}
 """For which one component of navigation may be wrong."""
@@ -109,7 +111,7 @@ def _borne_near(fault: FaultSpec, vehicle: Vehicle) -> bool:
         most_s = ERRS_S.get(fault.what or "", 0.0)
         return fault.heals_after_s is not None and fault.heals_after_s <= most_s and fault.axis != "all"
     if fault.kind == "nav.frozen":
-        return (fault.heals_after_s or math.inf) <= GONE_S and since_s >= FROZEN_S[0][0]
+        return (fault.heals_after_s or math.inf) <= GONE_S and since_s >= FROZEN_S[0]
     if fault.kind == "engine.out":
         return fault.engine == vehicle.centre_engine and any(a <= since_s <= b for a, b in CENTRE_LOST_S)
     return fault.kind in ("gimbal.stuck", "valve.stuck", "nav.off") or (
@@ -165,8 +167,9 @@ def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.S
 
 def _near(kind: str, vehicle: Vehicle) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
     """Draw a fault of a kind that a stage near nominal bears."""
-    windows = {"engine.out": CENTRE_LOST_S, "nav.frozen": FROZEN_S}.get(kind, ((0.0, 20.0),))
-    late = st.one_of(*(_between(*window) for window in windows))
+    if kind == "engine.out":
+        return _lost(vehicle)
+    late = _between(*(FROZEN_S if kind == "nav.frozen" else (0.0, 20.0)))
     keys: dict[str, st.SearchStrategy[Any]] = {"kind": st.just(kind), "after_ignition_s": late}
     if kind == "nav.wrong":
         axis, lasts = st.sampled_from(("up", "east", "north")), st.sampled_from((1.0, 0.5, 0.05))
@@ -184,8 +187,6 @@ def _near(kind: str, vehicle: Vehicle) -> st.SearchStrategy[tuple[FaultSpec, ...
         )
     if kind == "nav.off":
         keys["what"] = st.sampled_from(("solution", "height"))
-    elif kind == "engine.out":
-        keys |= {"engine": st.just(vehicle.centre_engine), "tail_off_s": st.just(0.2)}
     elif kind != "nav.frozen":
         keys["engine"] = st.sampled_from(vehicle.landing_engines)
     valve = {"valve": st.sampled_from(("oxidiser", "fuel"))}
@@ -198,6 +199,17 @@ def _near(kind: str, vehicle: Vehicle) -> st.SearchStrategy[tuple[FaultSpec, ...
         "sensor.stuck": {"what": st.just("chamber")},
     }
     return st.fixed_dictionaries(keys | sizes.get(kind, {})).map(lambda part: (FaultSpec(**part),))
+
+
+def _lost(vehicle: Vehicle) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
+    """Draw the loss of the centre engine when it is borne, or of another one while it burns."""
+    centre, engines = vehicle.centre_engine, vehicle.landing_engines
+    others = [number for number in engines if number != centre] or list(engines)
+    at_centre = st.tuples(st.just(centre), st.one_of(*(_between(*window) for window in CENTRE_LOST_S)))
+    beside = st.tuples(st.sampled_from(others), _between(*OTHERS_BURN_S))
+    return st.one_of(beside, at_centre).map(
+        lambda part: (FaultSpec(kind="engine.out", engine=part[0], after_ignition_s=part[1], tail_off_s=0.2),)
+    )
 
 
 def _between(first_s: float, last_s: float) -> st.SearchStrategy[float]:
