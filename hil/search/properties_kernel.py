@@ -79,7 +79,7 @@ CUT_AHEAD_S: Final = 0.05
 """... at once, and more by what it falls in this time: navigation is rounded, and thrust lasts."""
 CARRIED_UP_MPS: Final = 1.0
 """One that rises faster is carried up by engines which cannot hover: they may be cut at any height."""
-ASIDE_FROM_M: Final = 30.0
+ASIDE_FROM_M: Final = 20.0
 """A stage that would fall further than this from the pad has a side on which to pass it."""
 TURNED_S: Final = 1.0
 """In which a stage that is given up turns to where it steers: what pushed it before does so until then."""

@@ -152,7 +152,7 @@ def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.S
     misled = ([_gone(kinds)] if set(GONE) & set(kinds) else []) + (
         [_turning()] if "nav.wrong" in kinds else []
     )
-    lost = [_two_lost(engines)] if "engine.out" in kinds and len(engines) > 2 else []
+    lost = [_two_lost(engines)] * 2 if "engine.out" in kinds and len(engines) > 2 else []
     brief = [_brief(plan.vehicle, kinds)] * 2 if boards and set(BRIEF) & set(kinds) else []
     struck = st.one_of(*([one] * 4 if known else []), _computer_faults(), *misled, *lost, *brief)
     kind = st.sampled_from([kind for kind in NEAR if kind in kinds])
@@ -296,18 +296,18 @@ def _turning() -> st.SearchStrategy[tuple[FaultSpec, ...]]:
 
 
 def _two_lost(engines: Sequence[int]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
-    """Draw two engines that go out while braking, the second at once or up to 4 s later."""
+    """Draw two engines that go out while the stage is fast, the second at once or up to 2 s later."""
     pairs = [(a, b) for a in engines for b in engines if a != b]
 
     def build(parts: tuple[tuple[int, int], int, int]) -> tuple[FaultSpec, ...]:
-        first_s = 8.0 - 0.05 * parts[1]
+        first_s = 5.0 - 0.05 * parts[1]
         both = zip(parts[0], (first_s, first_s + 0.05 * parts[2]), strict=True)
         return tuple(
             FaultSpec(kind="engine.out", engine=engine, after_ignition_s=round(onset_s, 2), tail_off_s=0.2)
             for engine, onset_s in both
         )
 
-    return st.tuples(st.sampled_from(pairs), st.integers(0, 160), st.integers(0, 80)).map(build)
+    return st.tuples(st.sampled_from(pairs), st.integers(0, 90), st.integers(0, 40)).map(build)
 
 
 def _computer_faults() -> st.SearchStrategy[tuple[FaultSpec, ...]]:
