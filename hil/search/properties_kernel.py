@@ -7,26 +7,24 @@ a defect, and no stage that nobody could have landed.  `suite` looks at all of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+import math
+from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from hypothesis import strategies as st
 
 from hil.faults.case import Case, FaultSpec
-from hil.plant.vehicle import Vehicle
-from hil.rig.plan import Plan
 from hil.search.flying import Flown
-from hil.search.strategies import initial_states, off_nominal_cases, one_fault, stages, winds
+from hil.search.suite_cases import EMPTY_FRAMES, SILENT_FRAMES, bears, suite_cases
 from hil.search.trial import Outcome, Property, Trial
 from hil.signals import ENGINE_STATES, FLIGHT_MODES, REQUESTS
 from hil.verdict import TOUCHDOWN_KEYS
-from hil.verdict.flight import MAINSTAGE, RUN, START, FlightRecord
+from hil.verdict.flight import MAINSTAGE, RUN, START, Flags, FlightRecord
 from hil.verdict.metrics import first_true
 from hil.verdict.requirements import DETECTED_WITHIN_S, WATCHDOG_S
 
-__all__ = ["KERNEL_PROPERTIES", "bears", "suite_cases"]
+__all__ = ["KERNEL_PROPERTIES"]
 
 _COAST, _IGNITION, _BRAKING, _TERMINAL, _TOUCHDOWN, _DONE, _ABORT = range(len(FLIGHT_MODES))
 _SHUTDOWN: Final = ENGINE_STATES.index("SHUTDOWN")
@@ -47,6 +45,21 @@ _OPTIMISED, _ASIDE = 2, 3
 _AGE_LSB_S: Final = 0.001
 _PLAN_AGE_LSB_S: Final = 0.01
 _VALVE_LSB: Final = 0.00025
+OBEYS_FROM_S: Final = 4.5
+"""After ignition: before, an engine that does not obey is better than none (docs/KERNEL.md)."""
+OBEYS_S: Final = 1.0
+"""For which a part of an engine may rest elsewhere while others burn, ..."""
+OFF_STROKE: Final = 0.15
+OFF_RAD: Final = 0.03
+"""... so far from where it is asked to be."""
+TILTED_MPS: Final = 30.0
+"""Slower than this the flow is no direction to tilt against."""
+TILTED_RAD: Final = 0.03
+"""By which the flow that navigation believes in may be off, and is older."""
+_ALIKE_RAD: Final = 0.0005
+"""Angles of gimbals that are told the same may differ so much: each is rounded by itself."""
+EMPTY: Final = 0.01
+"""Of the full chamber pressure: an engine that gives nothing."""
 PLAN_FRESH_S: Final = 1.0
 """An optimised plan that is flown is never older (docs/KERNEL.md)."""
 COUNTED_S: Final = 0.1
@@ -66,10 +79,12 @@ CUT_AHEAD_S: Final = 0.05
 """... at once, and more by what it falls in this time: navigation is rounded, and thrust lasts."""
 CARRIED_UP_MPS: Final = 1.0
 """One that rises faster is carried up by engines which cannot hover: they may be cut at any height."""
-ASIDE_FROM_M: Final = 30.0
+ASIDE_FROM_M: Final = 20.0
 """A stage that would fall further than this from the pad has a side on which to pass it."""
+TURNED_S: Final = 1.0
+"""In which a stage that is given up turns to where it steers: what pushed it before does so until then."""
 NEARER_M: Final = 15.0
-"""A stage that is given up may come down nearer to the pad than it would have fallen, by so much."""
+"""It may come down nearer to the pad than it would have fallen from there, by so much."""
 LOST_MPS: Final = 20.0
 """Who comes down faster has lost the landing, ..."""
 LOST_S: Final = 2.0
@@ -85,19 +100,8 @@ HEALTHY_PART: Final = 0.6
 SETTLED_S: Final = 0.5
 """After which commands of a running engine have left the ramp of their rate limit."""
 
-BORNE: Final = (
-    "engine.out",
-    "engine.late_ignition",
-    "engine.thrust_shortfall",
-    "engine.slow_throttle",
-    "engine.mixture_shift",
-    "engine.chug",
-    "engine.hard_start",
-    "valve.stiction",
-)
-"""Faults of one engine that a stage of three bears, whenever they strike, whichever engine; the loss of the
-centre engine left out."""
-
+WEAKENING: Final = ("engine.thrust_shortfall", "injector.", "feed.", "pump.")
+"""Beginnings of faults by which a chamber may stand right at the pressure that counts as a failure."""
 DECEIVING: Final = (
     "sensor.",
     "nav.",
@@ -110,16 +114,7 @@ DECEIVING: Final = (
     "serial.",
 )
 """Beginnings of faults by which a requirement is lost whatever the flight computer does."""
-OFTEN: Final = (*["engine.out"] * 6, "engine.late_ignition", *BORNE[1:], "nav.off", "nav.off")
-"""What is drawn for defects, and how often: handling a loss is what most of a kernel is for."""
-
-GONE: Final = ("nav.no_number", "nav.frozen")
-"""Navigation that is gone; the first only where records are handed over."""
-NO_NUMBER: Final = ("rate", "position", "velocity", "rate", "attitude", "rate", "height")
-"""Parts of a solution, and how often they are drawn: a turn rate acts at once."""
-GONE_S: Final = 0.5
-"""Before the burn the kernel bears to be without navigation for so long."""
-
+_HANGS: Final = ("board.silent", "board.freeze")
 _GOOD: Final = Outcome(1.0, "holds")
 
 
@@ -222,7 +217,7 @@ def _mass(trial: Trial) -> Outcome:
     chamber = np.where(heard, flight.part("status", "chamber_pa") / engine.chamber_pa, 0.0)
     burnt = np.cumsum(np.clip(chamber, 0.0, 1.2).sum(axis=1)) * full_kgps * flight.frame_s
     told = flight.part("telemetry", "mass_est_kg")[span]
-    if len(told) == 0 or _struck(trial.case, "nav.", "sensor.") or _computer_struck(trial.case):
+    if len(told) == 0 or _struck(trial.case, "nav.", "sensor.", "pump.") or _computer_struck(trial.case):
         return Outcome(None, "nobody can tell what the kernel heard")
     free = told > flight.vehicle.body.dry_kg + 1.0
     off = np.abs((told[0] - told) - (burnt[span] - burnt[2]))
@@ -315,6 +310,73 @@ def _floor(trial: Trial) -> Outcome:
     )
 
 
+def _tilt(trial: Trial) -> Outcome:
+    """A stage that is to land is not tilted further against the flow than its limit, but towards upright."""
+    flight, span = trial.flown.flight, _frames(trial.flown.flight)
+    if _struck(trial.case, "nav.") or _computer_struck(trial.case):
+        return Outcome(None, "the kernel is told something else")
+    asked, flow = (
+        flight.part("telemetry", "accel_cmd_pad_mps2")[span],
+        flight.part("truth", "vel_pad_mps")[span],
+    )
+    thrust, speed_mps = np.linalg.norm(asked, axis=1), np.linalg.norm(flow, axis=1)
+    judged = (speed_mps > TILTED_MPS) & (thrust > 0.0)
+    judged &= flight.part("telemetry", "plan_source")[span] != _ASIDE
+    axis = asked / np.where(judged, thrust, 1.0)[:, None]
+    against = -flow / np.maximum(speed_mps, TILTED_MPS)[:, None]
+    judged &= axis[:, 2] < against[:, 2]
+    tilt_rad = np.arccos(np.clip((axis * against).sum(axis=1), -1.0, 1.0))
+    # the kernel takes the flow at the centre of mass, which a turn swings about the body's origin
+    turn_radps = np.linalg.norm(flight.part("truth", "omega_body_radps")[span], axis=1)
+    swing_rad = 0.5 * turn_radps * flight.vehicle.body.length_m / np.maximum(speed_mps, TILTED_MPS)
+    limit_rad = math.radians(flight.vehicle.guidance.tilt_limit_deg)
+    bad = _first(flight, judged & (tilt_rad > limit_rad + TILTED_RAD + swing_rad))
+    if bad is None:
+        return _GOOD
+    told = f"{math.degrees(tilt_rad[bad[0] - 2]):.1f} deg against the flow at t = {bad[1]:.2f} s"
+    return _broken(f"the stage is to tilt by {told}, its limit is {math.degrees(limit_rad):.1f} deg")
+
+
+def _alike(trial: Trial) -> Outcome:
+    """Engines that burn are told to point alike, but for what rolls the stage."""
+    flight, places = trial.flown.flight, trial.flown.flight.vehicle.engine_position
+    if _struck(trial.case, "gimbal.", "bay.", "sensor.", "board.", "wire."):
+        return Outcome(None, "a gimbal may not follow")
+    free = _free_gimbals(flight)
+    x, y = (flight.part("command", f"gimbal_{axis}_cmd_rad")[: len(free)] for axis in "xy")
+    at = [places[number - 1] for number in flight.engine_numbers]
+    for which in np.unique(free[free.sum(axis=1) > 1], axis=0):
+        slots = np.flatnonzero(which)
+        frames = np.flatnonzero((free == which).all(axis=1))
+        # each engine turns by the angle of all, and about the axis by how far it stands from it
+        of_all = np.array(
+            [[1.0, 0.0, -at[slot].y_m] for slot in slots] + [[0.0, 1.0, at[slot].x_m] for slot in slots]
+        )
+        told = np.hstack((x[frames][:, slots], y[frames][:, slots])).T
+        apart = np.abs(told - of_all @ (np.linalg.pinv(of_all) @ told)).max(axis=0, initial=0.0)
+        bad = first_true(apart > _ALIKE_RAD)
+        if bad is not None:
+            names = ", ".join(flight.engine(int(slot)) for slot in slots)
+            return _broken(f"{names} are told to point apart at t = {flight.t_s(int(frames[bad])):.2f} s")
+    return _GOOD
+
+
+def _free_gimbals(flight: FlightRecord) -> Flags:
+    """Tell for each frame and slot whether the command of a burning engine's gimbal is held by no limit."""
+    heard, engine = flight.computer_frames, flight.vehicle.engine
+    free: Flags = flight.part("command", "request")[:heard] == RUN
+    most, step = (
+        math.radians(engine.gimbal_limit_deg),
+        math.radians(engine.gimbal_rate_degps) * flight.frame_s,
+    )
+    for axis in "xy":
+        angle = flight.part("command", f"gimbal_{axis}_cmd_rad")[:heard]
+        free &= np.abs(angle) < most - _ALIKE_RAD
+        free[1:] &= np.abs(np.diff(angle, axis=0)) < step - _ALIKE_RAD
+    free[:1] = False
+    return free
+
+
 def _starts(trial: Trial) -> Outcome:
     """No engine is told to start more often than its igniter has starts."""
     flight = trial.flown.flight
@@ -350,6 +412,81 @@ def _noticed(trial: Trial) -> Outcome:
     return _GOOD
 
 
+def _patience(trial: Trial) -> Outcome:
+    """A board is given up once it was silent for six frames, an engine once it read empty for three."""
+    flight = trial.flown.flight
+    if not trial.case.fault or not all(map(_is_brief, trial.case.fault)):
+        return Outcome(None, "no board of an engine is silent and no chamber reads empty, or not only that")
+    heard = flight.computer_frames
+    held, asked = flight.held_failed[:heard], flight.asked_to_run[:heard]
+    fresh = flight.part("status", "fresh")[:heard] != 0
+    burns = fresh & (flight.part("status", "state")[:heard] == MAINSTAGE)
+    reads = flight.part("status", "chamber_pa")[:heard] / flight.vehicle.engine.chamber_pa
+    silent, empty = _in_a_row(~fresh), _in_a_row(burns & (reads < EMPTY))
+    settled = _in_a_row(flight.part("command", "request")[:heard] == RUN) > flight.count(SETTLED_S)
+    patient = (silent < SILENT_FRAMES) & (empty < EMPTY_FRAMES)
+    soon = held[1:] & ~held[:-1] & patient[:-1]
+    late = asked & ~held & ((silent > SILENT_FRAMES) | (settled & (empty > EMPTY_FRAMES)))
+    wrong: list[tuple[Flags, str]] = [(soon, "is given up too soon"), (late[1:], "is kept too long")]
+    for bad, told in wrong:
+        before = first_true(np.any(bad, axis=1))
+        if before is not None:
+            slot = int(np.argmax(bad[before]))
+            counts = f"{silent[before, slot]} frames of silence, {empty[before, slot]} of an empty chamber"
+            at = flight.t_s(before + 1)
+            return _broken(f"{flight.engine(slot)} {told} at t = {at:.2f} s: {counts}", "ENG-DETECT")
+    return _GOOD
+
+
+def _is_brief(fault: FaultSpec) -> bool:
+    """Tell whether all that a fault does is that a board of an engine hangs or a chamber reads empty."""
+    empty = fault.kind == "sensor.wrong" and fault.what == "chamber" and fault.value == 0.0
+    return empty or (fault.kind in _HANGS and fault.board != "flight_computer")
+
+
+def _in_a_row(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return for each frame and slot for how many frames in a row the flag has been set."""
+    frames = np.arange(len(flags))[:, None]
+    return frames - np.maximum.accumulate(np.where(flags, -1, frames), axis=0)
+
+
+def _obeys(trial: Trial) -> Outcome:
+    """While others burn, an engine whose valve rests elsewhere is given up, a gimbal that does not asked."""
+    flight = trial.flown.flight
+    if flight.ignition is None or _computer_struck(trial.case) or _struck(trial.case, "nav."):
+        return Outcome(None, "the kernel is told something else, or nothing burns")
+    heard = flight.computer_frames
+    run = flight.part("command", "request")[:heard] == RUN
+    late = np.arange(heard)[:, None] >= flight.ignition + flight.count(OBEYS_FROM_S)
+    braking = (flight.part("telemetry", "mode")[:heard] == _BRAKING)[:, None]
+    others = run.sum(axis=1, keepdims=True) - run
+    for names, told, far, judged in (
+        (("ox_valve_{}", "fuel_valve_{}"), "its valve", OFF_STROKE, late & braking & (others > 1)),
+        (("gimbal_x_{}rad", "gimbal_y_{}rad"), "its gimbal", OFF_RAD, others > 0),
+    ):
+        for name in names:
+            rests = _in_a_row(run & judged & _rests_elsewhere(flight, name, far))
+            bad = first_true(np.max(rests, axis=1, initial=0) > flight.count(OBEYS_S))
+            if bad is not None:
+                slot = int(np.argmax(rests[bad]))
+                return _broken(
+                    f"{flight.engine(slot)} burns on at t = {flight.t_s(bad):.2f} s, {told} elsewhere"
+                )
+    return _GOOD
+
+
+def _rests_elsewhere(flight: FlightRecord, name: str, far: float) -> Flags:
+    """Tell for each frame and slot whether a part of an engine stands far from where it is asked to be."""
+    heard = flight.computer_frames
+    valve = "valve" in name
+    asked = flight.part("command", name.format("cmd" if valve else "cmd_"))[:heard]
+    seen = flight.part("status", name.format("pos" if valve else ""))[:heard]
+    stands: Flags = np.zeros(seen.shape, dtype=np.bool_)
+    stands[1:] = np.abs(np.diff(seen, axis=0)) < far / 10.0
+    stands &= (np.abs(asked - seen) > far) & (valve | (asked != 0.0))
+    return stands
+
+
 def _cut(trial: Trial) -> Outcome:
     """Engines are cut when the stage stands, or is carried up again, and not before."""
     flight = trial.flown.flight
@@ -383,8 +520,9 @@ def _aside(trial: Trial) -> Outcome:
         or _computer_struck(trial.case)
     ):
         return Outcome(None, "nothing was given up")
-    rest_s = float(truth["contact_t_ns"][-1] - flight.frames["t_ns"][given_up]) * 1e-9
-    fall = truth["pos_pad_m"][given_up, :2] + truth["vel_pad_mps"][given_up, :2] * rest_s
+    since = min(given_up + flight.count(TURNED_S), flight.contact)
+    rest_s = float(truth["contact_t_ns"][-1] - flight.frames["t_ns"][since]) * 1e-9
+    fall = truth["pos_pad_m"][since, :2] + truth["vel_pad_mps"][since, :2] * rest_s
     size = float(np.linalg.norm(fall))
     if not ASIDE_FROM_M < size < flight.vehicle.guidance.keep_out_radius_m:
         return Outcome(None, "it falls on the pad or beside the keep-out by itself")
@@ -471,7 +609,8 @@ def _sound(trial: Trial) -> Outcome:
     case, flown = trial.case, trial.flown
     names = ["CMD-FINITE", "CMD-RANGE", "ENG-DEAD", "WORK-BOUND"]
     if not _struck(case, *DECEIVING):
-        names += ["CMD-RATE", "ENG-DETECT", "ENG-FALSE", "ENG-SHARE", "VALVE-LOSS"]
+        names += ["CMD-RATE", "ENG-DETECT", "ENG-SHARE", "VALVE-LOSS"]
+        names += [] if _struck(case, *WEAKENING) else ["ENG-FALSE"]
         names += [] if _wreck(flown) else ["VALVE-END"]
     for name in names:
         if flown.results[name].status == "fail":
@@ -479,22 +618,10 @@ def _sound(trial: Trial) -> Outcome:
     return _GOOD
 
 
-def bears(case: Case, vehicle: Vehicle) -> bool:
-    """Tell whether a case is one that the kernel is known to bear: at most one fault, of BORNE or of GONE."""
-    if not case.fault:
-        return True
-    fault = case.fault[0]
-    if fault.kind in GONE and fault.at_s == 0.0:
-        return len(case.fault) == 1 and fault.heals_after_s is not None and fault.heals_after_s <= GONE_S
-    spare = len(vehicle.landing_engines) > 2
-    centre_lost = fault.kind == "engine.out" and fault.engine == vehicle.centre_engine
-    return len(case.fault) == 1 and spare and fault.kind in BORNE and not centre_lost
-
-
 def _borne(trial: Trial) -> Outcome:
     """What the kernel is known to bear, it bears: no figure of the touchdown is beyond twice its limit."""
     flown = trial.flown
-    if not bears(trial.case, trial.plan.vehicle):
+    if not bears(trial.case, trial.plan):
         return Outcome(None, "not known to be borne")
     lost = [name for name in flown.broken if name.startswith("TD-")]
     if not lost:
@@ -506,7 +633,7 @@ def _borne(trial: Trial) -> Outcome:
 def _healthy(trial: Trial) -> Outcome:
     """A healthy stage touches down with room to spare: at most 60 % of every limit."""
     flown, limits = trial.flown, trial.flown.flight.vehicle.requirements
-    if trial.case.fault or not bears(trial.case, trial.plan.vehicle):
+    if trial.case.fault or not bears(trial.case, trial.plan):
         return Outcome(None, "not healthy")
     for name in TOUCHDOWN_KEYS:
         value, limit = flown.flight.touchdown.get(name), getattr(limits, name, None)
@@ -517,102 +644,6 @@ def _healthy(trial: Trial) -> Outcome:
 
 
 # ---- all of them
-
-
-def suite_cases(plan: Plan, boards: Sequence[str], kinds: Sequence[str]) -> st.SearchStrategy[Case]:
-    """Draw cases for defects: what is borne, what is not, flight computers that fall silent or hang, and
-    navigation that goes or misleads."""
-    engines, run_id = plan.vehicle.landing_engines, plan.case.run_id or plan.case.path.stem or None
-
-    def build(parts: tuple[Any, ...]) -> Case:
-        drawn, initial, wind, stage, seed = parts
-        return plan.case.model_copy(
-            update={
-                "fault": drawn,
-                "initial": initial,
-                "wind": wind,
-                "stage": stage,
-                "seed": seed,
-                "dispersion": None,
-                "run_id": run_id,
-            }
-        )
-
-    known = [kind for kind in OFTEN if kind in kinds]
-    one = st.sampled_from(known).flatmap(lambda kind: one_fault(kind, engines, boards)).map(lambda f: (f,))
-    misled = ([_gone(kinds)] if set(GONE) & set(kinds) else []) + (
-        [_turning()] if "nav.wrong" in kinds else []
-    )
-    lost = [_two_lost(engines)] if "engine.out" in kinds and len(engines) > 2 else []
-    struck = st.one_of(*([one] * 3 if known else []), _computer_faults(), *misled, *lost)
-    states = initial_states(plan.case.initial)
-    about = st.tuples(struck, states, winds(), stages(), st.integers(0, 1000)).map(build)
-    return st.one_of(about, about, off_nominal_cases(plan.case, engines, boards=boards, kinds=kinds))
-
-
-def _gone(kinds: Sequence[str]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
-    """Draw navigation that is gone, before the burn or at any moment of it, for a moment or for good."""
-    after: st.SearchStrategy[dict[str, Any]] = st.integers(0, 400).map(
-        lambda early: {"after_ignition_s": 20.0 - early * 0.05}
-    )
-    at_start: st.SearchStrategy[dict[str, Any]] = st.just({"at_s": 0.0})
-    when = st.one_of(after, at_start)
-    heals = st.one_of(st.integers(1, 50).map(lambda hundredths: hundredths * 0.01), st.none())
-    what = {"nav.frozen": st.none(), "nav.no_number": st.sampled_from(NO_NUMBER)}
-    named = st.sampled_from([kind for kind in GONE if kind in kinds]).flatmap(
-        lambda kind: st.tuples(st.just(kind), what[kind])
-    )
-    return st.tuples(named, when, heals).map(
-        lambda part: (FaultSpec(kind=part[0][0], what=part[0][1], heals_after_s=part[2], **part[1]),)
-    )
-
-
-def _turning() -> st.SearchStrategy[tuple[FaultSpec, ...]]:
-    """Draw navigation that believes in a turning stage: no plan can be made of that."""
-    onset, rate = st.integers(0, 400), st.integers(1, 50)
-    return st.tuples(onset, st.sampled_from("xy"), rate, st.sampled_from((1.0, -1.0))).map(
-        lambda part: (
-            FaultSpec(
-                kind="nav.wrong",
-                what="rate",
-                axis=part[1],
-                value=part[2] * part[3],
-                after_ignition_s=20.0 - part[0] * 0.05,
-            ),
-        )
-    )
-
-
-def _two_lost(engines: Sequence[int]) -> st.SearchStrategy[tuple[FaultSpec, ...]]:
-    """Draw two engines that go out while braking, the second at once or up to 4 s later."""
-    pairs = [(a, b) for a in engines for b in engines if a != b]
-
-    def build(parts: tuple[tuple[int, int], int, int]) -> tuple[FaultSpec, ...]:
-        first_s = 8.0 - 0.05 * parts[1]
-        both = zip(parts[0], (first_s, first_s + 0.05 * parts[2]), strict=True)
-        return tuple(
-            FaultSpec(kind="engine.out", engine=engine, after_ignition_s=round(onset_s, 2), tail_off_s=0.2)
-            for engine, onset_s in both
-        )
-
-    return st.tuples(st.sampled_from(pairs), st.integers(0, 160), st.integers(0, 80)).map(build)
-
-
-def _computer_faults() -> st.SearchStrategy[tuple[FaultSpec, ...]]:
-    """Draw a flight computer that dies or hangs for a few frames, at any moment of the burn."""
-    onset = st.integers(0, 400).map(lambda early: 20.0 - early * 0.05)
-    dies = onset.map(lambda t: (FaultSpec(kind="board.silent", board="flight_computer", after_ignition_s=t),))
-    hangs = st.tuples(onset, st.integers(1, 8)).map(
-        lambda part: (
-            FaultSpec(
-                kind="board.freeze",
-                board="flight_computer",
-                after_ignition_s=part[0],
-                heals_after_s=part[1] / 100,
-            ),
-        )
-    )
-    return st.one_of(dies, hangs)
 
 
 def _property(name: str, requirements: tuple[str, ...], look: Callable[[Trial], Outcome]) -> Property:
@@ -632,6 +663,10 @@ _EACH: Final = (
     _property("latched", ("ENG-DEAD",), _latched),
     _property("floor", ("CMD-RANGE",), _floor),
     _property("noticed", ("ENG-DETECT",), _noticed),
+    _property("patience", ("ENG-DETECT",), _patience),
+    _property("tilt", (), _tilt),
+    _property("alike", (), _alike),
+    _property("obeys", (), _obeys),
     _property("cut", (), _cut),
     _property("aside", ("KEEP-OUT",), _aside),
     _property("given-up", ("KEEP-OUT",), _given_up),

@@ -31,8 +31,9 @@ DEFECTS: Final = {
     ),
     "stale plan flown after a loss": Defect(
         "fk_plan.c",
-        "(before_landing && engines_counted_on(c, engine, modes) < o->engines)",
-        "(before_landing && engines_counted_on(c, engine, modes) < 0)",
+        "if (now_s < o->began_s || engines_failed(c, engine) > o->failed\n"
+        "        || (before_landing && engines_counted_on(c, engine, modes) < o->engines)) {",
+        "if (now_s < o->began_s) {",
     ),
     "failure forgotten": Defect(
         "fk_health.c",
@@ -110,6 +111,52 @@ DEFECTS: Final = {
         "fk_stage.c",
         "fk_scale(1.0 / (arm * stage->mass_kg), side_body, side_body);",
         "fk_scale(57.3 / (arm * stage->mass_kg), side_body, side_body);",
+    ),
+    "swapped gimbal axes of one engine": Defect(
+        "fk_alloc.c", "on ? fk_clamp(x - roll * p[1]", "on ? fk_clamp((i == 1 ? y : x) - roll * p[1]"
+    ),
+    "tilt limit in degrees": Defect(
+        "fk_guidance.c", "* c->tilt_limit_rad, 1.0)", "* c->tilt_limit_rad * 57.3, 1.0)"
+    ),
+    "silent frames are never forgotten": Defect(
+        "fk_health.c",
+        "e->silent_frames = s->fresh ? 0 : e->silent_frames + 1;",
+        "e->silent_frames = s->fresh ? e->silent_frames : e->silent_frames + 1;",
+    ),
+    "frames of low pressure are never forgotten": Defect(
+        "fk_health.c", "e->low_frames + 1 : 0;", "e->low_frames + 1 : e->low_frames;"
+    ),
+    "engines are never lit again": Defect(
+        "fk_modes.c",
+        "if (engine[i].spare && engine[i].state == FK_IF_ENGINE_ARMED) {",
+        "if (engine[i].spare && engine[i].state == FK_IF_ENGINE_FAULT) {",
+    ),
+    "navigation is never doubted": Defect(
+        "fk_nav.c", "if (wrong * wrong > most * most) {", "if (wrong * wrong > 1e9 * most * most) {"
+    ),
+    "an engine that does not obey is kept": Defect(
+        "fk_health.c", "#define WILD_LOOKS 2", "#define WILD_LOOKS 2000"
+    ),
+    "a gimbal that does not follow is used": Defect(
+        "fk_health.c", "#define LAME_S 0.3 ", "#define LAME_S 3e9 "
+    ),
+    "the abort is not latched": Defect(
+        "fk_modes.c",
+        "modes->mode != FK_IF_ABORT && (in->abort",
+        "modes->mode == FK_IF_ABORT && !nav->lost) {\n        enter(modes, FK_IF_BRAKING);\n    }\n"
+        "    if (modes->mode != FK_IF_ABORT && (in->abort",
+    ),
+    "the finish goes back to braking": Defect(
+        "fk_modes.c",
+        "    stop_weak(modes, engine, c, nav, plan);\n    pause",
+        "    if (plan->needed_decel_mps2 > plan->most_decel_mps2) {\n"
+        "        enter(modes, FK_IF_BRAKING);\n        return;\n    }\n"
+        "    stop_weak(modes, engine, c, nav, plan);\n    pause",
+    ),
+    "the radar is never used": Defect(
+        "fk_nav.c",
+        "const int32_t radar = s->height_m < RADAR_HEIGHT_M;",
+        "const int32_t radar = s->height_m < 0.0 * RADAR_HEIGHT_M;",
     ),
 }
 """By what went wrong, in words."""

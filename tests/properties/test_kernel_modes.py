@@ -107,13 +107,17 @@ class Modes(RuleBasedStateMachine):
         forced=st.one_of(st.none(), st.sampled_from([0, 25, 250])),
         optimise=st.sampled_from([1, 1, 0]),
         before=st.sampled_from([0, 150, 700, 1000, 2600]),
+        starts=st.sampled_from([2, 1]),
     )
-    def begin(self, forced: int | None, optimise: int, before: int) -> None:
-        """Start the kernel; `forced`: the frame in which to light, `before`: frames flown undisturbed."""
+    def begin(self, forced: int | None, optimise: int, before: int, starts: int) -> None:
+        """Start the kernel; `forced`: the frame in which to light, `before`: frames flown undisturbed,
+        `starts`: of each igniter."""
         changes: dict[str, Any] = {"optimise": optimise}
         if forced is not None:
             changes |= {"ignition_forced": 1, "ignition_forced_t_s": forced * DT}
         self.config = make_config(**changes)
+        for engine in self.config.engine:
+            engine.starts = starts
         self.run = KernelRun(self.kernel, self.config)
         self.out, self.telemetry = self.run.output, self.run.output.telemetry
         self.engines = [Engine() for _ in range(3)]
