@@ -207,9 +207,16 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
     }
 }
 
-static int32_t is_odd(const fk_engine_t *e, int32_t finishing)
+static int32_t is_odd(const fk_engine_t *e, int32_t finishing, int32_t pushing)
 {
-    return e->wild || (finishing && e->stuck); /* braking, the others steer as well */
+    return e->wild || (finishing && e->stuck) /* braking, the others steer as well */
+           || (pushing && !e->lame);
+}
+
+/* In the finish one engine burns alone, and its gimbal could hardly hold what turns the stage: its own push. */
+static int32_t pushes_alone(const fk_modes_t *modes, const fk_control_t *control)
+{
+    return control->overborne_s > ALONE_S && modes->frames_in_mode > ALONE_FRAMES;
 }
 
 /* An engine that does not do what it is asked is given up where the others can do without it: braking, once the loss
@@ -228,11 +235,9 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
     const int32_t others = modes->mode == FK_IF_BRAKING && burnt_s > FK_ENGINE_OUT_S && running > 1;
     const int32_t again =
         modes->mode == FK_IF_TERMINAL && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
-    const int32_t overborne =
-        again && running == 1 && control->overborne_s > ALONE_S && modes->frames_in_mode > ALONE_FRAMES;
+    const int32_t alone = again && running == 1 && pushes_alone(modes, control);
     for (int32_t i = 0; i < c->engine_count; i++) {
-        const int32_t odd = is_odd(&engine[i], again) || (overborne && !engine[i].lame);
-        if ((others || again) && odd && engine[i].running) {
+        if ((others || again) && is_odd(&engine[i], again, alone) && engine[i].running) {
             engine[i].failed = 1;
             engine[i].running = 0;
         }
@@ -252,18 +257,24 @@ static int32_t centre_pushes(const fk_control_t *control)
     return control->overborne_s > OVERBORNE_S && roll * roll < ROLL_TELLS_RADPS2 * ROLL_TELLS_RADPS2;
 }
 
-/* A centre engine whose gimbal does not follow is no engine to finish on alone: it burns until the finish begins, which
- * is planned for the others, where there are two and they are not too strong for what is left. */
+/* Engines off the axis that burn, obey and steer. */
+static double sound_others(const fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
+{
+    double others = 0.0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        const int32_t sound = engine[i].running && !engine[i].wild && !gimbal_fails(&engine[i]);
+        others += sound && !c->engine[i].centre ? 1.0 : 0.0;
+    }
+    return others;
+}
+
+/* A centre engine whose gimbal does not follow is no engine to finish on alone: that is planned for the others, where
+ * there are two and they are not too strong for what is left, and it is stopped once they can brake without it. */
 static void excuse_lame(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
                         const fk_nav_t *nav, const fk_plan_t *plan, const fk_control_t *control)
 {
     const double v = nav->vel_pad_mps[2];
-    double others = 0.0;
-    for (int32_t i = 0; i < c->engine_count; i++) {
-        others += engine[i].running && !c->engine[i].centre && !engine[i].wild && !gimbal_fails(&engine[i])
-                      ? 1.0
-                      : 0.0;
-    }
+    const double others = sound_others(engine, c);
     const double least = others * (plan->least_decel_mps2 + FK_G0) - FK_G0;
     const int32_t can = others > 1.0 && v * v > 2.0 * fk_max(nav->height_m, 0.1) * least;
     const int32_t bears = modes->frames_in_mode * c->frame_s > FK_ENGINE_OUT_S;

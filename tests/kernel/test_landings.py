@@ -209,7 +209,7 @@ def test_an_outer_gimbal_that_ran_aside_and_stays_there_moves_the_landing_little
 def test_the_pair_lands_where_the_centre_gimbal_is_off_by_nearly_its_reach_unseen(
     engine: int, aslant: tuple[float, float], shares: list[int]
 ) -> None:
-    """What it turns the stage by tells; an engine off the axis would roll it, and is stopped with the step-down."""
+    """What it turns the stage by tells; one off the axis would roll it, and stops with the step-down."""
     flight = Flight(make_config(brake_throttle=0.6), **ASIDE)
     flight.engines[engine].aslant = aslant
     flight.land()
