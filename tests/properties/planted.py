@@ -48,7 +48,9 @@ DEFECTS: Final = {
         "fk_nav.c", "if (!(x[i] >= -bound && x[i] <= bound)) {", "if (x[i] < -bound || x[i] > bound) {"
     ),
     "wrong thrust floor": Defect(
-        "fk_alloc.c", "1.1), e->throttle_floor, 1.0);", "1.1), 0.9 * e->throttle_floor, 1.0);"
+        "fk_alloc.c",
+        "EFFICIENCY_LEAST), e->throttle_floor, 1.0);",
+        "EFFICIENCY_LEAST), 0.9 * e->throttle_floor, 1.0);",
     ),
     "gimbal sign of one axis after a loss": Defect(
         "fk_alloc.c",
