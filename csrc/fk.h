@@ -213,7 +213,8 @@ typedef struct {
     double accel_pad_mps2[3]; /* thrust acceleration */
     double axis_pad[3];       /* where the nose shall point */
     double thrust_n;
-    double turn_limit_radps; /* fastest turn towards that axis */
+    double turn_limit_radps; /* fastest turn towards that axis, ... */
+    double turn_ends_s;      /* ... which fins and gimbals have to be able to end in this time */
 } fk_demand_t;
 
 typedef struct {

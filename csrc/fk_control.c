@@ -10,9 +10,9 @@
 #define ROLL_USEFUL_NM_PER_RAD 1e5
 #define INTEGRAL_S 6.0     /* in which a turning moment that nobody modelled is held */
 #define INTEGRAL_LIMIT 0.2 /* rad/s^2 */
-#define TURN_ENDS_S 1.0    /* in which a turn has to be ended with what fins and gimbals have left */
 #define TURN_LEAST_RADPS 0.05
 #define PUSHED_FILTER_S 0.3
+#define SEEN_S 0.12         /* turns that are older tell nothing of what is asked now */
 #define OVERBORNE_PART 0.85 /* of what the gimbal of one engine can do */
 #define ACTUATION_S 0.08    /* command to torque: what was asked for this long ago acts now */
 
@@ -41,13 +41,14 @@ static void aerodynamic_moment(const fk_if_config_t *c, const fk_nav_t *nav, con
 /* The fastest turn: under thrust what is held against a moment is not there to end it. */
 static double turn_limit(const fk_stage_t *stage, const fk_demand_t *demand, double held)
 {
-    const double left = TURN_ENDS_S * (stage->turn_most_radps2 - fk_max(held, -held));
+    const double left = demand->turn_ends_s * (stage->turn_most_radps2 - fk_max(held, -held));
     return stage->thrust_total_n > 0.0 ? fk_clamp(left, TURN_LEAST_RADPS, demand->turn_limit_radps)
                                        : demand->turn_limit_radps;
 }
 
 /* What turns the stage besides what was asked of fins and gimbals: a gimbal that is not where it says it is. */
-static void find_pushed(fk_control_t *control, const fk_if_config_t *c, const fk_stage_t *stage)
+static void find_pushed(fk_control_t *control, const fk_if_config_t *c, const fk_nav_t *nav,
+                        const fk_stage_t *stage)
 {
     const double arm = fk_max(stage->cm_z_m - c->gimbal_plane_z_m, 1.0);
     double strongest = 0.0;
@@ -62,7 +63,8 @@ static void find_pushed(fk_control_t *control, const fk_if_config_t *c, const fk
     }
     const double most =
         OVERBORNE_PART * strongest * arm * c->engine[0].gimbal_limit_rad / stage->inertia_kgm2;
-    control->overborne_s = strongest > 0.0 && pushed2 > most * most ? control->overborne_s + c->frame_s : 0.0;
+    const int32_t overborne = strongest > 0.0 && pushed2 > most * most && nav->age_s < SEEN_S;
+    control->overborne_s = overborne ? control->overborne_s + c->frame_s : 0.0;
 }
 
 /* Roll rate to nothing; what off-centre engines turn, those that steer hold while they burn. */
@@ -88,7 +90,7 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
     double moment[2];
     fk_rotate_back(nav->q_pad_from_body, demand->axis_pad, wanted_body);
     aerodynamic_moment(c, nav, stage, moment);
-    find_pushed(control, c, stage);
+    find_pushed(control, c, nav, stage);
     /* the turn that brings body z to the wanted axis: z x wanted */
     const double error[2] = {-wanted_body[1], wanted_body[0]};
     const int32_t powered = mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;

@@ -41,7 +41,9 @@
 #define SPARE_THROTTLE 0.93 /* that the engines but one may need */
 #define SPARE_GAIN 4.0
 #define TURN_RADPS 0.2
+#define TURN_ENDS_S 0.4 /* gimbals at their stop take half a second to change sides */
 #define ASIDE_TURN_RADPS 0.3
+#define ASIDE_TURN_ENDS_S 1.0
 #define ASIDE_TILT_SLOW 2.5
 #define LIFT_MUCH 0.6          /* of thrust and drag */
 #define TILT_FORCE_LEAST 1.2   /* g: less does not last, and is no force to take the tilt from */
@@ -406,6 +408,7 @@ static void point_nose(fk_demand_t *demand, const fk_if_config_t *c, const fk_na
     double e[3] = {0.0, 0.0, 1.0};
     double across[3];
     demand->turn_limit_radps = divert->given_up ? ASIDE_TURN_RADPS : TURN_RADPS;
+    demand->turn_ends_s = divert->given_up ? ASIDE_TURN_ENDS_S : TURN_ENDS_S;
     if (stage->speed_mps > SLOW_MPS) {
         fk_scale(-1.0 / stage->speed_mps, nav->vel_cm_pad_mps, e);
     }
