@@ -116,7 +116,7 @@ typedef struct {
     int32_t starts;    /* asked for so far */
     int32_t startable; /* one more is left */
     int32_t spare;     /* stopped, healthy, with a start left: may be lit again */
-    int32_t weak;      /* 1: stopped as it was too weak to finish on, and not lit again */
+    int32_t weak;      /* 1: stopped as it was too weak, or not to be steered, and not lit again */
     int32_t failed;    /* latched */
 } fk_engine_t;
 

@@ -284,7 +284,7 @@ static void excuse_lame(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES],
                             && (still || (can && (gimbal_fails(&engine[i]) || centre_pushes(control))));
         engine[i].excused_s = engine[i].excused ? engine[i].excused_s + c->frame_s : 0.0;
         if (engine[i].excused_s > EXCUSED_S && bears) {
-            engine[i].stopped = 1;
+            engine[i].stopped = engine[i].weak = 1;
             engine[i].running = 0;
         }
     }

@@ -189,8 +189,8 @@ static void learn_strength(fk_stage_t *stage, const fk_if_config_t *c, const fk_
         const double seen = fk_clamp(felt, 1.0 - STRENGTH_ROOM, 1.0 + STRENGTH_ROOM);
         stage->strength += c->frame_s / STRENGTH_FILTER_S * (seen - stage->strength);
         if (resumed) {
-            stage->mass_kg =
-                fk_max(stage->mass_kg * (1.0 + c->frame_s / MASS_FILTER_S * (1.0 - seen)), c->dry_mass_kg);
+            const double felt_kg = stage->mass_kg * (1.0 + c->frame_s / MASS_FILTER_S * (1.0 - seen));
+            stage->mass_kg = fk_clamp(felt_kg, c->dry_mass_kg, c->mass_kg);
         }
     }
 }
