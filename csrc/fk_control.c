@@ -12,8 +12,10 @@
 #define INTEGRAL_LIMIT 0.2 /* rad/s^2 */
 #define TURN_LEAST_RADPS 0.05
 #define PUSHED_FILTER_S 0.3
+#define PUSHED_LIMIT 10.0   /* rad/s^2 */
 #define SEEN_S 0.12         /* turns that are older tell nothing of what is asked now */
 #define OVERBORNE_PART 0.85 /* of what the gimbal of one engine can do */
+#define ACTUATION_MOST 0.5  /* of the way in one frame, however long that is */
 #define ACTUATION_S 0.08    /* command to torque: what was asked for this long ago acts now */
 
 void fk_control_init(fk_control_t *control)
@@ -54,7 +56,8 @@ static void find_pushed(fk_control_t *control, const fk_if_config_t *c, const fk
     double strongest = 0.0;
     double pushed2 = 0.0;
     for (int32_t i = 0; i < 2; i++) {
-        const double besides = stage->turned_radps2[i] - control->turning[i];
+        const double besides =
+            fk_clamp(stage->turned_radps2[i] - control->turning[i], -PUSHED_LIMIT, PUSHED_LIMIT);
         control->pushed[i] += c->frame_s / PUSHED_FILTER_S * (besides - control->pushed[i]);
         pushed2 += control->pushed[i] * control->pushed[i];
     }
@@ -105,7 +108,8 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
         control->integral[i] =
             powered && stage->thrust_total_n > 0.0 ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
         const double accel = RATE_GAIN * (turn - rate) + control->integral[i];
-        control->turning[i] += c->frame_s / ACTUATION_S * (accel - control->unmet[i] - control->turning[i]);
+        control->turning[i] += fk_min(c->frame_s / ACTUATION_S, ACTUATION_MOST)
+                               * (accel - control->unmet[i] - control->turning[i]);
         control->torque_body_nm[i] = stage->inertia_kgm2 * accel - moment[i];
     }
     stop_roll(control, c, nav, stage, powered);
