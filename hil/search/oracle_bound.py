@@ -28,7 +28,7 @@ from hil.plant.atmosphere import G0_MPS2, SEA_LEVEL_PA
 from hil.search.oracle_air import Air
 from hil.search.oracle_fall import Fall, LeastPush, fastest_fall
 from hil.search.oracle_flight import Subject
-from hil.search.oracle_impulse import most_impulse
+from hil.search.oracle_impulse import loaded_kg, most_impulse
 from hil.search.oracle_lift import SPEEDS, attack_held, gimbal_reach, most_upward
 from hil.search.oracle_thrust import envelope, timed
 from hil.search.oracle_world import physical_faults
@@ -307,10 +307,7 @@ def _slowest_fall(subject: Subject, step: float, gravity: Array, height: Array, 
 
 def _propellant(subject: Subject) -> float:
     """Return what there is to burn at the most, kg."""
-    case, body = subject.case, subject.vehicle.body
-    loaded = body.propellant_kg if case.initial.propellant_kg is None else case.initial.propellant_kg
-    missing = sum(f.missing_kg or 0.0 for f in case.fault if f.kind == "tank.load_error" and f.at_s == 0.0)
-    return max(loaded * case.stage.mass_factor - missing, 0.0)
+    return sum(loaded_kg(subject.case, subject.vehicle))
 
 
 def _most_wind(case: Case) -> float:

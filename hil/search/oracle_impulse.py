@@ -10,7 +10,7 @@ import numpy.typing as npt
 from hil.faults.case import Case
 from hil.plant.vehicle import Vehicle
 
-__all__ = ["most_impulse"]
+__all__ = ["loaded_kg", "most_impulse"]
 
 Array = npt.NDArray[np.float64]
 
@@ -29,7 +29,7 @@ def most_impulse(case: Case, vehicle: Vehicle, exhaust_mps: float) -> float:
 
     from the full mass down to the one that makes it largest; the least over prices is taken.
     """
-    fuel, ox = _loaded(case, vehicle)
+    fuel, ox = loaded_kg(case, vehicle)
     dry = vehicle.body.dry_kg * case.stage.mass_factor
     mass = np.linspace(dry, dry + fuel + ox, 81)
     share = _shares(vehicle) * exhaust_mps
@@ -50,7 +50,7 @@ def most_impulse(case: Case, vehicle: Vehicle, exhaust_mps: float) -> float:
     return min(gives(*pair) for pair in prices)
 
 
-def _loaded(case: Case, vehicle: Vehicle) -> tuple[float, float]:
+def loaded_kg(case: Case, vehicle: Vehicle) -> tuple[float, float]:
     """Return fuel and oxidiser on board at the most, kg."""
     body = vehicle.body
     loaded = body.propellant_kg if case.initial.propellant_kg is None else case.initial.propellant_kg
