@@ -117,7 +117,13 @@ typedef struct {
     int32_t startable; /* one more is left */
     int32_t spare;     /* stopped, healthy, with a start left: may be lit again */
     int32_t weak;      /* 1: stopped as it was too weak, or not to be steered, and not lit again */
-    int32_t failed;    /* latched */
+    int32_t failed;    /* latched, but for ... */
+    int32_t away;      /* 1: ... one that nothing is known against but that its board left, ... */
+    double away_s;     /* ... for which it has, ... */
+    int32_t dark;      /* 1: ... or dropped its drives, and was silent since, ... */
+    int32_t home;      /* frames in a row in which its board has been at rest again, ... */
+    int32_t back;      /* 1: ... long enough to be taken back, ... */
+    int32_t hoped;     /* 1: ... or it may still come */
 } fk_engine_t;
 
 /* The vertical plan: all engines brake down to a speed, then the landing engines finish. */

@@ -38,7 +38,8 @@ static forces_t forces_on(const fk_if_config_t *c, const fk_stage_t *stage,
     const double pressure = fk_max(stage->dynamic_pressure_pa, 1.0);
     forces_t a = {0.0, 0.0, stage->axial_n / pressure, stage->normal_n_per_rad / pressure};
     for (int32_t i = 0; i < c->engine_count && modes->mode < FK_IF_TOUCHDOWN; i++) {
-        const int32_t coming = modes->share[i] && !engine[i].failed;
+        const int32_t hoped = engine[i].hoped && modes->mode < FK_IF_TERMINAL;
+        const int32_t coming = (modes->share[i] && !engine[i].failed) || hoped;
         if (engine[i].running || coming || (modes->relighting && engine[i].spare)) {
             a.full_n += c->engine[i].thrust_sl_n * engine[i].efficiency;
             a.loss_n += c->engine[i].thrust_vac_n - c->engine[i].thrust_sl_n;
@@ -94,7 +95,8 @@ static fall_t fall_on(const fk_if_config_t *c, const fk_nav_t *nav, const fk_sta
     return f;
 }
 
-static void give_up(fk_divert_t *d, const fk_nav_t *nav, const fall_t *f)
+static void give_up(fk_divert_t *d, const fk_if_config_t *c, const fk_nav_t *nav, const fall_t *f,
+                    fk_engine_t engine[FK_ENGINES])
 {
     double x = f->pos_m[0];
     double y = f->pos_m[1];
@@ -106,6 +108,9 @@ static void give_up(fk_divert_t *d, const fk_nav_t *nav, const fall_t *f)
     d->aside[0] = size > 1e-3 ? x / size : 1.0;
     d->aside[1] = size > 1e-3 ? y / size : 0.0;
     d->given_up = 1;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        engine[i].away = engine[i].back = 0; /* nothing is lit again */
+    }
 }
 
 static void stop_all(const fk_if_config_t *c, fk_engine_t engine[FK_ENGINES])
@@ -135,7 +140,7 @@ void fk_divert_update(fk_divert_t *d, const fk_if_config_t *c, const fk_nav_t *n
         const forces_t bare = without_thrust(&burning, stage);
         const fall_t coasting = fall_on(c, nav, stage, &bare);
         d->steps += FK_PROFILE_STEPS;
-        give_up(d, nav, &f);
+        give_up(d, c, nav, &f, engine);
         if (FK_ASIDE_TILT_BARE * coasting.reach_m > MUCH_MORE * FK_ASIDE_TILT * f.reach_m) {
             stop_all(c, engine);
         }

@@ -32,6 +32,10 @@
 #define LAME_MOST_S 1.0
 #define LAME_FORGOTTEN 0.125 /* of the time that it is where it should be */
 
+#define HOME_FRAMES 3
+#define HOPED_S 1.2   /* that a board takes to restart, mostly */
+#define DARK_FRAMES 3 /* of silence, as when a board restarts */
+
 void fk_health_init(fk_engine_t engine[FK_ENGINES])
 {
     for (int32_t i = 0; i < FK_ENGINES; i++) {
@@ -128,14 +132,38 @@ static void judge_obedience(fk_engine_t *e, const fk_if_engine_config_t *c, cons
     }
 }
 
-/* What ends an engine's part in the flight: too little pressure, a fault, silence, or that it does not light. */
-static int32_t has_failed(const fk_engine_t *e, const fk_if_engine_config_t *c,
-                          const fk_if_engine_status_t *s, int32_t was_running)
+/* What ends an engine's part in the flight for good: too little pressure, a fault, or that it does not light. */
+static int32_t is_dead(const fk_engine_t *e, const fk_if_engine_config_t *c, const fk_if_engine_status_t *s)
 {
     const int32_t in_mainstage = s->state == FK_IF_ENGINE_MAINSTAGE;
     const int32_t never_lit = !in_mainstage && e->starting_s > c->start_s + START_GRACE_S;
-    return e->low_frames >= LOW_FRAMES || s->state == FK_IF_ENGINE_FAULT || e->silent_frames >= SILENT_FRAMES
-           || (was_running && !in_mainstage) || never_lit;
+    return e->low_frames >= LOW_FRAMES || s->state == FK_IF_ENGINE_FAULT || never_lit;
+}
+
+/* What ends it until its board is back: silence, or that it shut the engine down by itself. */
+static int32_t has_left(const fk_engine_t *e, const fk_if_engine_status_t *s, int32_t was_running)
+{
+    return e->silent_frames >= SILENT_FRAMES || (was_running && s->state != FK_IF_ENGINE_MAINSTAGE);
+}
+
+static int32_t is_shut(const fk_if_engine_status_t *s)
+{
+    return s->ox_valve_pos < VALVE_OFF && s->fuel_valve_pos < VALVE_OFF;
+}
+
+/* A board that restarts has forgotten that its engine burnt: nothing is wrong with that but that it is shut.  Where
+ * the board dropped its drives first, the engine was given up for that; then the silence tells. */
+static void await_board(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_if_engine_status_t *s,
+                        double dt)
+{
+    const int32_t at_rest = s->state == FK_IF_ENGINE_SAFE && is_shut(s);
+    const int32_t home = s->fresh && at_rest && s->chamber_pa < JUDGED_ABOVE * c->chamber_pa;
+    e->away &= e->failed && !(s->fresh && s->state == FK_IF_ENGINE_FAULT);
+    e->away_s = e->away ? e->away_s + dt : 0.0;
+    e->dark = e->away && (e->dark || e->silent_frames >= DARK_FRAMES);
+    e->home = home && e->dark ? e->home + 1 : 0;
+    e->back = e->away && e->startable && e->home >= HOME_FRAMES;
+    e->hoped = e->back || (e->away && e->startable && e->away_s < HOPED_S);
 }
 
 /* An engine that is to burn: its start and its time in MAINSTAGE are counted, and it is judged. */
@@ -147,8 +175,10 @@ static void follow_burn(fk_engine_t *e, const fk_if_engine_config_t *c, const fk
     e->starting_s += dt;
     e->running = s->state == FK_IF_ENGINE_MAINSTAGE && !e->failed;
     e->running_s = e->running ? e->running_s + dt : 0.0;
-    if (has_failed(e, c, s, was_running)) {
+    const int32_t dead = is_dead(e, c, s);
+    if (dead || has_left(e, s, was_running)) {
         e->failed = 1;
+        e->away = e->dark = !dead;
         e->running = 0;
     }
 }
@@ -169,6 +199,7 @@ static void update_one(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_
         e->running = 0;
     }
     e->startable = e->starts < FK_STARTS_MOST && e->starts < c->starts;
+    await_board(e, c, s, dt);
     e->spare = e->stopped && !e->weak && !e->failed && e->startable && e->silent_frames < SILENT_FRAMES;
 }
 

@@ -31,6 +31,9 @@
 #define LIGHT_PART 0.75       /* of the start time: as if the thrust came at once then */
 #define TAIL_FRAMES 40        /* that the tail of its thrust takes, and ... */
 #define TAIL_MPS2 3.0         /* ... by how much it spoils the plan at most */
+#define SHUT 0.02
+#define WORTH_S 2.0           /* of braking that is left, from which on an engine is lit again for it, ... */
+#define WORTH_THROTTLE 0.9    /* ... or needed of the others */
 #define FADE_S 0.2 /* for which what is left of an engine that stopped still pushes, as if in full */
 
 void fk_modes_init(fk_modes_t *modes)
@@ -207,10 +210,42 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
     }
 }
 
+/* An engine that was given up because its board restarted is lit again, where there is time to use it or the others
+ * are not enough; in the finish it is kept in case that loses its own, the centre engine only where there is no other. */
+static void take_back(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
+                      const fk_plan_t *plan)
+{
+    const int32_t finishing = modes->mode == FK_IF_TERMINAL;
+    int32_t running = 0;
+    int32_t others = 0;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        running |= engine[i].running;
+        others |= modes->share[i] || engine[i].spare;
+    }
+    const int32_t braking = modes->mode == FK_IF_IGNITION || modes->mode == FK_IF_BRAKING;
+    const int32_t worth =
+        !running || plan->time_to_finish_s > WORTH_S || plan->brake_throttle > WORTH_THROTTLE;
+    for (int32_t i = 0; i < c->engine_count; i++) {
+        const int32_t centre = c->engine[i].centre;
+        const int32_t burns = braking && (worth || centre);
+        if (engine[i].back && (burns || (finishing && !(centre && others)))) {
+            engine[i].failed = engine[i].away = engine[i].back = engine[i].hoped = 0;
+            engine[i].starting_s = engine[i].running_s = 0.0;
+            engine[i].stopped = finishing;
+        }
+    }
+}
+
 static int32_t is_odd(const fk_engine_t *e, int32_t finishing, int32_t pushing)
 {
     return e->wild || (finishing && e->stuck) /* braking, the others steer as well */
            || (pushing && !e->lame);
+}
+
+/* Both valves fell shut: its board lost what it drives them with, and may restart. */
+static int32_t drives_dropped(const fk_engine_t *e)
+{
+    return e->seen[0] < SHUT && e->seen[1] < SHUT;
 }
 
 /* In the finish one engine burns alone, and its gimbal could hardly hold what turns the stage: its own push. */
@@ -239,6 +274,7 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
     for (int32_t i = 0; i < c->engine_count; i++) {
         if ((others || again) && is_odd(&engine[i], again, alone) && engine[i].running) {
             engine[i].failed = 1;
+            engine[i].away = drives_dropped(&engine[i]);
             engine[i].running = 0;
         }
     }
@@ -394,6 +430,7 @@ void fk_modes_update(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk
     if (modes->mode != FK_IF_ABORT && (in->abort || nav->lost || upset)) {
         enter(modes, FK_IF_ABORT);
     }
+    take_back(modes, engine, c, plan);
     give_up_wild(modes, engine, c, nav, control);
     excuse_lame(modes, engine, c, nav, plan, control);
     next_mode(modes, engine, c, nav, plan, in);
