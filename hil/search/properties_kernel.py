@@ -27,6 +27,7 @@ from hil.verdict.requirements import DETECTED_WITHIN_S, WATCHDOG_S
 __all__ = ["KERNEL_PROPERTIES"]
 
 _COAST, _IGNITION, _BRAKING, _TERMINAL, _TOUCHDOWN, _DONE, _ABORT = range(len(FLIGHT_MODES))
+_SAFE: Final = ENGINE_STATES.index("SAFE")
 _SHUTDOWN: Final = ENGINE_STATES.index("SHUTDOWN")
 _SHUTTING: Final = tuple(ENGINE_STATES.index(name) for name in ("SAFE", "SHUTDOWN", "FAULT"))
 _ASKED_TO_SHUT: Final = REQUESTS.index("SHUTDOWN")
@@ -56,6 +57,8 @@ TILTED_MPS: Final = 30.0
 """Slower than this the flow is no direction to tilt against."""
 TILTED_RAD: Final = 0.03
 """By which the flow that navigation believes in may be off, and is older."""
+REST_FRAMES: Final = 3
+"""For which the board of an engine that is taken back was at rest, or silent before."""
 _ALIKE_RAD: Final = 0.0005
 """Angles of gimbals that are told the same may differ so much: each is rounded by itself."""
 EMPTY: Final = 0.01
@@ -272,17 +275,28 @@ def _stopped(trial: Trial) -> Outcome:
 
 
 def _latched(trial: Trial) -> Outcome:
-    """An engine that was given up stays so."""
+    """An engine that was given up stays so, but for one whose board restarted and is at rest."""
     flight = trial.flown.flight
     if _computer_struck(trial.case):
         return Outcome(None, "the flight computer is struck")
     heard = flight.computer_frames
     held = flight.held_failed[:heard]
     for slot in flight.slots:
-        forgotten = _first(flight, held[:-1, slot] & ~held[1:, slot], start=1)
-        if forgotten is not None:
-            return _broken(f"the failure of {flight.engine(slot)} is forgotten at t = {forgotten[1]:.2f} s")
+        for at in np.flatnonzero(held[:-1, slot] & ~held[1:, slot]) + 1:
+            since = max(k for k in flight.given_up(slot) if k < at)
+            if not _restarted(flight, slot, since, int(at)):
+                return _broken(f"the failure of {flight.engine(slot)} is forgotten at t = {flight.t_s(at):.2f} s")
     return _GOOD
+
+
+def _restarted(flight: FlightRecord, slot: int, since: int, at: int) -> bool:
+    """Tell whether the board left an engine that was given up in frame `since`, and is at rest in `at`."""
+    state, fresh = (flight.part("status", name)[:at, slot] for name in ("state", "fresh"))
+    silent = fresh == 0
+    shut = np.isin(state, (_SAFE, _SHUTDOWN))
+    left = (silent | shut)[max(0, since - flight.count(DETECTED_WITHIN_S)) : since].any()
+    rests = (state[-REST_FRAMES:] == _SAFE) & ~silent[-REST_FRAMES:]
+    return bool(rests.all() and (left or np.count_nonzero(silent[since:]) >= REST_FRAMES))
 
 
 # ---- commands

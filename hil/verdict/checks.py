@@ -271,10 +271,10 @@ def _no_false_detection(flight: FlightRecord) -> Result:
     if flight.ignition is None:
         return _not_exercised("no engine was started")
     for slot in flight.slots:
-        held = first_true(flight.held_failed[:, slot])
-        if held is not None and not _something_wrong(flight, slot, held):
-            name, at = flight.engine(slot), flight.t_s(held)
-            return _fail(f"{name}, healthy, was taken for failed at t = {at:.2f} s")
+        for held in flight.given_up(slot):
+            if not _something_wrong(flight, slot, held):
+                name, at = flight.engine(slot), flight.t_s(held)
+                return _fail(f"{name}, healthy, was taken for failed at t = {at:.2f} s")
     return _pass("no healthy engine was taken for failed")
 
 
@@ -287,7 +287,8 @@ def _something_wrong(flight: FlightRecord, slot: int, held: int) -> bool:
     )
     not_lit = (flight.part("truth", "lit")[held, slot] == 0) and bool(flight.asked_to_run[before, slot].any())
     low = flight.too_low[before, slot]
-    disobeys = _disobeys(flight, slot, before)
+    # in the frame in which it is given up it is told something else already
+    disobeys = _disobeys(flight, slot, slice(before.start, held))
     lasting = len(disobeys) >= 10 and bool(disobeys[-10:].all())
     return bool(
         silent.any() or faulty.any() or low.any() or not_lit or lasting or _misread(flight, slot, before)
@@ -326,10 +327,7 @@ def _reallocated(flight: FlightRecord) -> Result:
     limit = flight.count(REALLOCATED_WITHIN_S)
     share = flight.part("telemetry", "engine_share") != 0
     told = []
-    for slot in flight.slots:
-        held = first_true(flight.held_failed[:, slot])
-        if held is None:
-            continue
+    for slot, held in ((slot, held) for slot in flight.slots for held in flight.given_up(slot)):
         window = slice(held, held + limit + 1)
         rest = share[window]
         # engines that had been shut down for good before cannot take over
@@ -351,18 +349,15 @@ def _reallocated(flight: FlightRecord) -> Result:
 
 def _no_dead_command(flight: FlightRecord) -> Result:
     seen = False
-    request = flight.part("command", "request")[: flight.computer_frames]
+    heard = flight.computer_frames
+    request = flight.part("command", "request")[:heard]
     for slot in flight.slots:
-        held = first_true(flight.held_failed[:, slot])
-        if held is None:
-            continue
-        seen = True
-        after = slice(held + 1, flight.computer_frames)
-        bad = (request[after, slot] != _SAFE) & (request[after, slot] != _SHUTDOWN)
-        bad &= flight.held_failed[after, slot]
-        first = first_true(bad)
+        seen |= bool(flight.given_up(slot))
+        held = flight.held_failed[:heard, slot].copy()
+        held[1:] &= held[:-1]  # not yet in the first frame
+        first = first_true(held & (request[:, slot] != _SAFE) & (request[:, slot] != _SHUTDOWN))
         if first is not None:
-            at = flight.t_s(held + 1 + first)
+            at = flight.t_s(first)
             return _fail(f"{flight.engine(slot)}, held for failed, was commanded at t = {at:.2f} s")
     if not seen:
         return _not_exercised("no engine was held for failed")

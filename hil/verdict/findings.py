@@ -88,21 +88,21 @@ def _late_engines(flight: FlightRecord) -> Iterator[Finding]:
 
 
 def _detections(flight: FlightRecord) -> Iterator[Finding]:
-    failed_at = {failure.slot: failure.failed for failure in flight.failures}
+    failed_at = {(failure.slot, failure.detected): failure.failed for failure in flight.failures}
     share = flight.part("telemetry", "engine_share") != 0
-    for slot in flight.slots:
-        held = first_true(flight.held_failed[:, slot])
-        if held is None:
-            continue
+    for slot, held in ((slot, held) for slot in flight.slots for held in flight.given_up(slot)):
         after = ""
-        if slot in failed_at:
-            after = f", {flight.ms(held - failed_at[slot])} after it had been too low for 20 ms"
+        if (slot, held) in failed_at:
+            after = f", {flight.ms(held - failed_at[slot, held])} after it had been too low for 20 ms"
         yield held, f"the flight computer holds {flight.engine(slot)} for failed{after}"
         without = first_true(~share[held:, slot])
         if without is not None:
             rest = [flight.engine(other) for other in flight.slots if share[held + without, other]]
             heirs = ", ".join(rest) if rest else "nobody: no engine is left"
             yield held + without, f"the share of {flight.engine(slot)} goes to {heirs}"
+        back = first_true(~flight.held_failed[held : flight.computer_frames, slot])
+        if back is not None:
+            yield held + back, f"the flight computer takes {flight.engine(slot)} back"
 
 
 def _silences(flight: FlightRecord) -> Iterator[Finding]:

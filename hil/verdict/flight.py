@@ -136,6 +136,11 @@ class FlightRecord:
         held: Flags = self.part("telemetry", "engine_failed") != 0
         return held
 
+    def given_up(self, slot: int) -> list[int]:
+        """Return the frames from which on the kernel holds an engine for failed; one may be taken back."""
+        held = self.held_failed[:, slot]
+        return np.flatnonzero(held & ~np.concatenate(([False], held[:-1]))).tolist()
+
     @cached_property
     def too_low(self) -> Flags:
         """For each frame and slot: the chamber is below FAILED_FRACTION of what its valves should give."""

@@ -39,17 +39,27 @@ static struct {
         given_up[FK_ENGINES];    /* called failed, or told to shut down but in a finish that can still land */
     int32_t starts[FK_ENGINES];  /* that were asked for */
     int32_t request[FK_ENGINES]; /* of the frame before */
+    int32_t failed[FK_ENGINES];  /* then */
+    int32_t rested[FK_ENGINES];  /* frames in a row in which its board said that it is at rest */
     uint32_t noise;
 } s;
 
 /* ---- what has to hold after every step ---- */
 
-/* What failed, or was shut down but in a finish that can still land, is never asked for again; none starts too
- * often. */
+/* What failed, or was shut down but in a finish that can still land, is never asked for again, unless its failure is
+ * withdrawn while its board has been at rest for three frames; none starts too often. */
 static void check_life(const fk_if_engine_command_t *e, const fk_if_engine_config_t *c, int32_t i)
 {
     const fk_if_telemetry_t *t = &s.out.telemetry;
     const int32_t landing = t->mode == FK_IF_TERMINAL && t->plan_source != FK_IF_ASIDE_OF_KEEP_OUT;
+    const fk_if_engine_status_t *status = &s.in.engine[i];
+    s.rested[i] = status->fresh && status->state == FK_IF_ENGINE_SAFE ? s.rested[i] + 1 : 0;
+    if (s.failed[i] && !e->failed) {
+        FUZZ_HOLDS(s.rested[i] >= 3 && s.starts[i] < FK_STARTS_MOST && s.starts[i] < c->starts);
+        s.given_up[i] = 0;
+        fuzz_note("taken_back");
+    }
+    s.failed[i] = e->failed;
     FUZZ_HOLDS(!s.given_up[i] || e->request == FK_IF_REQUEST_SHUTDOWN);
     s.given_up[i] |= e->failed || (e->request == FK_IF_REQUEST_SHUTDOWN && !landing);
     s.starts[i] += e->request == FK_IF_REQUEST_START && s.request[i] != FK_IF_REQUEST_START;
