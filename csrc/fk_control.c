@@ -58,7 +58,7 @@ static void find_pushed(fk_control_t *control, const fk_if_config_t *c, const fk
     for (int32_t i = 0; i < 2; i++) {
         const double besides =
             fk_clamp(stage->turned_radps2[i] - control->turning[i], -PUSHED_LIMIT, PUSHED_LIMIT);
-        control->pushed[i] += c->frame_s / PUSHED_FILTER_S * (besides - control->pushed[i]);
+        control->pushed[i] += fk_min(c->frame_s / PUSHED_FILTER_S, 1.0) * (besides - control->pushed[i]);
         pushed2 += control->pushed[i] * control->pushed[i];
     }
     for (int32_t i = 0; i < c->engine_count; i++) {

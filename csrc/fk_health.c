@@ -69,8 +69,9 @@ static void judge_pressure(fk_engine_t *e, const fk_if_engine_config_t *c, const
     }
     e->low_frames = measured < LOW_PRESSURE * e->expected ? e->low_frames + 1 : 0;
     if (e->running && e->running_s > LEVEL_S) {
-        e->given += dt / EFFICIENCY_FILTER_S * (fk_clamp(measured, 0.0, GIVEN_MOST) - e->given);
-        e->taken += dt / EFFICIENCY_FILTER_S * (e->expected - e->taken);
+        const double part = fk_min(dt / EFFICIENCY_FILTER_S, 1.0);
+        e->given += part * (fk_clamp(measured, 0.0, GIVEN_MOST) - e->given);
+        e->taken += part * (e->expected - e->taken);
         e->efficiency = fk_clamp(e->given / e->taken, LOW_PRESSURE, HIGH_PRESSURE);
     }
 }
@@ -110,7 +111,8 @@ static void judge_obedience(fk_engine_t *e, const fk_if_engine_config_t *c, cons
 {
     const double at[FK_PARTS] = {s->ox_valve_pos, s->fuel_valve_pos, s->gimbal_x_rad, s->gimbal_y_rad};
     const int32_t look = ++e->looked >= LOOK_FRAMES;
-    e->pressure += dt / PART_FOLLOWS_S * (fk_clamp(s->chamber_pa / c->chamber_pa, 0.0, 5.0) - e->pressure);
+    const double part = fk_min(dt / PART_FOLLOWS_S, 1.0); /* frames of any length */
+    e->pressure += part * (fk_clamp(s->chamber_pa / c->chamber_pa, 0.0, 5.0) - e->pressure);
     int32_t stuck = 0;
     int32_t lame = 0;
     int32_t off = e->pressure > HIGH_PRESSURE * fk_max(e->expected, c->throttle_floor);

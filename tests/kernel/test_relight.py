@@ -36,7 +36,8 @@ STRONG: dict[str, Any] = {"thrust_sl_n": 1500e3, "thrust_vac_n": 1600e3}
 
 def finishing(height_m: float = 60.0, sink: float = 20.0, **config: Any) -> Desk:
     """Return a stage that has just stepped down to its centre engine; the others are at rest, armed."""
-    desk = brake(height_m=height_m, vel=(0.0, 0.0, -sink), config=config)
+    cluster = config.pop("cluster", CLUSTER)
+    desk = brake(height_m=height_m, vel=(0.0, 0.0, -sink), cluster=cluster, config=config)
     desk.step()
     assert desk.telemetry.mode == TERMINAL
     rest(desk, ARMED, *range(1, len(desk.statuses)))
