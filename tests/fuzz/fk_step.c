@@ -24,6 +24,7 @@ typedef struct { /* one engine and its board */
     double valve, chamber;
     double lie;
     int32_t state, frames, trouble;
+    int32_t dark; /* frames for which its board restarts: it is silent, and then SAFE */
 } engine_t;
 
 static struct {
@@ -169,6 +170,10 @@ static void run_engine(engine_t *e, const fk_if_engine_command_t *command)
 {
     const int32_t request = command->request;
     e->frames++;
+    if (e->dark > 0 && --e->dark == 0) {
+        e->trouble = WELL;
+        e->state = FK_IF_ENGINE_SAFE;
+    }
     if (e->state == FK_IF_ENGINE_SAFE && request == FK_IF_REQUEST_ARM) {
         e->state = FK_IF_ENGINE_ARMED;
     } else if (e->state == FK_IF_ENGINE_ARMED && request == FK_IF_REQUEST_START) {
@@ -180,7 +185,7 @@ static void run_engine(engine_t *e, const fk_if_engine_command_t *command)
     if (request == FK_IF_REQUEST_SHUTDOWN) {
         e->state = e->valve > 0.0 ? FK_IF_ENGINE_SHUTDOWN : FK_IF_ENGINE_SAFE;
     }
-    const double wanted = e->state >= FK_IF_ENGINE_START ? command->ox_valve_cmd : 0.0;
+    const double wanted = e->state >= FK_IF_ENGINE_START && e->dark == 0 ? command->ox_valve_cmd : 0.0;
     e->valve += fmax(-0.03, fmin(0.03, wanted - e->valve));
     const double burns = e->state == FK_IF_ENGINE_START && e->frames < START_FRAMES / 2 ? 0.0 : e->valve;
     const double part = e->trouble == DEAD ? 0.0 : e->trouble == WEAK ? 0.8 : 1.0;
@@ -361,6 +366,7 @@ static void trouble(fuzz_t *f)
     engine_t *e = &s.engine[which % 3];
     e->trouble = which / 3 % 6;
     e->lie = e->trouble == LYING ? fuzz_hostile(f) : (double)fuzz_byte(f);
+    e->dark = e->trouble == SILENT && e->lie >= 128.0 ? (int32_t)e->lie - 127 : 0;
 }
 
 static void raw_frame(fuzz_t *f)
