@@ -65,6 +65,11 @@ _MOST_COUNTED: Final = 255
 
 _VALVE_OFF: Final = 0.06
 _GIMBAL_OFF_RAD: Final = 0.008
+_LASTING_FRAMES: Final = 10
+_BURNS: Final = 0.05
+"""Of its full thrust: less is none."""
+_ASLANT_RAD: Final = math.radians(2.0)
+"""Between what pushes a stage on one engine and where that points; air adds less than a degree."""
 _HIGH_PRESSURE: Final = 1.2
 """Off what it was told, or above what its valves should give, by so much, an engine is not healthy."""
 
@@ -288,11 +293,16 @@ def _something_wrong(flight: FlightRecord, slot: int, held: int) -> bool:
     not_lit = (flight.part("truth", "lit")[held, slot] == 0) and bool(flight.asked_to_run[before, slot].any())
     low = flight.too_low[before, slot]
     # in the frame in which it is given up it is told something else already
-    disobeys = _disobeys(flight, slot, slice(before.start, held))
-    lasting = len(disobeys) >= 10 and bool(disobeys[-10:].all())
+    until = slice(before.start, held)
+    lasting = any(_lasts(off) for off in (_disobeys(flight, slot, until), _aslant(flight, slot, until)))
     return bool(
         silent.any() or faulty.any() or low.any() or not_lit or lasting or _misread(flight, slot, before)
     )
+
+
+def _lasts(off: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether something is so in each of the last frames of a window, or in most of it."""
+    return len(off) >= _LASTING_FRAMES and bool(off[-_LASTING_FRAMES:].all() or off.mean() > 0.5)
 
 
 def _misread(flight: FlightRecord, slot: int, window: slice) -> bool:
@@ -321,6 +331,18 @@ def _disobeys(flight: FlightRecord, slot: int, window: slice) -> npt.NDArray[np.
         command = flight.part("command", part + told)[window, slot]
         off |= np.abs(flight.part("truth", part + unit)[window, slot] - command) > allowed
     return np.asarray(off, bool)
+
+
+def _aslant(flight: FlightRecord, slot: int, window: slice) -> npt.NDArray[np.bool_]:
+    """For each frame: the engine burns alone, and pushes elsewhere than its gimbal points."""
+    truth = flight.frames["truth"][window]
+    burns = truth["thrust_n"] > _BURNS * flight.vehicle.engine.thrust_sl_n
+    alone = burns[:, slot] & (burns.sum(axis=1) == 1)
+    force = truth["force_body_mps2"]
+    off = np.zeros(len(truth), bool)
+    for axis, name in enumerate(("gimbal_x_rad", "gimbal_y_rad")):
+        off |= np.abs(np.arctan2(force[:, axis], force[:, 2]) - truth[name][:, slot]) > _ASLANT_RAD
+    return np.asarray(off & alone, bool)
 
 
 def _reallocated(flight: FlightRecord) -> Result:

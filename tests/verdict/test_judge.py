@@ -298,6 +298,74 @@ def test_giving_up_an_engine_with_a_visible_trouble_is_not_false(trouble: Change
     assert judged(trouble, held).requirements["ENG-FALSE"] == "pass"
 
 
+def swing(f: Any) -> None:
+    """Let the pressure of engine 1 swing high above what its valves give, and back."""
+    k = np.arange(440, 500)
+    f["truth"]["chamber_pa"][k, 0] *= np.where(k % 8 < 6, 1.4, 1.1)
+
+
+def obey_late(f: Any) -> None:
+    """Let engine 1 be told something else in the frame in which it is given up, after it had not obeyed."""
+    f["truth"]["gimbal_x_rad"][480:500, 0] = f["sensor"]["gimbal_x_rad"][480:500, 0] = 0.02
+
+
+def push_aslant(*burning: int, angle_rad: float) -> Change:
+    """Let what pushes the stage turn off the axis along which its gimbals point."""
+
+    def change(f: Any) -> None:
+        f["truth"]["thrust_n"][400:, list(burning)] = 500e3
+        f["truth"]["force_body_mps2"][400:] = (0.0, 13.0 * math.tan(angle_rad), 13.0)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [
+        (swing, "pass"),
+        (obey_late, "pass"),
+        (push_aslant(0, angle_rad=-0.05), "pass"),
+        (push_aslant(0, angle_rad=0.02), "fail"),
+        (push_aslant(1, angle_rad=-0.05), "fail"),
+        (push_aslant(0, 1, angle_rad=-0.05), "fail"),
+    ],
+)
+def test_what_shows_in_the_truth_alone_is_no_healthy_engine_either(trouble: Change, status: str) -> None:
+    held = put("telemetry", "engine_failed", (slice(500, END), 0), 1)
+    assert judged(trouble, held).requirements["ENG-FALSE"] == status
+
+
+def taken_back(at: int, again: int = END, request: str = "START") -> Change:
+    """Let engine 2 be taken back in a frame, and be given up once more later."""
+
+    def change(f: Any) -> None:
+        f["telemetry"]["engine_failed"][at:again, 1] = 0
+        f["telemetry"]["engine_share"][at:again, 1] = 1
+        f["command"]["request"][at:, 1] = REQUESTS.index(request)
+
+    return change
+
+
+def test_an_engine_that_is_taken_back_may_be_commanded() -> None:
+    result = judged(engine_lost, taken_back(600))
+    assert result.requirements["ENG-DEAD"] == "pass"
+    assert "t = 6.00 s: the flight computer takes engine 2 back" in "\n".join(result.findings)
+
+
+def test_each_time_an_engine_is_given_up_is_judged() -> None:
+    again = judged(engine_lost, taken_back(600, again=700))
+    assert again.requirements["ENG-DEAD"] == "fail"
+
+    def well(f: Any) -> None:
+        f["truth"]["lit"][600:, 1] = 1
+        for name in f["sensor"].dtype.names:
+            f["sensor"][name] = f["truth"][name]
+
+    assert judged(engine_lost, well, taken_back(600, again=700)).requirements["ENG-FALSE"] == "fail"
+    keeps = put("telemetry", "engine_share", (slice(600, END), 1), 1)
+    assert judged(engine_lost, taken_back(600, again=700), keeps).requirements["ENG-SHARE"] == "fail"
+
+
 def test_a_sensor_within_its_noise_excuses_nothing_and_those_of_others_neither() -> None:
     held = put("telemetry", "engine_failed", (slice(500, END), 0), 1)
     noisy = put("sensor", "gimbal_x_rad", (slice(490, END), 0), 0.002)
