@@ -148,9 +148,10 @@ static int32_t has_left(const fk_engine_t *e, const fk_if_engine_status_t *s, in
     return e->silent_frames >= SILENT_FRAMES || (was_running && s->state != FK_IF_ENGINE_MAINSTAGE);
 }
 
-static int32_t is_shut(const fk_if_engine_status_t *s)
+static int32_t is_at_rest(const fk_if_engine_config_t *c, const fk_if_engine_status_t *s)
 {
-    return s->ox_valve_pos < VALVE_OFF && s->fuel_valve_pos < VALVE_OFF;
+    return s->state == FK_IF_ENGINE_SAFE && s->ox_valve_pos < VALVE_OFF && s->fuel_valve_pos < VALVE_OFF
+           && s->chamber_pa < JUDGED_ABOVE * c->chamber_pa;
 }
 
 /* A board that restarts has forgotten that its engine burnt: nothing is wrong with that but that it is shut.  Where
@@ -158,14 +159,13 @@ static int32_t is_shut(const fk_if_engine_status_t *s)
 static void await_board(fk_engine_t *e, const fk_if_engine_config_t *c, const fk_if_engine_status_t *s,
                         double dt)
 {
-    const int32_t at_rest = s->state == FK_IF_ENGINE_SAFE && is_shut(s);
-    const int32_t home = s->fresh && at_rest && s->chamber_pa < JUDGED_ABOVE * c->chamber_pa;
     e->away &= e->failed && !(s->fresh && s->state == FK_IF_ENGINE_FAULT);
     e->away_s = e->away ? e->away_s + dt : 0.0;
     e->dark = e->away && (e->dark || e->silent_frames >= DARK_FRAMES);
-    e->home = home && e->dark ? e->home + 1 : 0;
-    e->back = e->away && e->startable && e->home >= HOME_FRAMES;
-    e->hoped = e->back || (e->away && e->startable && e->away_s < HOPED_S);
+    e->home = e->dark && s->fresh && is_at_rest(c, s) ? e->home + 1 : 0;
+    const int32_t may_come = e->away && e->startable;
+    e->back = may_come && e->home >= HOME_FRAMES;
+    e->hoped = may_come && (e->back || e->away_s < HOPED_S);
 }
 
 /* An engine that is to burn: its start and its time in MAINSTAGE are counted, and it is judged. */

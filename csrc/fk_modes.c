@@ -32,9 +32,9 @@
 #define TAIL_FRAMES 40        /* that the tail of its thrust takes, and ... */
 #define TAIL_MPS2 3.0         /* ... by how much it spoils the plan at most */
 #define SHUT 0.02
-#define WORTH_S 4.0           /* of braking that is left, from which on an engine is lit again for it, ... */
-#define WORTH_THROTTLE 0.9    /* ... or needed of the others */
-#define FADE_S 0.2 /* for which what is left of an engine that stopped still pushes, as if in full */
+#define WORTH_S 4.0        /* of braking that is left, from which on an engine is lit again for it, ... */
+#define WORTH_THROTTLE 0.9 /* ... or needed of the others */
+#define FADE_S 0.2         /* for which what is left of an engine that stopped still pushes, as if in full */
 
 void fk_modes_init(fk_modes_t *modes)
 {

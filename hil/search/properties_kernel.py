@@ -282,10 +282,12 @@ def _latched(trial: Trial) -> Outcome:
     heard = flight.computer_frames
     held = flight.held_failed[:heard]
     for slot in flight.slots:
-        for at in np.flatnonzero(held[:-1, slot] & ~held[1:, slot]) + 1:
+        for at in (np.flatnonzero(held[:-1, slot] & ~held[1:, slot]) + 1).tolist():
             since = max(k for k in flight.given_up(slot) if k < at)
-            if not _restarted(flight, slot, since, int(at)):
-                return _broken(f"the failure of {flight.engine(slot)} is forgotten at t = {flight.t_s(at):.2f} s")
+            if not _restarted(flight, slot, since, at):
+                return _broken(
+                    f"the failure of {flight.engine(slot)} is forgotten at t = {flight.t_s(at):.2f} s"
+                )
     return _GOOD
 
 

@@ -275,11 +275,10 @@ def _detected(flight: FlightRecord) -> Result:
 def _no_false_detection(flight: FlightRecord) -> Result:
     if flight.ignition is None:
         return _not_exercised("no engine was started")
-    for slot in flight.slots:
-        for held in flight.given_up(slot):
-            if not _something_wrong(flight, slot, held):
-                name, at = flight.engine(slot), flight.t_s(held)
-                return _fail(f"{name}, healthy, was taken for failed at t = {at:.2f} s")
+    for slot, held in flight.losses:
+        if not _something_wrong(flight, slot, held):
+            name, at = flight.engine(slot), flight.t_s(held)
+            return _fail(f"{name}, healthy, was taken for failed at t = {at:.2f} s")
     return _pass("no healthy engine was taken for failed")
 
 
@@ -349,7 +348,7 @@ def _reallocated(flight: FlightRecord) -> Result:
     limit = flight.count(REALLOCATED_WITHIN_S)
     share = flight.part("telemetry", "engine_share") != 0
     told = []
-    for slot, held in ((slot, held) for slot in flight.slots for held in flight.given_up(slot)):
+    for slot, held in flight.losses:
         window = slice(held, held + limit + 1)
         rest = share[window]
         # engines that had been shut down for good before cannot take over

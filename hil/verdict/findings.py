@@ -90,7 +90,7 @@ def _late_engines(flight: FlightRecord) -> Iterator[Finding]:
 def _detections(flight: FlightRecord) -> Iterator[Finding]:
     failed_at = {(failure.slot, failure.detected): failure.failed for failure in flight.failures}
     share = flight.part("telemetry", "engine_share") != 0
-    for slot, held in ((slot, held) for slot in flight.slots for held in flight.given_up(slot)):
+    for slot, held in flight.losses:
         after = ""
         if (slot, held) in failed_at:
             after = f", {flight.ms(held - failed_at[slot, held])} after it had been too low for 20 ms"

@@ -141,6 +141,11 @@ class FlightRecord:
         held = self.held_failed[:, slot]
         return np.flatnonzero(held & ~np.concatenate(([False], held[:-1]))).tolist()
 
+    @property
+    def losses(self) -> list[tuple[int, int]]:
+        """Return slot and frame each time an engine is given up, in slot order."""
+        return [(slot, held) for slot in self.slots for held in self.given_up(slot)]
+
     @cached_property
     def too_low(self) -> Flags:
         """For each frame and slot: the chamber is below FAILED_FRACTION of what its valves should give."""

@@ -120,7 +120,7 @@ def _reallocation(flight: FlightRecord) -> float | None:
     limit = flight.count(REALLOCATED_WITHIN_S)
     share = flight.part("telemetry", "engine_share") != 0
     worst = math.inf
-    for slot, held in ((slot, held) for slot in flight.slots for held in flight.given_up(slot)):
+    for slot, held in flight.losses:
         done = first_true(~share[held:, slot])
         late = len(share) - held if done is None else done
         worst = min(worst, (limit - late) / limit)

@@ -166,14 +166,19 @@ static void step_kernel(void)
 
 /* ---- the booster ---- */
 
-static void run_engine(engine_t *e, const fk_if_engine_command_t *command)
+static void restart_board(engine_t *e)
 {
-    const int32_t request = command->request;
-    e->frames++;
     if (e->dark > 0 && --e->dark == 0) {
         e->trouble = WELL;
         e->state = FK_IF_ENGINE_SAFE;
     }
+}
+
+static void run_engine(engine_t *e, const fk_if_engine_command_t *command)
+{
+    const int32_t request = command->request;
+    e->frames++;
+    restart_board(e);
     if (e->state == FK_IF_ENGINE_SAFE && request == FK_IF_REQUEST_ARM) {
         e->state = FK_IF_ENGINE_ARMED;
     } else if (e->state == FK_IF_ENGINE_ARMED && request == FK_IF_REQUEST_START) {
@@ -185,7 +190,7 @@ static void run_engine(engine_t *e, const fk_if_engine_command_t *command)
     if (request == FK_IF_REQUEST_SHUTDOWN) {
         e->state = e->valve > 0.0 ? FK_IF_ENGINE_SHUTDOWN : FK_IF_ENGINE_SAFE;
     }
-    const double wanted = e->state >= FK_IF_ENGINE_START && e->dark == 0 ? command->ox_valve_cmd : 0.0;
+    const double wanted = e->state >= FK_IF_ENGINE_START ? command->ox_valve_cmd : 0.0;
     e->valve += fmax(-0.03, fmin(0.03, wanted - e->valve));
     const double burns = e->state == FK_IF_ENGINE_START && e->frames < START_FRAMES / 2 ? 0.0 : e->valve;
     const double part = e->trouble == DEAD ? 0.0 : e->trouble == WEAK ? 0.8 : 1.0;
