@@ -227,6 +227,8 @@ typedef struct {
     double torque_body_nm[3];
     double integral[2];   /* rad/s^2 */
     double roll_integral; /* rad/s^2 */
+    int32_t burning;      /* bit by bit, the engines that did in the frame before */
+    double anew_s;        /* for which what turns the stage is still learnt anew */
     double turning[2];    /* angular acceleration that acts by now, rad/s^2 */
     double pushed[2];     /* angular acceleration besides it, that nobody modelled, filtered, rad/s^2 */
     double

@@ -4,6 +4,7 @@
 
 #define EFFICIENCY_LEAST 0.6
 #define GIMBAL_FOLLOWS_S 0.1
+#define ANEW_S 1.2 /* after engines have stopped */
 
 static int32_t is_burning(const fk_engine_t *e, const fk_modes_t *modes, int32_t i)
 {
@@ -173,16 +174,27 @@ static void set_gimbals(fk_if_output_t *out, const fk_if_config_t *c, const fk_s
     }
 }
 
-/* A moment that was held when the engines with a lame gimbal are shut down is held for theirs. */
-static void forget_lame(fk_control_t *control, const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],
+/* Some engines stop and the others burn on: what turns the stage besides is learnt anew, and fast, where the gimbals do
+ * what is asked.  What was held against a lame gimbal goes with its engine. */
+static void notice_stop(fk_control_t *control, const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],
                         const fk_modes_t *modes)
 {
+    int32_t burning = 0;
+    int32_t fewer = 0;
+    int32_t lame = 0;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if (modes->mode == FK_IF_TERMINAL && modes->frames_in_mode == 0 && engine[i].stopped
-            && engine[i].lame) {
+        const int32_t burns = is_burning(&engine[i], modes, i);
+        const int32_t burnt = (control->burning >> i) & 1;
+        burning |= burns << i;
+        fewer |= burnt && !burns;
+        lame |= (burns || burnt) && (engine[i].lame || engine[i].stuck);
+        if (burnt && !burns && engine[i].lame) {
             control->integral[0] = control->integral[1] = 0.0;
         }
     }
+    control->anew_s = fewer && burning ? ANEW_S : fk_max(control->anew_s - c->frame_s, 0.0);
+    control->anew_s = lame ? 0.0 : control->anew_s;
+    control->burning = burning;
 }
 
 void fk_alloc_update(fk_if_output_t *out, const fk_if_config_t *c, const fk_stage_t *stage,
@@ -196,5 +208,5 @@ void fk_alloc_update(fk_if_output_t *out, const fk_if_config_t *c, const fk_stag
     set_fins(out, c, stage, torque);
     const double rest[3] = {(1.0 - part) * torque[0], (1.0 - part) * torque[1], torque[2]};
     set_gimbals(out, c, stage, engine, modes, s, control, rest);
-    forget_lame(control, c, engine, modes);
+    notice_stop(control, c, engine, modes);
 }

@@ -12,11 +12,12 @@
 #define INTEGRAL_LIMIT 0.2 /* rad/s^2 */
 #define TURN_LEAST_RADPS 0.05
 #define PUSHED_FILTER_S 0.3
-#define PUSHED_LIMIT 10.0   /* rad/s^2 */
-#define SEEN_S 0.12         /* turns that are older tell nothing of what is asked now */
-#define OVERBORNE_PART 0.85 /* of what the gimbal of one engine can do */
-#define ACTUATION_MOST 0.5  /* of the way in one frame, however long that is */
-#define ACTUATION_S 0.08    /* command to torque: what was asked for this long ago acts now */
+#define PUSHED_LIMIT 10.0    /* rad/s^2 */
+#define SEEN_S 0.12          /* turns that are older tell nothing of what is asked now */
+#define OVERBORNE_PART 0.7   /* of what the gimbal of one engine can do, while others steer as well, ... */
+#define OVERBORNE_ALONE 0.85 /* ... and alone */
+#define ACTUATION_MOST 0.5   /* of the way in one frame, however long that is */
+#define ACTUATION_S 0.08     /* command to torque: what was asked for this long ago acts now */
 
 void fk_control_init(fk_control_t *control)
 {
@@ -25,7 +26,8 @@ void fk_control_init(fk_control_t *control)
         control->gimbal_rad[i] = control->unmet[i] = control->pushed[i] = 0.0;
     }
     control->roll_integral = 0.0;
-    control->overborne_s = 0.0;
+    control->overborne_s = control->anew_s = 0.0;
+    control->burning = 0;
 }
 
 /* Moment of the aerodynamic normal force about the centre of mass, body axes x and y. */
@@ -55,6 +57,7 @@ static void find_pushed(fk_control_t *control, const fk_if_config_t *c, const fk
     const double arm = fk_max(stage->cm_z_m - c->gimbal_plane_z_m, 1.0);
     double strongest = 0.0;
     double pushed2 = 0.0;
+    int32_t burning = 0;
     for (int32_t i = 0; i < 2; i++) {
         const double besides =
             fk_clamp(stage->turned_radps2[i] - control->turning[i], -PUSHED_LIMIT, PUSHED_LIMIT);
@@ -63,11 +66,19 @@ static void find_pushed(fk_control_t *control, const fk_if_config_t *c, const fk
     }
     for (int32_t i = 0; i < c->engine_count; i++) {
         strongest = fk_max(strongest, stage->thrust_n[i]);
+        burning += stage->thrust_n[i] > 0.0;
     }
-    const double most =
-        OVERBORNE_PART * strongest * arm * c->engine[0].gimbal_limit_rad / stage->inertia_kgm2;
+    const double part = burning > 1 ? OVERBORNE_PART : OVERBORNE_ALONE;
+    const double most = part * strongest * arm * c->engine[0].gimbal_limit_rad / stage->inertia_kgm2;
     const int32_t overborne = strongest > 0.0 && pushed2 > most * most && nav->age_s < SEEN_S;
     control->overborne_s = overborne ? control->overborne_s + c->frame_s : 0.0;
+}
+
+/* What is held against other moments becomes what was seen of them: after engines have stopped there is no time to wait
+ * until it shows in the attitude. */
+static double learnt_anew(const fk_control_t *control, const fk_if_config_t *c, int32_t i)
+{
+    return fk_min(c->frame_s / PUSHED_FILTER_S, 1.0) * (-control->pushed[i] - control->integral[i]);
 }
 
 /* Roll rate to nothing; what off-centre engines turn, those that steer hold while they burn. */
@@ -97,14 +108,15 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
     /* the turn that brings body z to the wanted axis: z x wanted */
     const double error[2] = {-wanted_body[1], wanted_body[0]};
     const int32_t powered = mode == FK_IF_BRAKING || mode == FK_IF_TERMINAL;
+    const int32_t anew = control->anew_s > 0.0 && nav->age_s < SEEN_S;
     for (int32_t i = 0; i < 2; i++) {
         const double limit = turn_limit(stage, demand, control->integral[i]);
         const double turn = fk_clamp(ANGLE_GAIN * error[i], -limit, limit);
         const double rate = nav->omega_body_radps[i] + control->turning[i] * fk_min(nav->age_s, 0.2);
         /* what the gimbals cannot do now is no moment that nobody modelled */
         const int32_t waits = control->unmet[i] * (turn - rate) > 0.0 || !(stage->thrust_total_n > 0.0);
-        const double part = waits ? 0.0 : RATE_GAIN / INTEGRAL_S;
-        const double grown = control->integral[i] + part * (turn - rate) * c->frame_s;
+        const double grows = waits ? 0.0 : RATE_GAIN / INTEGRAL_S * (turn - rate) * c->frame_s;
+        const double grown = control->integral[i] + (anew ? learnt_anew(control, c, i) : grows);
         control->integral[i] =
             powered && stage->thrust_total_n > 0.0 ? fk_clamp(grown, -INTEGRAL_LIMIT, INTEGRAL_LIMIT) : 0.0;
         const double accel = RATE_GAIN * (turn - rate) + control->integral[i];

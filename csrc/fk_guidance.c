@@ -285,7 +285,7 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
     const double needed = fk_clamp((v * v - v0 * v0) / (2.0 * fk_max(h, 0.1)), 0.0, FINISH_ACCEL_MAX);
     const int32_t strong = plan->least_decel_mps2 > STRONG_MPS2;
     const int32_t solved = h > FREEZE_BELOW_M || (strong && h > STRONG_BELOW_M);
-    plan->needed_mean_mps2 += c->frame_s / NEEDED_FILTER_S * (needed - plan->needed_mean_mps2);
+    plan->needed_mean_mps2 += fk_min(c->frame_s / NEEDED_FILTER_S, 1.0) * (needed - plan->needed_mean_mps2);
     const int32_t short_of = plan->needed_mean_mps2 > NOT_ENOUGH * plan->land_accel_mps2;
     if (solved || (short_of && h > FROZEN_BELOW_M)) {
         plan->land_accel_mps2 = solved ? needed : plan->needed_mean_mps2;

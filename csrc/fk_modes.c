@@ -236,10 +236,12 @@ static void take_back(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], c
     }
 }
 
+/* While several burn, a moment that one gimbal can hardly hold is laid to the one that does not follow; alone, to an
+ * engine whose gimbal says that it does. */
 static int32_t is_odd(const fk_engine_t *e, int32_t finishing, int32_t pushing)
 {
     return e->wild || (finishing && e->stuck) /* braking, the others steer as well */
-           || (pushing && !e->lame);
+           || (pushing && finishing != e->lame);
 }
 
 /* Both valves fell shut: its board lost what it drives them with, and may restart. */
@@ -271,8 +273,9 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
     const int32_t again =
         modes->mode == FK_IF_TERMINAL && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
     const int32_t alone = again && running == 1 && pushes_alone(modes, control);
+    const int32_t runs_away = others && control->overborne_s > ALONE_S;
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if ((others || again) && is_odd(&engine[i], again, alone) && engine[i].running) {
+        if ((others || again) && is_odd(&engine[i], again, alone || runs_away) && engine[i].running) {
             engine[i].failed = 1;
             engine[i].away = drives_dropped(&engine[i]);
             engine[i].running = 0;
