@@ -10,12 +10,10 @@ from typing import Any
 from hil.kernel import KernelRun, interface, reference_kernel
 from tests.kernel.flight import (
     ABORT,
-    BRAKING,
     CROSS,
     FRAME_NS,
     TERMINAL,
     Flight,
-    Vector,
     make_config,
 )
 

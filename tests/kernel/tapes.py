@@ -1,8 +1,8 @@
 """Frames drawn at random, whatever flies: the golden digests pin what the kernel says to them.
 
-A tape is one kernel with a drawn configuration, put anywhere between coast and ground; now and then its motion
-changes, and what its engines say, whether it was asked for or not. So it comes to corners that no flight that
-makes sense comes to. The numbers come from a generator of their own, to have the same bits everywhere."""
+A tape is one kernel with a drawn configuration, put anywhere between coast and ground; now and then its
+motion changes, and what its engines say, whether it was asked for or not. So it comes to corners that no
+flight that makes sense comes to. The numbers come from a generator of their own, to have the same bits everywhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CLUSTERS = (
 
 
 class Draw:
-    """A linear congruential generator (Knuth, TAOCP 2, 3.3.4, line 26): numbers to the same bits everywhere."""
+    """A linear congruential generator (Knuth, TAOCP 2, 3.3.4, line 26): the same numbers everywhere."""
 
     def __init__(self, seed: int) -> None:
         self.state = seed
