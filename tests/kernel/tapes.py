@@ -2,7 +2,8 @@
 
 A tape is one kernel with a drawn configuration, put anywhere between coast and ground; now and then its
 motion changes, and what its engines say, whether it was asked for or not. So it comes to corners that no
-flight that makes sense comes to. The numbers come from a generator of their own, to have the same bits everywhere."""
+flight that makes sense comes to. The numbers come from a generator of their own, to have the same bits
+everywhere."""
 
 from __future__ import annotations
 
