@@ -65,7 +65,7 @@ SOLVES: dict[str, tuple[DescentProblem, int, float | None, Hold]] = {
         24.0,
         "foh",
     ),
-    "most nodes": (BOOSTER, lib.FK_NODES, BOOSTER_TIME_S, "foh"),
+    "many nodes": (BOOSTER, 50, BOOSTER_TIME_S, "foh"),
     "too little propellant": (replace(BOOSTER, dry_mass_kg=44_000.0), 10, BOOSTER_TIME_S, "foh"),
     "too short": (BOOSTER, 12, 10.0, "zoh"),
     "too long": (BOOSTER, 12, 80.0, "foh"),
