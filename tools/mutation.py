@@ -54,7 +54,7 @@ LEFT_OUT = (
 """Tests that are not run on mutants: they spend their time in another solver, or on many frames or solves."""
 OPTIMISER = {"fk_problem.c", "fk_cone.c", "fk_ldl.c", "fk_socp.c", "fk_descent.c"}
 """Files for which tests of descents come first."""
-CPU_S = 20
+CPU_S = 60
 """Of one mutant: several times what all tests take."""
 FLAGS = ("-O1", "-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
 """An index beyond its array ends a mutant, as it would end the kernel under the sanitizers."""

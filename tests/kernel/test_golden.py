@@ -21,6 +21,7 @@ from hil.kernel import DescentProblem
 from hil.kernel._kernel import ffi, lib
 from hil.kernel.descent import raw_problem
 from tests.kernel import tapes
+from tests.kernel.flown import flown
 from tests.kernel.scripted import FLIGHTS
 from tests.oracle.descents import BOOSTER, BOOSTER_TIME_S, LANDER, ROTATING, Hold
 
@@ -74,7 +75,7 @@ SOLVES: dict[str, tuple[DescentProblem, int, float | None, Hold]] = {
 
 def fly(name: str) -> str:
     """Return the digest of every output of a flight."""
-    return str(FLIGHTS[name]().digest.hexdigest()[:16])
+    return str(flown(name).digest.hexdigest()[:16])
 
 
 def solve(name: str) -> str:

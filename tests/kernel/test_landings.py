@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import pytest
 
-from hil.kernel import interface, reference_kernel
 from tests.kernel.flight import (
     ABORT,
     ARM,
@@ -25,6 +23,7 @@ from tests.kernel.flight import (
     make_config,
     norm,
 )
+from tests.kernel.flown import flown
 from tests.kernel.scripted import ASIDE, FLIGHTS
 
 LANDS = {
@@ -51,25 +50,6 @@ LANDS = {
 """Flight -> how far beside the pad's centre it may end, in metres."""
 
 
-GIVEN_UP = 3
-"""The source of the commands of a stage that cannot land."""
-
-
-@functools.cache
-def flown(name: str) -> Flight:
-    """Return a flight at its end; each is flown once, and its commands checked in every frame."""
-    plain_step, shut = Flight.step, set[int]()
-
-    def step(flight: Flight, frames: int = 1) -> None:
-        for _ in range(frames):
-            plain_step(flight)
-            check_commands(flight, shut)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Flight, "step", step)
-        return FLIGHTS[name]()
-
-
 @pytest.mark.parametrize("name", LANDS)
 def test_lands_softly_upright_and_on_the_pad(name: str) -> None:
     flight = flown(name)
@@ -88,37 +68,6 @@ def test_modes_come_in_their_order(name: str) -> None:
     assert modes == sorted(modes)
     before = [COAST, IGNITION, BRAKING, TERMINAL]
     assert seen in (before, [*before, TOUCHDOWN])  # engines that can hover burn until the stage stands
-
-
-@functools.cache
-def work_bound() -> int:
-    """Return the most work of one step, as the kernel states it."""
-    info = interface().new("fk_if_info_t *")
-    interface().cast("void (*)(fk_if_info_t *)", reference_kernel().describe)(info)
-    return int(info.work_bound)
-
-
-def check_commands(flight: Flight, shut: set[int]) -> None:
-    """See that every command is in range, and that what is shut down for good stays so.
-
-    For good is: held for failed, or shut down at any time but in a finish that can still land.
-    """
-    landing = flight.telemetry.mode == TERMINAL and flight.telemetry.plan_source != GIVEN_UP
-    for i, command in enumerate(flight.commands):
-        limits = flight.config.engine[i]
-        assert 0.0 <= command.ox_valve_cmd <= 1.0
-        assert command.fuel_valve_cmd == command.ox_valve_cmd
-        assert abs(command.gimbal_x_cmd_rad) <= limits.gimbal_limit_rad
-        assert abs(command.gimbal_y_cmd_rad) <= limits.gimbal_limit_rad
-        assert command.request == SHUTDOWN or i not in shut
-        assert flight.engines[i].starts <= 2
-        if command.request == SHUTDOWN and (command.failed or not landing):
-            shut.add(i)
-        if command.request == SHUTDOWN:
-            assert command.ox_valve_cmd == command.gimbal_x_cmd_rad == command.gimbal_y_cmd_rad == 0.0
-    assert max(abs(x) for x in flight.out.fin_cmd_rad) <= flight.config.fin_limit_rad
-    assert 0 <= flight.telemetry.work <= work_bound()
-    assert flight.config.dry_mass_kg <= flight.telemetry.mass_est_kg <= flight.config.mass_kg
 
 
 @pytest.mark.parametrize("name", sorted(FLIGHTS))
