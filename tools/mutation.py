@@ -57,7 +57,7 @@ OPTIMISER = {"fk_problem.c", "fk_cone.c", "fk_ldl.c", "fk_socp.c", "fk_descent.c
 """Files for which tests of descents come first."""
 CPU_S = 60
 """Of one mutant: several times what all tests take."""
-FLAGS = ("-O1", "-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
+FLAGS = ("-O1", "-fsanitize=bounds-strict", "-fsanitize-undefined-trap-on-error")
 """An index beyond its array ends a mutant, as it would end the kernel under the sanitizers."""
 PASSED, FAILED, CHANGED, BROKEN = 0, 1, 64, 65
 

@@ -80,6 +80,8 @@ def desk_of(draw: Draw) -> Desk:
         thrust_sl_n=draw.one_of(500e3, 800e3, 1500e3),
         thrust_vac_n=draw.between(1500e3, 1700e3) if draw.chance(0.2) else 1500e3,
         starts=draw.one_of(1, 2, 3),
+        gimbal_plane_z_m=draw.one_of(2.5, 2.5, 2.5, 16.8),
+        fin_z_m=draw.one_of(43.0, 43.0, 18.0),
     )
     for engine in desk.config.engine[0 : desk.config.engine_count]:
         engine.throttle_floor = draw.between(0.3, 0.7)
@@ -121,13 +123,13 @@ def report(desk: Desk, draw: Draw) -> None:
             status.state = 5
 
 
-def drift(desk: Desk) -> None:
-    """Move the stage on by one frame, by what it feels."""
+def drift(desk: Desk, off_m: float) -> None:
+    """Move the stage on by one frame, by what it feels; the radar is off by a little."""
     force = rotate(tuple(desk.nav.q_pad_from_body), tuple(desk.nav.force_body_mps2))
     for i, accel in enumerate((force[0], force[1], force[2] - G0)):
         desk.nav.pos_pad_m[i] += DT * (desk.nav.vel_pad_mps[i] + 0.5 * DT * accel)
         desk.nav.vel_pad_mps[i] += DT * accel
-    desk.nav.height_m = desk.nav.pos_pad_m[2]
+    desk.nav.height_m = desk.nav.pos_pad_m[2] + off_m
 
 
 def play(seed: int, into: Any) -> None:
@@ -135,10 +137,11 @@ def play(seed: int, into: Any) -> None:
     draw = Draw(seed)
     desk = desk_of(draw)
     into.update(str(desk.config.engine_count).encode())
-    height_m = draw.one_of(draw.between(0.5, 60.0), draw.between(40.0, 600.0), draw.between(500.0, 9000.0))
-    sink = draw.between(0.3, 1.2) * math.sqrt(2.0 * draw.one_of(1.0, 5.0, 12.0) * height_m)
+    height_m = draw.one_of(draw.between(-1.0, 60.0), draw.between(40.0, 600.0), draw.between(500.0, 9000.0))
+    sink = draw.between(0.3, 1.2) * math.sqrt(2.0 * draw.one_of(1.0, 5.0, 12.0) * max(height_m, 1.0))
     x, y, _ = draw.vector(0.1 * height_m + 5.0)
     side_x, side_y, _ = draw.vector(draw.one_of(0.5, 5.0, 40.0))
+    off_m = draw.one_of(0.0, 0.0, -1.5, 2.0)
     desk.put(height_m=height_m, vel=(side_x, side_y, -sink), across_m=(x, y))
     for frame in range(FRAMES):
         if frame % 40 == 0:
@@ -152,7 +155,7 @@ def play(seed: int, into: Any) -> None:
         desk.nav.fresh = not draw.chance(0.1)
         desk.step(age_frames=draw.one_of(0, 1, 5))
         into.update(interface().buffer(desk.out))
-        drift(desk)
+        drift(desk, off_m)
 
 
 def digest_of(shelf: int) -> str:

@@ -1,4 +1,4 @@
-"""Plans against arithmetic done by hand: what goes as planned is left alone, and plans end where they have to."""
+"""Plans against arithmetic done by hand: what goes as planned is left alone, and ends where it has to."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from tests.kernel.desk import Desk, brake
 from tests.kernel.flight import (
     ARMED,
     CHAMBER_PA,
-    CROSS,
     DT,
     G0,
     MAINSTAGE,
     TERMINAL,
-    Vector,
     make_config,
-    norm,
 )
-from tests.kernel.test_laws import SIMPLE, air, expected_torque, torque
+from tests.kernel.test_laws import air
 from tools.loop_margins import constant
 
 DRAG: dict[str, Any] = {"aero_axial": (0.8,) * 4, "aero_normal_slope": (0.0,) * 4, "plume_factor": 1.0}
@@ -121,3 +118,54 @@ def test_a_descent_that_goes_as_planned_keeps_its_throttle(throttle: float, sink
             assert desk.commands[1].ox_valve_cmd == desk.commands[0].ox_valve_cmd
             left_s = (len(path) - 10 * frame - 10) * 1e-3
             assert desk.telemetry.time_to_go_s == pytest.approx(left_s, rel=0.03)
+
+
+# ---- ignition
+
+
+def left_over(wait_s: float, height_m: float, sink: float, reserve: float) -> float:
+    """Return the height above the end when all engines but one, from a moment on, have stopped the stage.
+
+    Ignition is so many seconds from now; thrust comes after the start time, in full but for the reserve.
+    """
+    c, mass, dt, t = Desk().config, 50e3, 5e-3, 0.0
+    lit_s = wait_s + c.engine[0].start_s
+    out_s = wait_s + constant("fk.h", "FK_ENGINE_OUT_S")
+    while sink > TOUCHDOWN_MPS and height_m > -1000.0:
+        engines = 0 if t < lit_s else 3 if t < out_s else 2
+        thrust = reserve * engines * 800e3
+        drag = 0.5 * air(max(height_m, 0.0))[1] * sink * sink * 16.0 * 0.8
+        height_m -= dt * sink
+        sink -= dt * ((thrust + drag) / mass - G0)
+        mass -= dt * thrust / (310.0 * G0)
+        t += dt
+    return height_m - constant("fk_guidance.c", "END_HEIGHT_M")
+
+
+def latest_s(height_m: float, sink: float) -> float:
+    """Return when the burn has to begin so that the loss of any engine can just be borne."""
+    early, late = 0.0, 6.0
+    while late - early > 0.01:
+        middle = 0.5 * (early + late)
+        if left_over(middle, height_m, sink, constant("fk_ignition.c", "RESERVE")) > 0.0:
+            early = middle
+        else:
+            late = middle
+    return early
+
+
+@pytest.mark.parametrize(("height_m", "sink"), [(2700.0, 270.0), (1900.0, 200.0), (1300.0, 140.0)])
+def test_ignition_may_wait_until_the_loss_of_an_engine_can_just_be_borne(
+    height_m: float, sink: float
+) -> None:
+    config = {**DRAG, "thrust_sl_n": 800e3, "thrust_vac_n": 800e3, "optimise": 1}
+    desk = Desk(**config, ignition_forced=1, ignition_forced_t_s=100.0)
+    height, speed = height_m, sink
+    for _ in range(150):
+        drag = 0.5 * air(height)[1] * speed * speed * 16.0 * 0.8 / 50e3
+        desk.put(height_m=height, vel=(0.0, 0.0, -speed), force=(0.0, 0.0, drag))
+        desk.step()
+        height -= DT * speed
+        speed += DT * (G0 - drag)
+    assert desk.telemetry.ignition_margin_known
+    assert desk.telemetry.ignition_margin_s == pytest.approx(latest_s(height, speed), abs=0.12)
