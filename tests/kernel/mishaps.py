@@ -37,6 +37,18 @@ def strong_config(cluster: Any = None, **changes: Any) -> Any:
     return config
 
 
+def uneven_config(**changes: Any) -> Any:
+    """Return a configuration of three engines of which no two are alike."""
+    config = make_config(**changes)
+    for engine, part in zip(config.engine, (1.0, 1.06, 0.95), strict=False):
+        engine.thrust_sl_n, engine.thrust_vac_n = 800e3 * part, 900e3 * part + 20e3 * (part - 1.0)
+        engine.throttle_floor, engine.isp_vac_s = 0.56 * part, 310.0 / part
+        engine.chamber_pa, engine.thrust_lag_s = 1e7, 0.13 * part * part
+        engine.valve_slew_per_s, engine.start_s = 4.0 * part, 0.8 + 3.0 * (part - 1.0)
+        engine.gimbal_limit_rad, engine.gimbal_rate_radps = 0.12 * part, 0.26 / part
+    return config
+
+
 def fly_on(flight: Flight, run: KernelRun) -> None:
     """Let another kernel fly on from here: the computer was reset."""
     interface().memmove(run.input, flight.run.input, interface().sizeof("fk_if_input_t"))
@@ -263,6 +275,52 @@ def far_too_early() -> Flight:
     """Ignition is forced from high up, slow: the engines brake at their floor."""
     config = make_config(ignition_forced=1, ignition_forced_t_s=0.2)
     return Flight(config, pos=(20.0, -60.0, 2400.0), vel=(0.0, 3.0, -150.0)).land()
+
+
+# ---- engines that are not alike
+
+
+def uneven() -> Flight:
+    """Three different engines, in gusts."""
+    return Flight(uneven_config(brake_throttle=0.6), **SIDE, tamper=gusts).land()
+
+
+def uneven_lost() -> Flight:
+    """The centre one dies in the finish."""
+    flight = Flight(uneven_config(brake_throttle=0.6), **SIDE)
+    flight.tamper = in_finish_below(75.0, lambda f: setattr(f.engines[0], "dies_at_s", 0.0))
+    return flight.land()
+
+
+def uneven_weak() -> Flight:
+    """It gets too weak in the finish, and is stopped for the others."""
+
+    def act(flight: Flight) -> None:
+        flight.engines[0].strength = max(flight.engines[0].strength - 0.005, 0.715)
+
+    return Flight(uneven_config(brake_throttle=0.6), tamper=in_finish_below(150.0, act)).land()
+
+
+def uneven_slow() -> Flight:
+    """Its gimbal is slow, along plans, and points aside."""
+    flight = Flight(uneven_config(optimise=1, brake_throttle=0.6), **SIDE, wind=(9.0, -4.0, 0.0))
+    flight.engines[0].agility, flight.engines[0].aslant = 0.08, (0.04, 0.05)
+    return flight.land()
+
+
+def uneven_given_up() -> Flight:
+    """Two of them die at speed."""
+    flight = Flight(uneven_config(optimise=1), pos=(60.0, 20.0, 2600.0))
+    flight.engines[0].dies_at_s, flight.engines[2].dies_at_s = 7.3, 8.1
+    return flight.land()
+
+
+def uneven_low() -> Flight:
+    """A short burn from low down, the centre one late."""
+    config = uneven_config(ignition_forced=1, ignition_forced_t_s=0.05)
+    flight = Flight(config, pos=(3.0, -2.0, 420.0), vel=(0.5, 0.0, -65.0))
+    flight.engines[0].delay_s = 1.2
+    return flight.land()
 
 
 # ---- gimbals
@@ -567,6 +625,7 @@ MISHAPS: dict[str, Callable[[], Flight]] = {
             feeble_outer,
         ),
         *(strong_engine_one, overpressed, chugging, centre_late, centre_very_late, all_late, far_too_early),
+        *(uneven, uneven_lost, uneven_weak, uneven_slow, uneven_given_up, uneven_low),
         *(lame_centre, lame_pair, lame_with_plans, ran_aside, hard_over, centre_hard_over),
         *(centre_aslant, outer_aslant, aslant_in_finish, crossed_aslant),
         *(reset_in_coast, reset_in_braking, reset_in_finish, reset_with_plans),
