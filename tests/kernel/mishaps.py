@@ -265,6 +265,20 @@ def centre_very_late() -> Flight:
     return flight.land()
 
 
+def joined_late() -> Flight:
+    """From so low that the pair is paused before the centre engine is up; all light again, and it ends alone."""
+    flight = Flight(make_config(ignition_forced=1, ignition_forced_t_s=0.05), pos=(1.0, 0.5, 70.0))
+    flight.vel, flight.engines[0].delay_s = (0.1, 0.0, -19.2), 0.7
+    return flight.land(20.0)
+
+
+def joined_low() -> Flight:
+    """From lower still: the pair brakes until the centre engine can do the rest alone."""
+    flight = Flight(make_config(ignition_forced=1, ignition_forced_t_s=0.05), pos=(1.0, 0.5, 50.0))
+    flight.vel, flight.engines[0].delay_s = (0.1, 0.0, -19.2), 0.7
+    return flight.land(20.0)
+
+
 def all_late() -> Flight:
     """Ignition is forced too late: it comes down too fast, and is given up."""
     config = make_config(ignition_forced=1, ignition_forced_t_s=6.0)
@@ -624,7 +638,17 @@ MISHAPS: dict[str, Callable[[], Flight]] = {
             weak_twice,
             feeble_outer,
         ),
-        *(strong_engine_one, overpressed, chugging, centre_late, centre_very_late, all_late, far_too_early),
+        *(
+            strong_engine_one,
+            overpressed,
+            chugging,
+            centre_late,
+            centre_very_late,
+            joined_late,
+            joined_low,
+            all_late,
+            far_too_early,
+        ),
         *(uneven, uneven_lost, uneven_weak, uneven_slow, uneven_given_up, uneven_low),
         *(lame_centre, lame_pair, lame_with_plans, ran_aside, hard_over, centre_hard_over),
         *(centre_aslant, outer_aslant, aslant_in_finish, crossed_aslant),
