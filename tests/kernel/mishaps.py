@@ -266,7 +266,7 @@ def centre_very_late() -> Flight:
 
 
 def joined_late() -> Flight:
-    """From so low that the pair is paused before the centre engine is up; all light again, and it ends alone."""
+    """From so low that the pair is paused before the centre engine is up; all light again."""
     flight = Flight(make_config(ignition_forced=1, ignition_forced_t_s=0.05), pos=(1.0, 0.5, 70.0))
     flight.vel, flight.engines[0].delay_s = (0.1, 0.0, -19.2), 0.7
     return flight.land(20.0)

@@ -23,7 +23,7 @@ from tests.kernel.flight import (
     make_config,
     norm,
 )
-from tests.kernel.flown import flown
+from tests.kernel.flown import GIVEN_UP, flown
 from tests.kernel.scripted import ASIDE, FLIGHTS
 
 LANDS = {
@@ -46,6 +46,22 @@ LANDS = {
     "stuck": 3.0,
     "unvouched": 3.0,
     "strong_finish": 0.1,
+    "relit_on_a_tail": 0.5,
+    "weak_twice": 0.5,
+    "feeble_outer": 4.0,
+    "strong_engine_one": 4.0,
+    "overpressed": 4.0,
+    "chugging": 4.0,
+    "lame_pair": 4.0,
+    "hard_over": 5.0,
+    "gusty": 4.0,
+    "gusty_with_plans": 3.0,
+    "supersonic": 2.0,
+    "rolling": 8.0,
+    "finless": 4.0,
+    "jumping_clock": 2.0,
+    "uneven": 4.0,
+    "uneven_weak": 1.0,
 }
 """Flight -> how far beside the pad's centre it may end, in metres."""
 
@@ -59,6 +75,23 @@ def test_lands_softly_upright_and_on_the_pad(name: str) -> None:
     assert flight.axis[2] > 0.998
     assert math.hypot(*flight.omega[:2]) < 0.03
     assert flight.miss_m < LANDS[name]
+
+
+@pytest.mark.parametrize(
+    "name", ["reset_in_coast", "reset_in_braking", "reset_in_finish", "reset_with_plans"]
+)
+def test_a_computer_that_is_reset_lands_all_the_same(name: str) -> None:
+    flight = flown(name)
+    assert 0.2 < -flight.vel[2] < 2.0
+    assert math.hypot(flight.vel[0], flight.vel[1]) < 1.0
+    assert flight.miss_m < 6.0
+
+
+@pytest.mark.parametrize("name", ["all_late", "never_lit", "given_up_straight", "two_of_five_left"])
+def test_what_cannot_be_landed_is_told_so_and_nothing_is_lit_again(name: str) -> None:
+    flight = flown(name)
+    assert GIVEN_UP in flight.sources
+    assert all(engine.starts <= 1 for engine in flight.engines)
 
 
 @pytest.mark.parametrize("name", LANDS)
@@ -92,6 +125,16 @@ def test_every_command_is_in_range_and_what_is_shut_down_stays_so(name: str) -> 
         ("stuck", [2]),
         ("unvouched", []),
         ("strong_finish", []),
+        ("relit_on_a_tail", [0]),
+        ("weak_twice", []),
+        ("overpressed", [1]),
+        ("hard_over", [2]),
+        ("ran_aside", []),
+        ("lame_centre", []),
+        ("centre_hard_over", [0]),
+        ("outer_aslant", []),
+        ("chugging", []),
+        ("silent_one_by_one", [0, 1, 2]),
     ],
 )
 def test_the_engines_that_fail_are_held_for_failed_and_no_others(name: str, failed: list[int]) -> None:
@@ -107,6 +150,13 @@ def test_the_pair_lands_where_the_centre_engine_is_lost_the_centre_engine_elsewh
         "weak_finish": pair,
         "outer_out": centre,
         "plain": centre,
+        "weak_twice": pair,
+        "lame_centre": pair,
+        "lame_pair": centre,
+        "centre_aslant": pair,
+        "aslant_in_finish": pair,
+        "uneven_weak": pair,
+        "reset_in_finish": centre,
     }
     for name, shares in on.items():
         flight = flown(name)
