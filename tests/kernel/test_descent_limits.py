@@ -266,6 +266,24 @@ def test_a_drag_that_is_known_saves_the_propellant_that_it_brakes_with() -> None
     assert used[1] - used[2] == pytest.approx(saved, rel=0.03)
 
 
+@pytest.mark.parametrize("hold", ["foh", "zoh"])
+def test_a_pad_just_out_of_reach_is_missed_by_what_is_lacking(hold: Hold) -> None:
+    """By less than a metre, which is told from none: that no descent exists is proven."""
+
+    def solved(east_m: float) -> Any:
+        beside = replace(BOOSTER, pos_m=(east_m, 100.0, 3000.0))
+        return solve_descent(beside, nodes=10, final_time_s=BOOSTER_TIME_S, hold=hold)
+
+    near, far = 200.0, 3000.0
+    while far - near > 0.25:
+        middle = 0.5 * (near + far)
+        near, far = (middle, far) if solved(middle).status == "optimal" else (near, middle)
+    for beyond_m in (0.5, 2.0, 10.0):
+        found = solved(far + beyond_m)
+        assert found.status == "infeasible"
+        assert found.miss_m == pytest.approx(beyond_m, abs=0.3)
+
+
 def air_density(height_m: float) -> float:
     """Return density, kg/m^3: US Standard Atmosphere 1976."""
     return float(1.225 * (1.0 - 0.0065 * height_m / 288.15) ** 4.25588)
