@@ -315,6 +315,17 @@ def uneven_weak() -> Flight:
     return Flight(uneven_config(brake_throttle=0.6), tamper=in_finish_below(150.0, act)).land()
 
 
+def uneven_start() -> Flight:
+    """The same, and the second start of one of the others takes far longer than that of any."""
+
+    def act(flight: Flight) -> None:
+        flight.engines[0].strength = max(flight.engines[0].strength - 0.005, 0.715)
+
+    config = uneven_config(brake_throttle=0.6)
+    config.engine[1].start_s = 2.2
+    return Flight(config, tamper=in_finish_below(150.0, act)).land()
+
+
 def uneven_slow() -> Flight:
     """Its gimbal is slow, along plans, and points aside."""
     flight = Flight(uneven_config(optimise=1, brake_throttle=0.6), **SIDE, wind=(9.0, -4.0, 0.0))
@@ -649,7 +660,7 @@ MISHAPS: dict[str, Callable[[], Flight]] = {
             all_late,
             far_too_early,
         ),
-        *(uneven, uneven_lost, uneven_weak, uneven_slow, uneven_given_up, uneven_low),
+        *(uneven, uneven_lost, uneven_weak, uneven_start, uneven_slow, uneven_given_up, uneven_low),
         *(lame_centre, lame_pair, lame_with_plans, ran_aside, hard_over, centre_hard_over),
         *(centre_aslant, outer_aslant, aslant_in_finish, crossed_aslant),
         *(reset_in_coast, reset_in_braking, reset_in_finish, reset_with_plans),
