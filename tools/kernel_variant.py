@@ -27,6 +27,7 @@ BATTERY = (
     "tests/kernel/test_interface.py",
     "tests/kernel/test_maths.py",
     "tests/kernel/test_laws.py",
+    "tests/kernel/test_plans.py",
     "tests/kernel/test_navigation.py",
     "tests/kernel/test_relight.py",
     "tests/kernel/test_landings.py",

@@ -1,11 +1,12 @@
 """Mutation score of the kernel's C under its header-only tests.
 
-    python tools/mutation.py [--sample 500] [--seed 0] [--jobs 2] [--files fk_nav.c] [--survivors]
+    python tools/mutation.py [--sample 500] [--seed 0] [--jobs 2] [--files fk_nav.c] [--survivors] [--quick]
 
 Each mutant (c_mutants.py) is compiled with -O1 and checked indices, and linked with the other objects as
 they are; in a child process the battery of kernel_variant.py runs on it and stops at the first failure.
 Only what passes all of that is given to the golden digests. So there are two scores: killed by what the
-kernel has to do, and killed at all.
+kernel has to do, and killed at all. `--quick` asks for the second one only: the digests, which notice most
+within a flight or two, are then run first.
 
 A mutant counts as equivalent, and is left out of both, where the compiler makes the same object of it, or
 where mutants_equivalent.toml says why nothing in the public headers can show it. One that does not compile
@@ -54,9 +55,9 @@ LEFT_OUT = (
 """Tests that are not run on mutants: they spend their time in another solver, or on many frames or solves."""
 OPTIMISER = {"fk_problem.c", "fk_cone.c", "fk_ldl.c", "fk_socp.c", "fk_descent.c"}
 """Files for which tests of descents come first."""
-CPU_S = 20
+CPU_S = 60
 """Of one mutant: several times what all tests take."""
-FLAGS = ("-O1", "-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
+FLAGS = ("-O1", "-fsanitize=bounds-strict", "-fsanitize-undefined-trap-on-error")
 """An index beyond its array ends a mutant, as it would end the kernel under the sanitizers."""
 PASSED, FAILED, CHANGED, BROKEN = 0, 1, 64, 65
 
@@ -105,7 +106,8 @@ class Later:
 class Bench:
     """The unchanged objects, the tests as collected, and the way to try a mutant against them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, quick: bool) -> None:
+        self.quick = quick
         self.workshop = Workshop(folder, FLAGS)
         self.objects = self.workshop.objects()
         self.sources = {source.name: source for source in self.workshop.sources}
@@ -124,7 +126,7 @@ class Bench:
                 os.dup2(nowhere, 1)
                 os.dup2(nowhere, 2)
                 self.module.choose(extension)
-                status = run_items(session, ordered(session.items, file))
+                status = run_items(session, ordered(session.items, file, self.quick))
             finally:
                 os._exit(status)
         _, ended = os.waitpid(child, 0)
@@ -150,10 +152,17 @@ class Bench:
         )
 
 
-def ordered(items: list[pytest.Item], file: str) -> list[pytest.Item]:
-    """Return the tests, those first that are about a file, and the golden ones last."""
-    about = "descent" if file in OPTIMISER else "kernel/test_laws"
-    return sorted(items, key=lambda item: (GOLDEN in item.nodeid, about not in item.nodeid))
+def ordered(items: list[pytest.Item], file: str, quick: bool) -> list[pytest.Item]:
+    """Return the tests, those first that are about a file, and the golden ones last, or before all others."""
+    of_descents = file in OPTIMISER
+    about, pinned = ("descent", "solves-") if of_descents else ("kernel/test_laws", "flights-")
+    return sorted(
+        items,
+        key=lambda item: (
+            (GOLDEN in item.nodeid) != quick,
+            about not in item.nodeid and pinned not in item.nodeid,
+        ),
+    )
 
 
 def run_items(session: pytest.Session, items: list[pytest.Item]) -> int:
@@ -240,8 +249,8 @@ def scores(count: Counter[str]) -> tuple[float, float]:
     )
 
 
-def report(verdicts: list[Verdict]) -> dict[str, Any]:
-    """Return the figures, by file and in all."""
+def report(verdicts: list[Verdict], quick: bool) -> dict[str, Any]:
+    """Return the figures, by file and in all; a quick look has no score of the properties alone."""
     files: dict[str, Counter[str]] = {}
     for verdict in verdicts:
         files.setdefault(verdict.mutant.file, Counter())[verdict.kind] += 1
@@ -249,7 +258,8 @@ def report(verdicts: list[Verdict]) -> dict[str, Any]:
     for name, count in (*sorted(files.items()), ("all", sum(files.values(), Counter()))):
         without, with_golden = scores(count)
         row = {"file": name, **{kind: count[kind] for kind in KINDS}}
-        rows.append({**row, "score_properties": round(without, 1), "score": round(with_golden, 1)})
+        alone = None if quick else round(without, 1)
+        rows.append({**row, "score_properties": alone, "score": round(with_golden, 1)})
     alive = [asdict(v.mutant) for v in verdicts if v.kind == "survived"]
     return {"files": rows, "survivors": alive}
 
@@ -259,8 +269,9 @@ def show(figures: dict[str, Any], survivors: bool) -> None:
     print(f"\n{'file':15} {'mutants':>7} {'properties':>11} {'all tests':>10} {'survived':>9} {'equal':>6}")
     for row in figures["files"]:
         tried = sum(row[kind] for kind in (*KILLED, "survived"))
+        alone = "-" if row["score_properties"] is None else f"{row['score_properties']:.1f} %"
         print(
-            f"{row['file']:15} {tried:7} {row['score_properties']:9.1f} % {row['score']:8.1f} % "
+            f"{row['file']:15} {tried:7} {alone:>11} {row['score']:8.1f} % "
             f"{row['survived']:9} {row['same object'] + row['equivalent']:6}"
         )
     for m in figures["survivors"] if survivors else ():
@@ -276,6 +287,7 @@ def main() -> int:
     parser.add_argument("--files", nargs="*", default=[], help="of these files of csrc/ only")
     parser.add_argument("--json", type=Path, help="write figures and survivors here")
     parser.add_argument("--least", type=float, default=0.0, help="fail below this score, percent")
+    parser.add_argument("--quick", action="store_true", help="golden digests first, one score only")
     parser.add_argument("--survivors", action="store_true", help="list the mutants that nothing noticed")
     arguments = parser.parse_args()
     os.environ.update(PYTHONPATH=str(ROOT), OPENBLAS_NUM_THREADS="1")
@@ -286,7 +298,9 @@ def main() -> int:
         random.Random(arguments.seed).shuffle(chosen)  # a larger sample holds the smaller one
         chosen = chosen[: arguments.sample]
     with tempfile.TemporaryDirectory(prefix="kernel-mutants-") as folder:
-        figures = report(judge_all(Bench(Path(folder)), chosen, arguments.jobs))
+        figures = report(
+            judge_all(Bench(Path(folder), arguments.quick), chosen, arguments.jobs), arguments.quick
+        )
     show(figures, arguments.survivors)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

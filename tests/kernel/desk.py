@@ -29,14 +29,19 @@ class Desk:
         for engine in self.config.engine[0 : self.config.engine_count]:
             for key, value in every.items():
                 setattr(engine, key, value)
-        self.run = KernelRun(reference_kernel(), self.config)
-        self.out, self.telemetry, self.nav = self.run.output, self.run.output.telemetry, self.run.input.nav
         self.frame = 0
         self.late_ns = 0
         """By how much the kernel's clock is behind that of navigation."""
+        self.anew()
+
+    def anew(self) -> Desk:
+        """Start a kernel on the configuration as it is by now, and return this desk."""
+        self.run = KernelRun(reference_kernel(), self.config)
+        self.out, self.telemetry, self.nav = self.run.output, self.run.output.telemetry, self.run.input.nav
         for status in self.statuses:
             status.state, status.fresh = 1, 1
         self.put()
+        return self
 
     @property
     def statuses(self) -> list[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.kernel.flight import CLUSTER, CROSS, FAULT, SAFE, TERMINAL, Flight, make_config
+from tests.kernel.mishaps import MISHAPS
 
 __all__ = ["FLIGHTS"]
 
@@ -246,4 +247,4 @@ FLIGHTS: dict[str, Callable[[], Flight]] = {
         *(faulty_boards, noisy),
         *(centre_out_late, weak_finish, stuck, unvouched, strong_finish),
     )
-}
+} | MISHAPS

@@ -266,6 +266,51 @@ def test_a_drag_that_is_known_saves_the_propellant_that_it_brakes_with() -> None
     assert used[1] - used[2] == pytest.approx(saved, rel=0.03)
 
 
+@pytest.mark.parametrize("hold", ["foh", "zoh"])
+def test_a_pad_just_out_of_reach_is_missed_by_what_is_lacking(hold: Hold) -> None:
+    """By less than a metre, which is told from none: that no descent exists is proven."""
+
+    def solved(east_m: float) -> Any:
+        beside = replace(BOOSTER, pos_m=(east_m, 100.0, 3000.0))
+        return solve_descent(beside, nodes=10, final_time_s=BOOSTER_TIME_S, hold=hold)
+
+    near, far = 200.0, 3000.0
+    while far - near > 0.25:
+        middle = 0.5 * (near + far)
+        near, far = (middle, far) if solved(middle).status == "optimal" else (near, middle)
+    for beyond_m in (0.5, 2.0, 10.0):
+        found = solved(far + beyond_m)
+        assert found.status == "infeasible"
+        assert found.miss_m == pytest.approx(beyond_m, abs=0.3)
+
+
+def air_density(height_m: float) -> float:
+    """Return density, kg/m^3: US Standard Atmosphere 1976."""
+    return float(1.225 * (1.0 - 0.0065 * height_m / 288.15) ** 4.25588)
+
+
+@pytest.mark.parametrize("free_time", [False, True])
+@pytest.mark.parametrize(("nodes", "hold"), [(12, "foh"), (12, "zoh"), (6, "foh")])
+def test_motion_follows_from_thrust_and_the_drag_of_that_motion(
+    nodes: int, hold: Hold, free_time: bool
+) -> None:
+    """Drag like thrust: linear from node to node, or the mean of both ends all the way."""
+    area_m2 = 15.0
+    dragged = replace(BOOSTER, drag_area_m2=area_m2)
+    found = solve_descent(dragged, nodes=nodes, final_time_s=None if free_time else BOOSTER_TIME_S, hold=hold)
+    assert found.status == "optimal"
+    speed = np.linalg.norm(found.vel_mps, axis=1)[:, None]
+    density = np.array([air_density(h) for h in found.pos_m[:, 2]])[:, None]
+    drag = -0.5 * density * area_m2 * speed * found.vel_mps / found.mass_kg[:, None]
+    thrust = found.thrust_n / found.mass_kg[:, None]
+    dt = found.t_s[1]
+    close = 0.01 * np.linalg.norm(drag, axis=1).max()
+    for k in range(nodes - 1):
+        driven = (found.vel_mps[k + 1] - found.vel_mps[k]) / dt - np.array([0.0, 0.0, -9.80665])
+        by_thrust = (thrust[k] + thrust[k + 1]) / 2.0 if hold == "foh" else thrust[k]
+        np.testing.assert_allclose(driven - by_thrust, (drag[k] + drag[k + 1]) / 2.0, atol=close)
+
+
 def test_the_search_over_final_times_is_as_good_as_its_neighbours() -> None:
     found = solve_descent(LANDER, nodes=20)
     assert found.status == "optimal"

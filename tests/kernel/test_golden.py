@@ -20,6 +20,8 @@ import pytest
 from hil.kernel import DescentProblem
 from hil.kernel._kernel import ffi, lib
 from hil.kernel.descent import raw_problem
+from tests.kernel import tapes
+from tests.kernel.flown import flown
 from tests.kernel.scripted import FLIGHTS
 from tests.oracle.descents import BOOSTER, BOOSTER_TIME_S, LANDER, ROTATING, Hold
 
@@ -27,6 +29,11 @@ GOLDEN = Path(__file__).with_name("golden.json")
 WEAK = replace(BOOSTER, thrust_max_n=800e3)
 STEPPED = replace(BOOSTER, thrust_max_n=[1000e3] * 15 + [667e3] * 15, vel_mps=(10.0, -15.0, -150.0))
 TURNING = replace(ROTATING, frame_rate_radps=(0.001, -0.002, 0.003), final_pos_m=(30.0, -20.0, 5.0))
+DRAGGED = replace(BOOSTER, drag_area_m2=15.0)
+SWITCHED = replace(
+    BOOSTER, mass_kg=42_000.0, later_thrust_min_n=200e3, later_thrust_max_n=560e3, pos_m=(80.0, -40.0, 2400.0)
+)
+PLAIN = replace(BOOSTER, pointing_deg=None, glide_slope_deg=None, speed_limit_mps=None)
 SOLVES: dict[str, tuple[DescentProblem, int, float | None, Hold]] = {
     "booster": (BOOSTER, 30, BOOSTER_TIME_S, "foh"),
     "booster, held": (BOOSTER, 30, BOOSTER_TIME_S, "zoh"),
@@ -41,12 +48,34 @@ SOLVES: dict[str, tuple[DescentProblem, int, float | None, Hold]] = {
     "rotating": (ROTATING, 60, 75.0, "foh"),
     "turning, held": (TURNING, 20, 75.0, "zoh"),
     "turning": (TURNING, 20, 75.0, "foh"),
+    "turning, free": (TURNING, 10, None, "foh"),
+    "dragged": (DRAGGED, 12, BOOSTER_TIME_S, "foh"),
+    "dragged, held": (DRAGGED, 12, BOOSTER_TIME_S, "zoh"),
+    "dragged, free": (DRAGGED, 7, None, "foh"),
+    "dragged, too far": (replace(DRAGGED, pos_m=(2500.0, 0.0, 2500.0)), 9, 20.0, "zoh"),
+    "switched": (SWITCHED, 9, 20.0, "foh"),
+    "switched, held": (SWITCHED, 9, 20.0, "zoh"),
+    "switched, free": (SWITCHED, 5, None, "foh"),
+    "switched, dragged": (replace(SWITCHED, drag_area_m2=12.0), 6, 20.0, "zoh"),
+    "switched, too fast": (replace(SWITCHED, vel_mps=(0.0, 40.0, -330.0)), 6, 12.0, "foh"),
+    "no limits": (PLAIN, 14, BOOSTER_TIME_S, "foh"),
+    "no limits, held": (PLAIN, 14, BOOSTER_TIME_S, "zoh"),
+    "moving end": (
+        replace(PLAIN, final_pos_m=(20.0, -30.0, 40.0), final_vel_mps=(3.0, 2.0, -9.0)),
+        11,
+        24.0,
+        "foh",
+    ),
+    "many nodes": (BOOSTER, 50, BOOSTER_TIME_S, "foh"),
+    "too little propellant": (replace(BOOSTER, dry_mass_kg=44_000.0), 10, BOOSTER_TIME_S, "foh"),
+    "too short": (BOOSTER, 12, 10.0, "zoh"),
+    "too long": (BOOSTER, 12, 80.0, "foh"),
 }
 
 
 def fly(name: str) -> str:
     """Return the digest of every output of a flight."""
-    return str(FLIGHTS[name]().digest.hexdigest()[:16])
+    return str(flown(name).digest.hexdigest()[:16])
 
 
 def solve(name: str) -> str:
@@ -59,9 +88,15 @@ def solve(name: str) -> str:
     return hashlib.sha256(ffi.buffer(answer)).hexdigest()[:16]
 
 
+def play(name: str) -> str:
+    """Return the digest of what is said to a shelf of tapes."""
+    return tapes.digest_of(int(name))
+
+
 TAKEN: dict[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
     "flights": (tuple(FLIGHTS), fly),
     "solves": (tuple(SOLVES), solve),
+    "tapes": (tuple(str(shelf) for shelf in range(tapes.SHELVES)), play),
 }
 
 

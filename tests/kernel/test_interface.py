@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hil.kernel import KernelRun, interface, reference_kernel
-from tests.kernel.flight import COAST, CROSS, Flight, make_config
+from tests.kernel.flight import CLUSTER, COAST, CROSS, Flight, make_config
 
 ffi = interface()
 
@@ -146,6 +146,54 @@ def test_an_engine_that_takes_no_part_may_be_anything() -> None:
     config = make_config()
     config.engine[3].thrust_sl_n = math.nan
     assert refusal(config) == 0
+
+
+BEYOND: dict[str, dict[str, Any]] = {
+    "none": {},
+    "outer lost, plans": {"optimise": 1, "dead": (1, 8.0)},
+    "finish lost": {"dead": (0, 14.6)},
+    "both outer lost": {"dead": (1, 7.5), "second": (2, 8.0)},
+    "centre slow": {"slow": 0, "wind": (12.0, 0.0, 0.0)},
+    "two left": {"cluster": ((1.2, 0.4, 0), (-1.2, -0.4, 0)), "dead": (1, 9.0)},
+}
+
+
+def beyond(what: str) -> tuple[Flight, Flight]:
+    """Return a flight, and the same with data of engines that are not there."""
+
+    def tamper(flight: Flight) -> None:
+        for i, status in enumerate(flight.run.input.engine[flight.config.engine_count : 40]):
+            status.state, status.fresh, status.chamber_pa = 3, 1, 0.8e7
+            status.ox_valve_pos = status.fuel_valve_pos = 0.9
+            status.gimbal_x_rad, status.gimbal_y_rad = 0.05, -0.04 * (i % 2)
+
+    flights = []
+    for filled in (False, True):
+        given = dict(BEYOND[what])
+        dead, second, slow, wind = (given.pop(key, None) for key in ("dead", "second", "slow", "wind"))
+        config = make_config(given.pop("cluster", CLUSTER), brake_throttle=0.6, **given)
+        for i in range(config.engine_count, 40) if filled else ():
+            config.engine[i] = config.engine[i % 2]
+            config.engine[i].pos_body_m, config.engine[i].centre = (1.0, 0.5), i % 2
+            config.engine[i].thrust_sl_n, config.engine[i].thrust_vac_n = 2e6, 3e6
+        flight = Flight(config, pos=(60.0, -40.0, 2600.0), vel=(-4.0, 3.0, -280.0), wind=wind or (0.0,) * 3)
+        for engine, t_s in filter(None, (dead, second)):
+            flight.engines[engine].dies_at_s = t_s
+        if slow is not None:
+            flight.engines[slow].agility = 0.1
+        flight.tamper = tamper if filled else None
+        flights.append(flight)
+    return flights[0], flights[1]
+
+
+@pytest.mark.parametrize("what", BEYOND)
+def test_data_of_engines_that_are_not_there_change_nothing(what: str) -> None:
+    """Neither what is said of them in the configuration nor what boards would say that answer for them."""
+    alone, filled = beyond(what)
+    while alone.pos[2] > 0.0:
+        alone.step()
+        filled.step()
+        assert bytes(alone.view) == bytes(filled.view)
 
 
 def test_one_engine_flies() -> None:

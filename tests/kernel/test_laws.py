@@ -32,6 +32,7 @@ from tests.kernel.flight import (
     TERMINAL,
     TOUCHDOWN,
     Vector,
+    conjugate,
     norm,
     rotate,
 )
@@ -182,6 +183,68 @@ def test_gimbals_and_fins_together_turn_as_the_law_says(omega: Vector, cluster: 
     assert given[1] == pytest.approx(expected[1], rel=2e-3, abs=50.0)
     if omega[2]:
         assert given[2] * expected[2] > 0.0
+
+
+@pytest.mark.parametrize("cluster", [CLUSTER, CROSS], ids=["row", "cross"])
+@pytest.mark.parametrize("throttles", [(0.7, 0.6, 0.7, 0.65, 0.72), (0.5, 0.7, 0.62, 0.7, 0.7)])
+def test_thrust_that_is_not_the_same_on_all_sides_is_held(throttles: Any, cluster: Any) -> None:
+    """By gimbals alone: what off-centre thrust turns is made up for, the law's torque comes on top."""
+    desk = brake(cluster=cluster, height_m=1500.0, config={**SIMPLE, "fin_limit_rad": 0.0})
+    desk.burn(*throttles[: len(cluster)])
+    desk.step()
+    given = torque(desk, [t * 800e3 for t in throttles[: len(cluster)]])
+    law = expected_torque(desk, (0.0, 0.0, 0.0))
+    scale = 0.02 * 560e3 * 1.5
+    assert given[0] == pytest.approx(law[0], abs=scale)
+    assert given[1] == pytest.approx(law[1], abs=scale)
+
+
+@pytest.mark.parametrize("cluster", [CLUSTER, CROSS], ids=["row", "cross"])
+@pytest.mark.parametrize("rate", [0.02, -0.1])
+def test_gimbals_off_the_axis_stop_a_roll_and_what_goes_on_turning_is_held(rate: float, cluster: Any) -> None:
+    """Roll rate to nothing; what does not go away grows into a torque, up to its limit."""
+    c_file = "fk_control.c"
+    gain, held_s, most = (constant(c_file, f"ROLL_{name}") for name in ("GAIN", "INTEGRAL_S", "LIMIT"))
+    desk = brake(
+        cluster=cluster,
+        height_m=1500.0,
+        omega=(0.0, 0.0, rate),
+        config={**SIMPLE, "fin_limit_rad": 0.0, "gimbal_plane_z_m": 0.0},
+    )
+    for frame in range(1, 120):
+        grown = min(max(-gain / held_s * rate * frame * DT, -most), most)
+        given = torque(desk, [560e3] * len(cluster))
+        assert given[2] == pytest.approx(desk.config.inertia_axial_kgm2 * (grown - gain * rate), rel=1e-3)
+        follow_gimbals(desk)
+        desk.step()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_turn_that_goes_on_is_held_with_more_and_more(axis: int) -> None:
+    """What the law's torque does not stop is a moment that nobody modelled: it grows into the command."""
+    rates = (0.001, 0.0, 0.0) if axis == 0 else (0.0, 0.001, 0.0)
+    desk = brake(height_m=1500.0, omega=rates, config={**SIMPLE, "fin_limit_rad": 0.0})
+    c, held = desk.config, 0.0
+    angle, gain = constant("fk_control.c", "ANGLE_GAIN"), constant("fk_control.c", "RATE_GAIN")
+    for frame in range(1, 60):
+        half = 0.5 * 0.001 * DT * frame
+        q = (math.sqrt(1.0 - half * half), *(half * r / 0.001 for r in rates))
+        desk.put(height_m=1500.0, q=q, omega=rates)
+        follow_gimbals(desk)
+        desk.step()
+        accel = rotate(conjugate(q), tuple(desk.telemetry.accel_cmd_pad_mps2))
+        lean = (-accel[1] / norm(accel), accel[0] / norm(accel))[axis]
+        wrong = angle * lean - rates[axis]
+        held += gain / constant("fk_control.c", "INTEGRAL_S") * wrong * DT
+        inertia = c.inertia_transverse_kgm2 * desk.telemetry.mass_est_kg / c.mass_kg
+        given = torque(desk, [560e3] * 3)[axis]
+        assert given == pytest.approx(inertia * (gain * wrong + held), rel=5e-3)
+
+
+def follow_gimbals(desk: Desk) -> None:
+    """Let every gimbal stand where it was told to."""
+    for status, command in zip(desk.statuses, desk.commands, strict=True):
+        status.gimbal_x_rad, status.gimbal_y_rad = command.gimbal_x_cmd_rad, command.gimbal_y_cmd_rad
 
 
 def test_each_effector_takes_its_part_of_the_torque_by_what_it_can_do() -> None:

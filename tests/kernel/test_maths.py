@@ -27,11 +27,16 @@ def unit(q: tuple[float, ...]) -> tuple[float, ...]:
 attitudes = st.tuples(*[part] * 4).map(unit)
 
 
+NOBODYS = 1.25
+"""What lies behind a vector."""
+
+
 def called(name: str, size: int, *arguments: Any) -> list[float]:
-    """Call a function whose last argument is where the result goes."""
-    out = ffi.new("double[]", size)
+    """Call a function whose last argument is where the result goes; see that no more is written than that."""
+    out = ffi.new("double[]", [0.0] * size + [NOBODYS])
     getattr(lib, name)(*arguments, out)
-    return list(out)
+    assert out[size] == NOBODYS
+    return list(out)[:size]
 
 
 @given(right)
@@ -167,6 +172,17 @@ def test_a_nudge_goes_part_of_the_way_whatever_the_sign(q: Any, to: Any, gain: f
     size = math.sqrt(sum(x * x for x in mixed))
     assert list(out) == pytest.approx([x / size for x in mixed], abs=1e-12)
     assert abs(d) < 1e-12 or list(other) == pytest.approx(list(out), abs=1e-12)
+
+
+def test_what_lies_behind_an_attitude_is_left_alone() -> None:
+    out = ffi.new("double[]", [1.0, 0.0, 0.0, 0.0, NOBODYS])
+    lib.fk_turn(out, (0.5, -0.2, 0.1), 0.01)
+    assert out[4] == NOBODYS
+    lib.fk_nudge(out, ffi.new("double[]", [0.0, 1.0, 0.0, 0.0, 5.0]), 0.5)
+    assert out[4] == NOBODYS
+    out = ffi.new("double[]", [0.0, 0.0, 0.0, 0.0, NOBODYS])
+    lib.fk_turn(out, (0.0, 0.0, 0.0), 0.01)
+    assert list(out) == [1.0, 0.0, 0.0, 0.0, NOBODYS]
 
 
 def test_an_attitude_of_no_length_becomes_upright() -> None:
