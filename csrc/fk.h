@@ -44,6 +44,7 @@ typedef struct {
     double unvouched_s;    /* since the unit last vouched for its solution, if it speaks */
     double doubt_pos_s[3]; /* since a component was last believed */
     double doubt_vel_s[3];
+    double rate_error_radps[3]; /* added to the turn rate, body axes */
     /* at the time of the solution */
     double held_pos_pad_m[3], held_vel_pad_mps[3], held_q[4], held_omega[3], held_force_body[3];
     /* now */

@@ -6,6 +6,9 @@
 #define HEIGHT_GAIN 0.1   /* white noise at 100 Hz */
 #define VELOCITY_GAIN 0.05
 #define ATTITUDE_GAIN 0.05
+#define RATE_ERROR_GAIN 4.0 /* 1/s^2 */
+#define RATE_ERROR_MOST_RADPS 0.1
+#define LONG_S 0.02    /* between solutions */
 #define AXIAL_GAIN 0.1 /* takes a chugging engine's 10 Hz and more out of it */
 #define RADAR_HEIGHT_M 100.0
 /* A component that is further than this from what the others lead to is not believed; the room grows with the
@@ -139,6 +142,22 @@ static void take_after_gap(fk_nav_t *nav, const fk_if_nav_t *s, double dt)
     }
 }
 
+/* What a turn rate is wrong by shows in the attitude, which draws away from it (the integral part of Mahony, Hamel and
+ * Pflimlin 2008, eq. 32). */
+static void learn_rate_error(fk_nav_t *nav, const double m[4], double dt)
+{
+    const double *q = nav->held_q;
+    const double same = q[0] * m[0] + q[1] * m[1] + q[2] * m[2] + q[3] * m[3];
+    const double gain = (same < 0.0 ? -2.0 : 2.0) * RATE_ERROR_GAIN * fk_min(dt, LONG_S);
+    double turned[3];
+    fk_cross(&m[1], &q[1], turned);
+    for (int32_t i = 0; i < 3; i++) {
+        turned[i] += q[0] * m[i + 1] - m[0] * q[i + 1];
+        nav->rate_error_radps[i] = fk_clamp(nav->rate_error_radps[i] + gain * turned[i],
+                                            -RATE_ERROR_MOST_RADPS, RATE_ERROR_MOST_RADPS);
+    }
+}
+
 static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
 {
     const int32_t radar = s->height_m < RADAR_HEIGHT_M;
@@ -162,6 +181,7 @@ static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
     const double *m = s->q_pad_from_body;
     const double same = q[0] * m[0] + q[1] * m[1] + q[2] * m[2] + q[3] * m[3];
     if (same * same > ATTITUDE_ROOM * ATTITUDE_ROOM) {
+        learn_rate_error(nav, m, dt);
         fk_nudge(nav->held_q, m, ATTITUDE_GAIN);
     }
 }
@@ -175,6 +195,7 @@ static void accept(fk_nav_t *nav, const fk_if_nav_t *s)
     }
     nav->valid_t_ns = s->valid_t_ns;
     fk_copy(s->omega_body_radps, nav->held_omega);
+    fk_add_scaled(1.0, nav->rate_error_radps, nav->held_omega);
     fk_copy(s->force_body_mps2, nav->held_force_body);
     nav->axial_mps2 += AXIAL_GAIN * (s->force_body_mps2[2] - nav->axial_mps2);
 }
