@@ -28,6 +28,7 @@
 #define FK_IGNITION_SPARE_S                                                                                  \
     2.1 /* ignition comes so much before the latest one: two seconds and what a probe may be off */
 #define FK_STARTS_MOST 2     /* of an engine */
+#define FK_ACTED 64          /* frames whose turns are remembered */
 #define FK_PARTS 4           /* of an engine that move */
 #define FK_PLAN_ITERATIONS 4 /* interior-point iterations a frame */
 /* Most work of one step: steps of predicted phases, and nodes of the plan in each iteration. */
@@ -234,8 +235,10 @@ typedef struct {
     double pushed[2];     /* angular acceleration besides it, that nobody modelled, filtered, rad/s^2 */
     double
         overborne_s; /* for which holding against that would have left one engine too little to steer with */
-    double gimbal_rad[2]; /* where the gimbals that steer should be by now, x and y */
-    double unmet[2];      /* angular acceleration asked for beyond their reach, rad/s^2 */
+    double acted_radps[FK_ACTED][2]; /* the sum of `turning` up to each of the last frames */
+    int32_t acted_at;                /* the place of the last */
+    double gimbal_rad[2];            /* where the gimbals that steer should be by now, x and y */
+    double unmet[2];                 /* angular acceleration asked for beyond their reach, rad/s^2 */
 } fk_control_t;
 
 typedef struct {

@@ -27,7 +27,7 @@ void fk_control_init(fk_control_t *control)
     }
     control->roll_integral = 0.0;
     control->overborne_s = control->anew_s = 0.0;
-    control->burning = 0;
+    control->burning = control->acted_at = 0;
 }
 
 /* Moment of the aerodynamic normal force about the centre of mass, body axes x and y. */
@@ -74,6 +74,24 @@ static void find_pushed(fk_control_t *control, const fk_if_config_t *c, const fk
     control->overborne_s = overborne ? control->overborne_s + c->frame_s : 0.0;
 }
 
+/* Turn rate that came on since a solution of this age: what was asked for, and acted by then, frame by frame. */
+static double turned_since(const fk_control_t *control, const fk_if_config_t *c, double age_s, int32_t i)
+{
+    const int32_t frames = (int32_t)fk_clamp(age_s / c->frame_s + 0.5, 0.0, (double)(FK_ACTED - 1));
+    const int32_t then = (control->acted_at + FK_ACTED - frames) % FK_ACTED;
+    return control->acted_radps[control->acted_at][i] - control->acted_radps[then][i];
+}
+
+static void remember_turning(fk_control_t *control, const fk_if_config_t *c)
+{
+    const int32_t last = control->acted_at;
+    control->acted_at = (last + 1) % FK_ACTED;
+    for (int32_t i = 0; i < 2; i++) {
+        control->acted_radps[control->acted_at][i] =
+            control->acted_radps[last][i] + c->frame_s * control->turning[i];
+    }
+}
+
 /* What is held against other moments becomes what was seen of them: after engines have stopped there is no time to wait
  * until it shows in the attitude. */
 static double learnt_anew(const fk_control_t *control, const fk_if_config_t *c, int32_t i)
@@ -111,8 +129,9 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
     const int32_t anew = control->anew_s > 0.0 && nav->age_s < SEEN_S;
     for (int32_t i = 0; i < 2; i++) {
         const double limit = turn_limit(stage, demand, control->integral[i]);
-        const double turn = fk_clamp(ANGLE_GAIN * error[i], -limit, limit);
-        const double rate = nav->omega_body_radps[i] + control->turning[i] * fk_min(nav->age_s, 0.2);
+        const double since = turned_since(control, c, nav->age_s, i);
+        const double rate = nav->omega_body_radps[i] + since;
+        const double turn = fk_clamp(ANGLE_GAIN * (error[i] - 0.5 * nav->age_s * since), -limit, limit);
         /* what the gimbals cannot do now is no moment that nobody modelled */
         const int32_t waits = control->unmet[i] * (turn - rate) > 0.0 || !(stage->thrust_total_n > 0.0);
         const double grows = waits ? 0.0 : RATE_GAIN / INTEGRAL_S * (turn - rate) * c->frame_s;
@@ -124,5 +143,6 @@ void fk_control_update(fk_control_t *control, const fk_if_config_t *c, const fk_
                                * (accel - control->unmet[i] - control->turning[i]);
         control->torque_body_nm[i] = stage->inertia_kgm2 * accel - moment[i];
     }
+    remember_turning(control, c);
     stop_roll(control, c, nav, stage, powered);
 }

@@ -8,8 +8,9 @@
 #define ATTITUDE_GAIN 0.05
 #define RATE_ERROR_GAIN 4.0 /* 1/s^2 */
 #define RATE_ERROR_MOST_RADPS 0.1
-#define LONG_S 0.02    /* between solutions */
-#define AXIAL_GAIN 0.1 /* takes a chugging engine's 10 Hz and more out of it */
+#define TURNED_MOST_RAD 0.01 /* more is a step, and no rate */
+#define LONG_S 0.02          /* between solutions */
+#define AXIAL_GAIN 0.1       /* takes a chugging engine's 10 Hz and more out of it */
 #define RADAR_HEIGHT_M 100.0
 /* A component that is further than this from what the others lead to is not believed; the room grows with the
  * time for which it was not. */
@@ -148,13 +149,15 @@ static void learn_rate_error(fk_nav_t *nav, const double m[4], double dt)
 {
     const double *q = nav->held_q;
     const double same = q[0] * m[0] + q[1] * m[1] + q[2] * m[2] + q[3] * m[3];
-    const double gain = (same < 0.0 ? -2.0 : 2.0) * RATE_ERROR_GAIN * fk_min(dt, LONG_S);
+    const double sign = same < 0.0 ? -2.0 : 2.0;
+    const double gain = RATE_ERROR_GAIN * fk_min(dt, LONG_S);
     double turned[3];
     fk_cross(&m[1], &q[1], turned);
     for (int32_t i = 0; i < 3; i++) {
         turned[i] += q[0] * m[i + 1] - m[0] * q[i + 1];
-        nav->rate_error_radps[i] = fk_clamp(nav->rate_error_radps[i] + gain * turned[i],
-                                            -RATE_ERROR_MOST_RADPS, RATE_ERROR_MOST_RADPS);
+        const double off = fk_clamp(sign * turned[i], -TURNED_MOST_RAD, TURNED_MOST_RAD);
+        nav->rate_error_radps[i] =
+            fk_clamp(nav->rate_error_radps[i] + gain * off, -RATE_ERROR_MOST_RADPS, RATE_ERROR_MOST_RADPS);
     }
 }
 
