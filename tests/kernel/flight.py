@@ -181,6 +181,8 @@ class Flight:
     mass_part: float = 1.0
     deaf_s: tuple[float, float] = (math.inf, math.inf)
     tamper: Callable[[Flight], None] | None = None
+    legs_m: float = 0.0
+    """Reach of its legs: tilted, a booster stands on one of them first."""
     q: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
     omega: Vector = (0.0, 0.0, 0.0)
     force: Vector = (0.0, 0.0, 0.0)
@@ -329,7 +331,7 @@ class Flight:
 
     def land(self, most_s: float = 40.0) -> Flight:
         """Run until the booster stands, or for so many seconds."""
-        while self.frame < most_s / DT and self.pos[2] > 0.0:
+        while self.frame < most_s / DT and self.pos[2] > self.legs_m * 2.0 * math.hypot(self.q[1], self.q[2]):
             self.step()
         return self
 

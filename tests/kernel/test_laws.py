@@ -216,6 +216,12 @@ def test_gimbals_off_the_axis_stop_a_roll_and_what_goes_on_turning_is_held(rate:
         given = torque(desk, [560e3] * len(cluster))
         assert given[2] == pytest.approx(desk.config.inertia_axial_kgm2 * (grown - gain * rate), rel=1e-3)
         follow_gimbals(desk)
+        desk.nav.q_pad_from_body = [
+            math.cos(0.5 * rate * frame * DT),
+            0.0,
+            0.0,
+            math.sin(0.5 * rate * frame * DT),
+        ]
         desk.step()
 
 
@@ -745,3 +751,16 @@ def test_a_valve_that_says_more_than_open_counts_as_open() -> None:
     desk.statuses[1].chamber_pa = 0.75 * CHAMBER_PA
     desk.step(60)
     assert not any(c.failed for c in desk.commands)
+
+
+@pytest.mark.parametrize("age_frames", [5, 20, 40])
+def test_turns_asked_for_since_an_old_solution_count(age_frames: int) -> None:
+    """With solutions that stay old, what was asked for meanwhile takes from what is asked for now."""
+    fresh, old = (brake(height_m=1500.0, config={**SIMPLE, "fin_limit_rad": 0.0}) for _ in range(2))
+    for desk, age in ((fresh, 0), (old, age_frames)):
+        desk.nav.q_pad_from_body = (math.cos(0.02), math.sin(0.02), 0.0, 0.0)
+        for _ in range(age_frames):
+            follow_gimbals(desk)
+            desk.step(age_frames=age)
+    asked = [abs(torque(desk, [560e3] * 3)[0]) for desk in (old, fresh)]
+    assert asked[0] < 0.9 * asked[1]

@@ -246,3 +246,28 @@ def test_after_a_gap_what_no_engine_can_have_done_is_not_taken() -> None:
     for desk in (kept, jumped):
         glide(desk, 1)
     assert jumped.telemetry.ignition_margin_m == pytest.approx(kept.telemetry.ignition_margin_m, abs=1e-6)
+
+
+def upright(error: float, frames: int, tilt: float = 0.0) -> Desk:
+    """Return a stage that stands still in its attitude and is told a turn rate about x all the same."""
+    desk = gliding()
+    for _ in range(frames):
+        desk.nav.q_pad_from_body = (math.cos(0.5 * tilt), math.sin(0.5 * tilt), 0.0, 0.0)
+        desk.nav.omega_body_radps = (error, 0.0, 0.0)
+        glide(desk, 1)
+    return desk
+
+
+@pytest.mark.parametrize("error", [-0.05, 0.03])
+def test_the_error_of_a_turn_rate_is_learnt_from_the_attitude(error: float) -> None:
+    """After some seconds fins are told the same as with a rate that is right."""
+    still = upright(0.0, 600).out.fin_cmd_rad[0]
+    at_first, later = (upright(error, frames).out.fin_cmd_rad[0] - still for frames in (1, 600))
+    assert abs(later) < 0.1 * abs(at_first)
+
+
+def test_an_attitude_that_steps_is_hardly_taken_for_a_turn_rate() -> None:
+    """Two degrees at once are an error of the attitude: what is learnt of the rate from them is soon gone."""
+    tilt = math.radians(2.0)
+    soon, late = (upright(0.0, frames, tilt).out.fin_cmd_rad[0] for frames in (600, 1200))
+    assert soon == pytest.approx(late, abs=1e-3)
