@@ -272,10 +272,10 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
     const int32_t others = modes->mode == FK_IF_BRAKING && burnt_s > FK_ENGINE_OUT_S && running > 1;
     const int32_t again =
         modes->mode == FK_IF_TERMINAL && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
-    const int32_t alone = again && running == 1 && pushes_alone(modes, control);
-    const int32_t runs_away = others && control->overborne_s > ALONE_S;
+    const int32_t pushes =
+        others ? control->overborne_s > ALONE_S : again && running == 1 && pushes_alone(modes, control);
     for (int32_t i = 0; i < c->engine_count; i++) {
-        if ((others || again) && is_odd(&engine[i], again, alone || runs_away) && engine[i].running) {
+        if ((others || again) && is_odd(&engine[i], again, pushes) && engine[i].running) {
             engine[i].failed = 1;
             engine[i].away = drives_dropped(&engine[i]);
             engine[i].running = 0;
