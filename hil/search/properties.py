@@ -15,11 +15,12 @@ from hil.search.trial import Outcome, Property, Trial
 from hil.search.wording import fault_words
 from hil.signals import FLIGHT_MODES
 from hil.verdict import REQUIREMENTS
-from hil.verdict.metrics import first_true
+from hil.verdict.flight import FlightRecord
 
 __all__ = ["PROPERTIES", "Outcome", "Property", "Trial"]
 
-_PLANNED: Final = tuple(FLIGHT_MODES.index(name) for name in ("BRAKING", "TERMINAL"))
+_BRAKING: Final = FLIGHT_MODES.index("BRAKING")
+_PLANNED: Final = (_BRAKING, FLIGHT_MODES.index("TERMINAL"))
 AXES: Final = ("x", "y")
 SETTLED_S: Final = 3.0
 TRACKED_S: Final = 1.0
@@ -82,9 +83,7 @@ def _tracks(trial: Trial) -> Outcome:
     telemetry = frames["telemetry"]
     planned = np.isin(telemetry["mode"], _PLANNED) & (telemetry["fresh"] != 0) & (t_s < down_s)
     onsets = [at for onset in flown.onsets if (at := onset["onset_s"]) is not None and at < down_s]
-    onsets += [
-        flight.t_s(k) for slot in flight.slots if (k := first_true(flight.held_failed[:, slot])) is not None
-    ]
+    onsets += [flight.t_s(k) for _, k in (*flight.losses, *_stopped_while_braking(flight))]
     since = max([*(at + SETTLED_S for at in onsets), *(t_s[planned][:1] + SETTLED_S)], default=down_s)
     planned &= t_s >= since
     if not planned.any():
@@ -99,6 +98,14 @@ def _tracks(trial: Trial) -> Outcome:
         f"the plan at t = {t_s[planned][worst]:.2f} s is {off_s[worst]:.2f} s off the touchdown "
         f"that comes, {bound_s[worst]:.2f} allowed",
     )
+
+
+def _stopped_while_braking(flight: FlightRecord) -> list[tuple[int, int]]:
+    """Return slot and frame where an engine's share is withdrawn while the stage brakes."""
+    share = flight.part("telemetry", "engine_share") != 0
+    braking = flight.part("telemetry", "mode") == _BRAKING
+    gone = share[:-1] & ~share[1:] & braking[1:, None]
+    return [(slot, int(k) + 1) for slot in flight.slots for k in np.flatnonzero(gone[:, slot])]
 
 
 def _not_punished(trial: Trial) -> Outcome:
