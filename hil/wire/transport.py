@@ -128,8 +128,11 @@ class PortTransport:
 
     def close(self) -> None:
         """Close the port."""
+        link = getattr(self._port, "_socket", None)
         with contextlib.suppress(serial.SerialException, OSError):
             self._port.close()
+        if link is not None:
+            link.close()  # pyserial leaves it open where the other end has hung up
 
 
 class PtyTransport(PortTransport):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from hil.wire import stim300
 from hil.wire.sensor_format import FrameStream
 from hil.wire.sensor_lines import LINE_NAMES, UnitFault
 from hil.wire.serial_line import LineFault
+from hil.wire.transport import PortTransport
 from tests.emulation import emulated
 
 RUNGS = ("in_process", "virtual")
@@ -309,6 +311,17 @@ def test_a_link_that_is_unplugged_is_a_rig_error_and_valves_close(
     assert kept["cause"].startswith(f"serial.imu: socket://127.0.0.1:{listener.port}: lost: ")
     assert kept["boards_not_safe"] == []
     assert kept["later_failures"] == []
+
+
+def test_a_socket_whose_other_end_hung_up_is_closed_all_the_same() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        line = PortTransport(f"socket://127.0.0.1:{server.getsockname()[1]}", 115200, "imu")
+        link = line._port._socket
+        other = server.accept()[0]
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        other.close()  # with a reset: a shutdown from this end fails
+    line.close()
+    assert link.fileno() == -1
 
 
 def test_a_socket_that_is_not_there_is_exit_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
