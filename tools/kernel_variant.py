@@ -30,6 +30,7 @@ BATTERY = (
     "tests/kernel/test_plans.py",
     "tests/kernel/test_navigation.py",
     "tests/kernel/test_relight.py",
+    "tests/kernel/test_restart.py",
     "tests/kernel/test_landings.py",
     "tests/oracle/test_descent.py",
     "tests/kernel/test_descent_limits.py",
