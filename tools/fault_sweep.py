@@ -74,8 +74,12 @@ def fly(job: tuple[str, Fault, int]) -> tuple[str, str, int]:
         case.write_text(f"{base}\n[[fault]]\n{lines}\n", encoding="utf-8")
         plan = load_plan(ROOT / "rigs" / "kernel.toml", str(case))
         for seed in range(seeds):
-            run = run_flight(plan, seed=seed, pace="lockstep", run_dir=Path(name, str(seed)))
+            folder = Path(name, str(seed))
+            folder.mkdir()
+            run = run_flight(plan, seed=seed, pace="lockstep", run_dir=folder)
             judged = run.result["requirements"]
+            if run.result["verdict"] == "ERROR":
+                raise SystemExit(f"{case}: the rig broke: {run.result.get('cause')}")
             lost += any(key.startswith("TD") and verdict == "fail" for key, verdict in judged.items())
     return group, ", ".join(str(value) for value in fault.values()), lost
 
