@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import multiprocessing
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hil.faults.case import FaultSpec
 from hil.rig.plan import load_plan
-from hil.rig.run import run_flight
+from hil.search.flying import Flyer
+from hil.search.properties import TOUCHDOWN
+from hil.search.wording import fault_words
 
 __all__ = ["GRIDS", "main"]
 
@@ -66,22 +67,14 @@ GRIDS = {grid.__name__: grid for grid in (gimbals_aside, gimbals_misread, turn_r
 def fly(job: tuple[str, Fault, int]) -> tuple[str, str, int]:
     """Return group, fault and how many of the first seeds were lost with it."""
     group, fault, seeds = job
-    lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in fault.items())
+    plan = load_plan(ROOT / "rigs" / "kernel.toml", "dispersed")
+    flyer = Flyer(plan)
+    faults = (FaultSpec.model_validate(fault),)
     lost = 0
-    with tempfile.TemporaryDirectory() as name:
-        case = Path(name, "sweep.toml")
-        base = (ROOT / "rigs" / "cases" / "dispersed.toml").read_text(encoding="utf-8")
-        case.write_text(f"{base}\n[[fault]]\n{lines}\n", encoding="utf-8")
-        plan = load_plan(ROOT / "rigs" / "kernel.toml", str(case))
-        for seed in range(seeds):
-            folder = Path(name, str(seed))
-            folder.mkdir()
-            run = run_flight(plan, seed=seed, pace="lockstep", run_dir=folder)
-            judged = run.result["requirements"]
-            if run.result["verdict"] == "ERROR":
-                raise SystemExit(f"{case}: the rig broke: {run.result.get('cause')}")
-            lost += any(key.startswith("TD") and verdict == "fail" for key, verdict in judged.items())
-    return group, ", ".join(str(value) for value in fault.values()), lost
+    for seed in range(seeds):
+        flown = flyer.fly(plan.case.model_copy(update={"fault": faults, "seed": seed, "run_id": "sweep"}))
+        lost += any(name in TOUCHDOWN for name in flown.broken)
+    return group, fault_words(faults[0]), lost
 
 
 def main() -> None:

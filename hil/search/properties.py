@@ -102,7 +102,7 @@ def _tracks(trial: Trial) -> Outcome:
 
 def _stopped_while_braking(flight: FlightRecord) -> list[tuple[int, int]]:
     """Return slot and frame where an engine's share is withdrawn while the stage brakes."""
-    share = flight.part("telemetry", "engine_share") != 0
+    share = flight.shares
     braking = flight.part("telemetry", "mode") == _BRAKING
     gone = share[:-1] & ~share[1:] & braking[1:, None]
     return [(slot, int(k) + 1) for slot in flight.slots for k in np.flatnonzero(gone[:, slot])]

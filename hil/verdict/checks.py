@@ -346,7 +346,7 @@ def _aslant(flight: FlightRecord, slot: int, window: slice) -> npt.NDArray[np.bo
 
 def _reallocated(flight: FlightRecord) -> Result:
     limit = flight.count(REALLOCATED_WITHIN_S)
-    share = flight.part("telemetry", "engine_share") != 0
+    share = flight.shares
     told = []
     for slot, held in flight.losses:
         window = slice(held, held + limit + 1)

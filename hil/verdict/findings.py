@@ -89,7 +89,7 @@ def _late_engines(flight: FlightRecord) -> Iterator[Finding]:
 
 def _detections(flight: FlightRecord) -> Iterator[Finding]:
     failed_at = {(failure.slot, failure.detected): failure.failed for failure in flight.failures}
-    share = flight.part("telemetry", "engine_share") != 0
+    share = flight.shares
     for slot, held in flight.losses:
         after = ""
         if (slot, held) in failed_at:

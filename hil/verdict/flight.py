@@ -136,12 +136,18 @@ class FlightRecord:
         held: Flags = self.part("telemetry", "engine_failed") != 0
         return held
 
+    @cached_property
+    def shares(self) -> Flags:
+        """For each frame and slot: the kernel reports that the engine takes part."""
+        shares: Flags = self.part("telemetry", "engine_share") != 0
+        return shares
+
     def given_up(self, slot: int) -> list[int]:
         """Return the frames from which on the kernel holds an engine for failed; one may be taken back."""
         held = self.held_failed[:, slot]
         return np.flatnonzero(held & ~np.concatenate(([False], held[:-1]))).tolist()
 
-    @property
+    @cached_property
     def losses(self) -> list[tuple[int, int]]:
         """Return slot and frame each time an engine is given up, in slot order."""
         return [(slot, held) for slot in self.slots for held in self.given_up(slot)]

@@ -118,7 +118,7 @@ def _detection(flight: FlightRecord) -> float | None:
 def _reallocation(flight: FlightRecord) -> float | None:
     """For every engine held for failed: out of the plan within the limit."""
     limit = flight.count(REALLOCATED_WITHIN_S)
-    share = flight.part("telemetry", "engine_share") != 0
+    share = flight.shares
     worst = math.inf
     for slot, held in flight.losses:
         done = first_true(~share[held:, slot])

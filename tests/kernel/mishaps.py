@@ -265,18 +265,21 @@ def centre_very_late() -> Flight:
     return flight.land()
 
 
-def joined_late() -> Flight:
-    """From so low that the pair is paused before the centre engine is up; all light again."""
-    flight = Flight(make_config(ignition_forced=1, ignition_forced_t_s=0.05), pos=(1.0, 0.5, 70.0))
+def joined(height_m: float) -> Flight:
+    """Low down, the pair burns when the centre engine comes up."""
+    flight = Flight(make_config(ignition_forced=1, ignition_forced_t_s=0.05), pos=(1.0, 0.5, height_m))
     flight.vel, flight.engines[0].delay_s = (0.1, 0.0, -19.2), 0.7
     return flight.land(20.0)
+
+
+def joined_late() -> Flight:
+    """From so low that the pair is paused before the centre engine is up; all light again."""
+    return joined(70.0)
 
 
 def joined_low() -> Flight:
     """From lower still: the pair brakes until the centre engine can do the rest alone."""
-    flight = Flight(make_config(ignition_forced=1, ignition_forced_t_s=0.05), pos=(1.0, 0.5, 50.0))
-    flight.vel, flight.engines[0].delay_s = (0.1, 0.0, -19.2), 0.7
-    return flight.land(20.0)
+    return joined(50.0)
 
 
 def all_late() -> Flight:
@@ -306,24 +309,21 @@ def uneven_lost() -> Flight:
     return flight.land()
 
 
+def centre_weakens(flight: Flight) -> None:
+    """Let the centre engine get weaker frame by frame."""
+    flight.engines[0].strength = max(flight.engines[0].strength - 0.005, 0.715)
+
+
 def uneven_weak() -> Flight:
     """It gets too weak in the finish, and is stopped for the others."""
-
-    def act(flight: Flight) -> None:
-        flight.engines[0].strength = max(flight.engines[0].strength - 0.005, 0.715)
-
-    return Flight(uneven_config(brake_throttle=0.6), tamper=in_finish_below(150.0, act)).land()
+    return Flight(uneven_config(brake_throttle=0.6), tamper=in_finish_below(150.0, centre_weakens)).land()
 
 
 def uneven_start() -> Flight:
     """The same, and the second start of one of the others takes far longer than that of any."""
-
-    def act(flight: Flight) -> None:
-        flight.engines[0].strength = max(flight.engines[0].strength - 0.005, 0.715)
-
     config = uneven_config(brake_throttle=0.6)
     config.engine[1].start_s = 2.2
-    return Flight(config, tamper=in_finish_below(150.0, act)).land()
+    return Flight(config, tamper=in_finish_below(150.0, centre_weakens)).land()
 
 
 def uneven_slow() -> Flight:
