@@ -45,6 +45,13 @@ typedef struct {
     double unvouched_s;    /* since the unit last vouched for its solution, if it speaks */
     double doubt_pos_s[3]; /* since a component was last believed */
     double doubt_vel_s[3];
+    double last_pos_m[3]; /* of the last solution, as are ... */
+    double last_vel_mps[3];
+    double last_height_m;
+    double known_s; /* for which there have been solutions */
+    double
+        dead_vel_mps[2]; /* of the centre of mass across, by what is felt, drawn to that of the solutions */
+    double lean_rad[2];  /* about the pad's x and y: what attitudes are off by, taken off them */
     double rate_error_radps[3]; /* added to the turn rate, body axes */
     /* at the time of the solution */
     double held_pos_pad_m[3], held_vel_pad_mps[3], held_q[4], held_omega[3], held_force_body[3];
@@ -136,6 +143,7 @@ typedef struct {
     double finish_decel_mps2; /* net deceleration that this gives */
     double least_decel_mps2;  /* of the engines that finish, at their floor, ... */
     double most_decel_mps2;   /* ... and at most */
+    double drag_mean_mps2;    /* from now to the ground, as the stage slows down evenly */
     double spare_most_mps2;   /* of those that could be lit again, at most */
     double needed_decel_mps2; /* of the finish, now */
     double needed_mean_mps2;  /* the same, filtered */

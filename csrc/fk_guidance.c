@@ -10,12 +10,9 @@
 
 #include <math.h>
 
-#define LEAST_DECEL_MPS2 0.5 /* a profile that brakes less than this never ends */
-/* The lateral loop stays slower than the attitude loop: least time it works with, at this specific force; with more
- * thrust the gimbals turn the stage faster. */
-#define LATERAL_TIME_MIN_S 8.0
-#define LATERAL_FORCE_MPS2 14.0
-#define LAW_PART 0.5 /* of what is asked across, while a plan is followed */
+#define LEAST_DECEL_MPS2 0.5   /* a profile that brakes less than this never ends */
+#define LATERAL_TIME_MIN_S 8.0 /* that it works with: the lateral loop stays slower than the attitude loop */
+#define LAW_PART 0.5           /* of what is asked across, while a plan is followed */
 #define POSITION_FADES_S 4.0
 #define NEWTON_PROBE 0.02
 #define SLOPE_FRAMES 4 /* for which a slope is kept */
@@ -31,7 +28,7 @@
 #define STRONG_MPS2 3.0     /* net, of engines at their floor that stop the stage in a blink: ... */
 #define STRONG_BELOW_M 0.4  /* ... theirs is solved for down to here */
 #define SPEED_GAIN 1.6      /* 1/s, speed error to acceleration in the finish */
-#define FINISH_DECEL_LEAST 3.5
+#define FINISH_DECEL_LEAST 5.0
 #define FINISH_DECEL_GENTLE 9.0  /* engines that can do much more leave it unused */
 #define FLOOR_ROOM 0.05          /* of throttle, to brake less with */
 #define FINISH_THROTTLE_MAX 0.92 /* leaves something to correct with */
@@ -152,6 +149,7 @@ static void find_strength(fk_plan_t *plan, const fk_stage_t *stage, const engine
 {
     const double full = stage->strength * thrust_at(land, 1.0, 1.0) / plan->final_mass_kg;
     plan->least_decel_mps2 = land->floor * full - FK_G0;
+    plan->drag_mean_mps2 = 0.5 * stage->axial_n / stage->mass_kg;
     plan->most_decel_mps2 = FINISH_THROTTLE_MAX * full - FK_G0;
 }
 
@@ -320,10 +318,11 @@ static void foresee_change(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
                            const fk_modes_t *modes, const int32_t next[FK_ENGINES], const engines_t *burning)
 {
     fk_across_t *a = &plan->across;
+    const int32_t waits = modes->mode == FK_IF_TERMINAL && !(stage->thrust_total_n > 0.0);
     const double throttle = modes->mode == FK_IF_IGNITION ? plan->brake_throttle : plan->land_throttle;
-    a->change_s = modes->mode == FK_IF_IGNITION  ? plan->to_light_s
-                  : modes->mode == FK_IF_BRAKING ? plan->time_to_finish_s
-                                                 : NO_CHANGE_S;
+    a->change_s = modes->mode == FK_IF_IGNITION || waits ? plan->to_light_s
+                  : modes->mode == FK_IF_BRAKING         ? plan->time_to_finish_s
+                                                         : NO_CHANGE_S;
     const double lift = stage->normal_n_per_rad / stage->mass_kg;
     const double thrust = thrust_at(burning, throttle, stage->pressure_ratio);
     a->push_mps2[0] = nav->held_force_body[2] - lift;
@@ -342,9 +341,7 @@ static void lateral_accel(const fk_nav_t *nav, const fk_across_t *across, double
                           double accel[3])
 {
     const double lead = FK_ATTITUDE_LEAD_S;
-    const double push = fk_max(nav->held_force_body[2], 1.0);
-    const double slowest = LATERAL_TIME_MIN_S * sqrt(fk_clamp(LATERAL_FORCE_MPS2 / push, 0.4, 1.0));
-    const double t = fk_max(time_to_go - lead, slowest);
+    const double t = fk_max(time_to_go - lead, LATERAL_TIME_MIN_S);
     const double limit = LATERAL_LIMIT_PART * fk_max(vertical, 1.0);
     const double fade = fk_clamp(time_to_go / POSITION_FADES_S, 0.0, 1.0);
     for (int32_t i = 0; i < 2; i++) {
@@ -446,10 +443,11 @@ static void closed_form_force(const fk_nav_t *nav, const fk_plan_t *plan, const 
 
 /* What a plan asks for; across, in part what the quadratic law does: a plan is made anew twice a second and may leave
  * an offset to its end each time, where lift and wind undo what it counts on. */
-static void follow_plan(const double planned_mps2[3], double force[3])
+static void follow_plan(const fk_plan_t *plan, const double planned_mps2[3], double force[3])
 {
+    const double law = plan->least_decel_mps2 > STRONG_MPS2 ? 1.0 : LAW_PART;
     for (int32_t i = 0; i < 2; i++) {
-        force[i] = LAW_PART * force[i] + (1.0 - LAW_PART) * planned_mps2[i];
+        force[i] = law * force[i] + (1.0 - law) * planned_mps2[i];
     }
     force[2] = planned_mps2[2];
 }
@@ -497,14 +495,30 @@ static void await_relight(fk_plan_t *plan, const fk_if_config_t *c, const fk_nav
                           const fk_modes_t *modes)
 {
     int32_t member[FK_ENGINES] = {0};
+    double started_s = 0.0;
     for (int32_t i = 0; i < c->engine_count; i++) {
         member[i] = engine[i].spare || (modes->share[i] && !engine[i].failed);
+        started_s = member[i] ? fk_max(started_s, engine[i].starting_s) : started_s;
     }
     const engines_t spare = sum_engines(c, engine, member);
     plan_finish(plan, c, stage, &spare);
     plan->spare_most_mps2 = plan->most_decel_mps2;
     plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(-0.7 * nav->vel_pad_mps[2], 1.0);
-    plan->to_light_s = c->engine[0].start_s;
+    plan->to_light_s = fk_max(c->engine[0].start_s - started_s, 0.0);
+    foresee_change(plan, c, nav, stage, engine, modes, member, &spare);
+}
+
+/* Until they burn the nose turns to where they will be wanted to push. */
+static void demand_relight(fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
+                           const fk_stage_t *stage, const fk_plan_t *plan, const fk_divert_t *divert)
+{
+    double force[3] = {0.0, 0.0, plan->finish_decel_mps2 + FK_G0};
+    lateral_accel(nav, &plan->across, plan->time_to_go_s, force[2], force);
+    fk_add_scaled(-1.0, stage->missed_pad_mps2, force);
+    fk_add_scaled(-1.0, plan->trim_pad_mps2[1], force);
+    point_nose(demand, c, nav, stage, divert, stage->mass_kg * force[2], force);
+    demand->thrust_n = 0.0;
+    fk_scale(0.0, demand->axis_pad, demand->accel_pad_mps2);
 }
 
 void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config_t *c, const fk_nav_t *nav,
@@ -529,6 +543,10 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
         await_relight(plan, c, nav, stage, engine, modes);
     }
     if (!nav->known || brake.count == 0 || modes->mode >= FK_IF_TOUCHDOWN) {
+        if (nav->known && modes->mode == FK_IF_TERMINAL && modes->relighting && !divert->given_up) {
+            demand_relight(demand, c, nav, stage, plan, divert);
+            return;
+        }
         demand_coast(demand, c, nav, stage, plan, divert);
         return;
     }
@@ -553,7 +571,7 @@ void fk_guidance_update(fk_plan_t *plan, fk_demand_t *demand, const fk_if_config
     }
     closed_form_force(nav, plan, divert, force);
     if (followed) {
-        follow_plan(force_mps2, force);
+        follow_plan(plan, force_mps2, force);
     }
     demand_force(demand, c, nav, stage, plan, divert, force);
 }

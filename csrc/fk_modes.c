@@ -83,6 +83,7 @@ static void step_down(fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c)
     for (int32_t i = 0; i < c->engine_count; i++) {
         if ((centre && !c->engine[i].centre) || engine[i].excused) {
             engine[i].stopped = 1;
+            engine[i].weak = engine[i].excused;
             engine[i].running = 0;
         }
     }
@@ -180,6 +181,18 @@ static double relight_decel(const fk_modes_t *modes, const fk_nav_t *nav, const 
     return fk_min(plan->finish_decel_mps2 + with, most);
 }
 
+/* All that are ready burn again; a board that is not ready with the others' follows them while they start. */
+static void light_spares(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        if (engine[i].spare && engine[i].state == FK_IF_ENGINE_ARMED) {
+            engine[i].stopped = 0;
+            engine[i].starting_s = engine[i].running_s = 0.0;
+            modes->relit = 1;
+        }
+    }
+}
+
 /* Where the finish lost its engines, those that were stopped are lit again, as late as their planned deceleration
  * allows: they are strong, and lit too early they would stop the stage above the ground.  Where it is too weak they
  * are planned for. */
@@ -197,16 +210,11 @@ static void light_again(fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const
     }
     modes->weak = running && spare > 1 && plan->needed_decel_mps2 > TOO_WEAK * plan->most_decel_mps2;
     modes->relighting = modes->weak || (!running && (starting || spare));
-    if (!planned || starting
-        || can_fall(nav, LIGHT_PART * c->engine[0].start_s, relight_decel(modes, nav, plan))) {
-        return;
-    }
-    for (int32_t i = 0; i < c->engine_count; i++) {
-        if (engine[i].spare && engine[i].state == FK_IF_ENGINE_ARMED) {
-            engine[i].stopped = 0;
-            engine[i].starting_s = engine[i].running_s = 0.0;
-            modes->relit = 1;
-        }
+    const int32_t due =
+        starting ? modes->relit && !running
+                 : !can_fall(nav, LIGHT_PART * c->engine[0].start_s, relight_decel(modes, nav, plan));
+    if (planned && due) {
+        light_spares(modes, engine, c->engine_count);
     }
 }
 
@@ -256,8 +264,22 @@ static int32_t pushes_alone(const fk_modes_t *modes, const fk_control_t *control
     return control->overborne_s > ALONE_S && modes->frames_in_mode > ALONE_FRAMES;
 }
 
+/* The first engine that is odd; what the others did may look different without it. */
+static void give_up_odd(fk_engine_t engine[FK_ENGINES], int32_t count, int32_t finishing, int32_t pushing)
+{
+    for (int32_t i = 0; i < count; i++) {
+        if (engine[i].running && is_odd(&engine[i], finishing, pushing)) {
+            engine[i].failed = 1;
+            engine[i].away = drives_dropped(&engine[i]);
+            engine[i].running = 0;
+            return;
+        }
+    }
+}
+
 /* An engine that does not do what it is asked is given up where the others can do without it: braking, once the loss
- * of any one can be borne; in the finish, while there is height to light the others again. */
+ * of any one can be borne, and for a push that may be another's only while all others burn; in the finish, while there
+ * is height to light the others again. */
 static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES], const fk_if_config_t *c,
                          const fk_nav_t *nav, const fk_control_t *control)
 {
@@ -272,14 +294,10 @@ static void give_up_wild(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
     const int32_t others = modes->mode == FK_IF_BRAKING && burnt_s > FK_ENGINE_OUT_S && running > 1;
     const int32_t again =
         modes->mode == FK_IF_TERMINAL && spare > 1 && nav->height_m > RELIGHT_S * v + RELIGHT_BASE_M;
-    const int32_t pushes =
-        others ? control->overborne_s > ALONE_S : again && running == 1 && pushes_alone(modes, control);
-    for (int32_t i = 0; i < c->engine_count; i++) {
-        if ((others || again) && is_odd(&engine[i], again, pushes) && engine[i].running) {
-            engine[i].failed = 1;
-            engine[i].away = drives_dropped(&engine[i]);
-            engine[i].running = 0;
-        }
+    const int32_t pushes = others ? running > 2 && control->overborne_s > ALONE_S
+                                  : again && running == 1 && pushes_alone(modes, control);
+    if (others || again) {
+        give_up_odd(engine, c->engine_count, again, pushes);
     }
 }
 
@@ -349,7 +367,8 @@ static void pause_strong(const fk_modes_t *modes, fk_engine_t engine[FK_ENGINES]
 {
     const double v = -nav->vel_pad_mps[2];
     const double height = fk_max(nav->height_m, 0.1);
-    int32_t can = v > PAUSE_ABOVE_MPS && v * v < TOO_STRONG * 2.0 * height * plan->least_decel_mps2
+    const double least = plan->least_decel_mps2 + plan->drag_mean_mps2;
+    int32_t can = v > PAUSE_ABOVE_MPS && v * v < TOO_STRONG * 2.0 * height * least
                   && can_fall(nav, PAUSE_S, PAUSE_PART * plan->most_decel_mps2);
     for (int32_t i = 0; i < c->engine_count; i++) {
         can &= !engine[i].running || engine[i].startable;

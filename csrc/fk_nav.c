@@ -10,8 +10,13 @@
 #define RATE_ERROR_MOST_RADPS 0.1
 #define TURNED_MOST_RAD 0.01 /* more is a step, and no rate */
 #define LONG_S 0.02          /* between solutions */
-#define AXIAL_GAIN 0.1       /* takes a chugging engine's 10 Hz and more out of it */
+#define LEAN_GAIN 0.013      /* rad s/m^2: of an attitude's error, in 2 s under 14 m/s^2 */
+#define LEAN_MOST_RAD 0.1
+#define LEAN_SHOWS_MPS2 5.0
+#define AXIAL_GAIN 0.1 /* takes a chugging engine's 10 Hz and more out of it */
 #define RADAR_HEIGHT_M 100.0
+#define HEIGHT_APART_M                                                                                       \
+    0.7 /* above the position: the lower one is believed, as a stage that stops high still lands */
 /* A component that is further than this from what the others lead to is not believed; the room grows with the
  * time for which it was not. */
 #define POSITION_ROOM_M 3.0
@@ -27,6 +32,8 @@
  * what they can have done. */
 #define GAP_S 0.1
 #define GAP_ROOM_MPS2 30.0
+#define SETTLES_ROOM_M 1e4
+#define SETTLES_S 0.5 /* from the first solution on, in which others correct it, however far off it was */
 #define INERTIAL_MOST_S 30.0 /* without a solution that the unit vouches for */
 #define LOST_AFTER_S 2.0
 #define PREDICT_MAX_S 2.5
@@ -161,27 +168,87 @@ static void learn_rate_error(fk_nav_t *nav, const double m[4], double dt)
     }
 }
 
-static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
+/* Turns an attitude about the pad's horizontal axes by small angles. */
+static void lean_by(double q[4], double x_rad, double y_rad)
 {
-    const int32_t radar = s->height_m < RADAR_HEIGHT_M;
-    const double up_m = radar ? s->height_m : s->pos_pad_m[2];
-    const double up_gain = radar ? HEIGHT_GAIN : POSITION_GAIN;
+    const double pad[3] = {x_rad, y_rad, 0.0};
+    double body[3];
+    fk_rotate_back(q, pad, body);
+    fk_turn(q, body, 1.0);
+}
+
+/* What an attitude is wrong by shows in the velocity of the centre of mass: what is felt, turned by it, pushes elsewhere.
+ * It is taken off every solution's (alignment in motion; Groves 2013, section 15.2). */
+static void learn_lean(fk_nav_t *nav, const fk_if_nav_t *s, double cm_z_m, double dt)
+{
+    const double arm_rate_body[3] = {s->omega_body_radps[1] * cm_z_m, -s->omega_body_radps[0] * cm_z_m, 0.0};
+    double arm_rate[3];
+    double felt[3];
+    double wrong[2];
+    fk_rotate(nav->held_q, arm_rate_body, arm_rate);
+    fk_rotate(nav->held_q, nav->held_force_body, felt);
+    const double gain = felt[2] > LEAN_SHOWS_MPS2 ? LEAN_GAIN * felt[2] * fk_min(dt, LONG_S) : 0.0;
+    for (int32_t i = 0; i < 2; i++) {
+        nav->dead_vel_mps[i] += dt * felt[i];
+        const double off = s->vel_pad_mps[i] + arm_rate[i] - nav->dead_vel_mps[i];
+        const int32_t believed = off * off < VELOCITY_ROOM_MPS * VELOCITY_ROOM_MPS;
+        nav->dead_vel_mps[i] += believed ? VELOCITY_GAIN * off : off;
+        wrong[i] = believed ? gain * off : 0.0;
+    }
+    const double x = fk_clamp(nav->lean_rad[0] - wrong[1], -LEAN_MOST_RAD, LEAN_MOST_RAD);
+    const double y = fk_clamp(nav->lean_rad[1] + wrong[0], -LEAN_MOST_RAD, LEAN_MOST_RAD);
+    lean_by(nav->held_q, x - nav->lean_rad[0], y - nav->lean_rad[1]);
+    nav->lean_rad[0] = x;
+    nav->lean_rad[1] = y;
+}
+
+/* A component that repeats to the last bit, as noise never does, stands still: it is no measurement. */
+static int32_t stands_still(double *last, double measured)
+{
+    const int32_t same = !(measured < *last) && !(measured > *last);
+    *last = measured;
+    return same;
+}
+
+/* Draws position and velocity towards a solution's: each component where it is believable, and moves. */
+static void follow_motion(fk_nav_t *nav, const fk_if_nav_t *s, double dt)
+{
+    const int32_t apart = s->height_m > s->pos_pad_m[2] + HEIGHT_APART_M;
+    const int32_t stuck = stands_still(&nav->last_height_m, s->height_m);
+    const int32_t radar = s->height_m < RADAR_HEIGHT_M && !apart && !stuck;
+    const int32_t settles = nav->known_s < SETTLES_S;
+    nav->known_s += dt;
+    for (int32_t i = 0; i < 3; i++) {
+        const int32_t by_radar = i == 2 && radar;
+        const double pos = by_radar ? s->height_m : s->pos_pad_m[i];
+        const int32_t still = stands_still(&nav->last_pos_m[i], s->pos_pad_m[i]) && !by_radar;
+        if (settles) {
+            catch_up(&nav->held_pos_pad_m[i], pos, SETTLES_ROOM_M, &nav->doubt_pos_s[i]);
+        } else if (!still) {
+            follow(&nav->held_pos_pad_m[i], pos, by_radar ? HEIGHT_GAIN : POSITION_GAIN, POSITION_DRAW_MPS,
+                   POSITION_ROOM_M, POSITION_ROOM_MPS, dt, &nav->doubt_pos_s[i]);
+        }
+        if (!stands_still(&nav->last_vel_mps[i], s->vel_pad_mps[i])) {
+            follow(&nav->held_vel_pad_mps[i], s->vel_pad_mps[i], VELOCITY_GAIN, VELOCITY_DRAW_MPS2,
+                   VELOCITY_ROOM_MPS, VELOCITY_ROOM_MPS2, dt, &nav->doubt_vel_s[i]);
+        }
+    }
+}
+
+static void blend(fk_nav_t *nav, const fk_if_nav_t *s, double cm_z_m)
+{
     const double dt = (double)elapsed_ns(nav->valid_t_ns, s->valid_t_ns) * NS;
     advance(nav, nav->held_pos_pad_m, nav->held_vel_pad_mps, nav->held_q, dt);
     nav->unvouched_s = s->valid ? 0.0 : nav->unvouched_s + dt;
     if (dt > GAP_S) {
         take_after_gap(nav, s, dt);
     }
-    for (int32_t i = 0; i < 3; i++) {
-        const double pos_gain = i < 2 ? POSITION_GAIN : up_gain;
-        const double pos = i < 2 ? s->pos_pad_m[i] : up_m;
-        follow(&nav->held_pos_pad_m[i], pos, pos_gain, POSITION_DRAW_MPS, POSITION_ROOM_M, POSITION_ROOM_MPS,
-               dt, &nav->doubt_pos_s[i]);
-        follow(&nav->held_vel_pad_mps[i], s->vel_pad_mps[i], VELOCITY_GAIN, VELOCITY_DRAW_MPS2,
-               VELOCITY_ROOM_MPS, VELOCITY_ROOM_MPS2, dt, &nav->doubt_vel_s[i]);
-    }
+    learn_lean(nav, s, cm_z_m, dt);
+    follow_motion(nav, s, dt);
     const double *q = nav->held_q;
-    const double *m = s->q_pad_from_body;
+    double m[4] = {s->q_pad_from_body[0], s->q_pad_from_body[1], s->q_pad_from_body[2],
+                   s->q_pad_from_body[3]};
+    lean_by(m, nav->lean_rad[0], nav->lean_rad[1]);
     const double same = q[0] * m[0] + q[1] * m[1] + q[2] * m[2] + q[3] * m[3];
     if (same * same > ATTITUDE_ROOM * ATTITUDE_ROOM) {
         learn_rate_error(nav, m, dt);
@@ -189,10 +256,10 @@ static void blend(fk_nav_t *nav, const fk_if_nav_t *s)
     }
 }
 
-static void accept(fk_nav_t *nav, const fk_if_nav_t *s)
+static void accept(fk_nav_t *nav, const fk_if_nav_t *s, double cm_z_m)
 {
     if (nav->known) {
-        blend(nav, s);
+        blend(nav, s, cm_z_m);
     } else {
         take(nav, s);
     }
@@ -227,7 +294,7 @@ void fk_nav_update(fk_nav_t *nav, double cm_z_m, const fk_if_input_t *in)
             const uint64_t ahead_ns = elapsed_ns(t_ns, in->nav.valid_t_ns);
             nav->behind_ns += ahead_ns < CATCH_UP_NS ? (int64_t)ahead_ns : CATCH_UP_NS;
         }
-        accept(nav, &in->nav);
+        accept(nav, &in->nav, cm_z_m);
     }
     nav->age_s = nav->known ? (double)elapsed_ns(nav->valid_t_ns, t_ns) * NS : 0.0;
     nav->age_s = fk_clamp(nav->age_s, 0.0, 1e3);

@@ -57,7 +57,7 @@ FALLS: Final = (
     Fall("start of the burn", 330.0, 2800.0, (1.0, 0.8), ("all", "one out"), braking=True),
     Fall("braking", 200.0, 1000.0, (0.9, 0.5), ("all", "one out"), braking=True),
     Fall("early step-down", 120.0, 600.0, (0.7, 0.5), ("all", "one out"), braking=True),
-    Fall("step-down", 35.0, 160.0, (0.5, 0.3), ("all", "one out", "centre alone"), braking=False),
+    Fall("step-down", 55.0, 300.0, (0.5, 0.3), ("all", "one out", "centre alone"), braking=False),
     Fall("touchdown", 1.0, 1.0, (0.4, 0.03), ("one out", "centre alone"), braking=False),
 )
 """From the start of the burn to touchdown, with more and with less propellant than is flown there."""

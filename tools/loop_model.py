@@ -379,8 +379,7 @@ class Loop:
     @property
     def least_steer_s(self) -> float:
         """The quadratic law's least time to go (fk_guidance.c)."""
-        part = constant("fk_guidance.c", "LATERAL_FORCE_MPS2") / max(self.stage.axial_mps2, 1.0)
-        return constant("fk_guidance.c", "LATERAL_TIME_MIN_S") * math.sqrt(min(max(part, 0.4), 1.0))
+        return constant("fk_guidance.c", "LATERAL_TIME_MIN_S")
 
     def _wanted_tilt(self, seen: Rows, missed: Row) -> Row:
         """fk_guidance.c: the quadratic law for the state ahead, and the tilt that gives what it asks."""

@@ -208,11 +208,11 @@ class Guidance(FileModel):
     brake_throttle: Figure = bounded(0.05, 1.0, "1, planned while all engines brake")
     land_throttle: Figure = bounded(0.05, 1.0, "1, planned after the step-down")
     touchdown_speed_mps: Figure = bounded(0.1, 2.0, "m/s")
-    soft_finish_height_m: Figure = bounded(0.0, 200.0, "m")
+    soft_finish_height_m: Figure = bounded(0.0, 500.0, "m")
     tilt_limit_deg: Figure = bounded(1.0, 45.0, "deg")
     optimise: bool = False
     """Fly the powered descent along optimised plans."""
-    keep_out_radius_m: Figure = bounded(0.0, 1000.0, "m")
+    keep_out_radius_m: Figure = bounded(0.0, 500.0, "m")
 
     @model_validator(mode="after")
     def _has_a_planning_band(self) -> Self:
