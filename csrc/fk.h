@@ -45,13 +45,8 @@ typedef struct {
     double unvouched_s;    /* since the unit last vouched for its solution, if it speaks */
     double doubt_pos_s[3]; /* since a component was last believed */
     double doubt_vel_s[3];
-    double last_pos_m[3]; /* of the last solution, as are ... */
-    double last_vel_mps[3];
-    double last_height_m;
-    double known_s; /* for which there have been solutions */
-    double
-        dead_vel_mps[2]; /* of the centre of mass across, by what is felt, drawn to that of the solutions */
-    double lean_rad[2];  /* about the pad's x and y: what attitudes are off by, taken off them */
+    double dead_vel_mps[2];     /* of the centre of mass across, as it is felt, drawn to the solutions' */
+    double lean_rad[2];         /* about the pad's x and y: what attitudes are off by, taken off them */
     double rate_error_radps[3]; /* added to the turn rate, body axes */
     /* at the time of the solution */
     double held_pos_pad_m[3], held_vel_pad_mps[3], held_q[4], held_omega[3], held_force_body[3];
@@ -164,6 +159,7 @@ typedef struct {
                         [3]; /* side force of the gimbals that hold the torque, now and after that change */
     fk_across_t across;      /* what pushes across now, and after the engines change */
     double end_height_m;     /* where the finish reaches the touchdown speed */
+    double soft_part;        /* of the height from which the finish is planned */
     double speed_in_mps;     /* speed at which the finish is joined */
     double final_mass_kg;
 } fk_plan_t;

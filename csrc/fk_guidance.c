@@ -10,6 +10,9 @@
 
 #include <math.h>
 
+#define NO_THRUST_LEFT 0.99    /* throttle of the braking, beyond which the finish is planned from ... */
+#define SOFT_SHORT 0.5         /* ... half the height, ... */
+#define SOFT_DECIDED_S 2.0     /* ... until so shortly before it */
 #define LEAST_DECEL_MPS2 0.5   /* a profile that brakes less than this never ends */
 #define LATERAL_TIME_MIN_S 8.0 /* that it works with: the lateral loop stays slower than the attitude loop */
 #define LAW_PART 0.5           /* of what is asked across, while a plan is followed */
@@ -28,7 +31,7 @@
 #define STRONG_MPS2 3.0     /* net, of engines at their floor that stop the stage in a blink: ... */
 #define STRONG_BELOW_M 0.4  /* ... theirs is solved for down to here */
 #define SPEED_GAIN 1.6      /* 1/s, speed error to acceleration in the finish */
-#define FINISH_DECEL_LEAST 5.0
+#define FINISH_DECEL_LEAST 3.5
 #define FINISH_DECEL_GENTLE 9.0  /* engines that can do much more leave it unused */
 #define FLOOR_ROOM 0.05          /* of throttle, to brake less with */
 #define FINISH_THROTTLE_MAX 0.92 /* leaves something to correct with */
@@ -169,8 +172,9 @@ static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage
         thrust_at(land, land->floor, 1.0) < mass * FK_G0 ? END_HEIGHT_M : END_HEIGHT_STRONG_M;
     plan->finish_decel_mps2 = plan->land_throttle * full / mass - FK_G0;
     find_strength(plan, stage, land);
-    plan->speed_in_mps =
-        sqrt(v0 * v0 + 2.0 * fk_max(plan->finish_decel_mps2, LEAST_DECEL_MPS2) * c->soft_finish_height_m);
+    plan->speed_in_mps = sqrt(v0 * v0
+                              + 2.0 * fk_max(plan->finish_decel_mps2, LEAST_DECEL_MPS2) * plan->soft_part
+                                    * c->soft_finish_height_m);
 }
 
 /* The whole descent backwards from the ground to speed v. */
@@ -191,6 +195,7 @@ static profile_t whole_descent(fk_plan_t *plan, const fk_if_config_t *c, const e
 void fk_guidance_init(fk_plan_t *plan, const fk_if_config_t *c)
 {
     plan->brake_throttle = c->brake_throttle;
+    plan->soft_part = 1.0;
     plan->land_accel_mps2 = 1.0;
     plan->margin_m = 1e5;
     plan->final_mass_kg = c->dry_mass_kg + 0.3 * (c->mass_kg - c->dry_mass_kg);
@@ -240,6 +245,10 @@ static void plan_braking(fk_plan_t *plan, const fk_if_config_t *c, const fk_stag
     }
     const double step = fk_clamp((height - at.height_m) / plan->slope_m, -NEWTON_STEP, NEWTON_STEP);
     plan->brake_throttle = fk_clamp(u + step, brake->floor, 1.0);
+    /* where thrust is short a finish of half the height leaves it to the braking; it does not come back */
+    if (plan->brake_throttle > NO_THRUST_LEFT && plan->time_to_finish_s > SOFT_DECIDED_S) {
+        plan->soft_part = SOFT_SHORT;
+    }
     plan->flown_throttle = sparing_throttle(plan, c, brake);
     plan->time_to_go_s = at.time_s;
     plan->time_to_finish_s = at.time_s - at.finish_s;

@@ -13,7 +13,8 @@
 #define LEAN_GAIN 0.013      /* rad s/m^2: of an attitude's error, in 2 s under 14 m/s^2 */
 #define LEAN_MOST_RAD 0.1
 #define LEAN_SHOWS_MPS2 5.0
-#define AXIAL_GAIN 0.1 /* takes a chugging engine's 10 Hz and more out of it */
+#define LEAN_ROOM_MPS 0.5 /* a turn rate that steps moves the arm to the centre of mass by more */
+#define AXIAL_GAIN 0.1    /* takes a chugging engine's 10 Hz and more out of it */
 #define RADAR_HEIGHT_M 100.0
 #define HEIGHT_APART_M                                                                                       \
     0.7 /* above the position: the lower one is believed, as a stage that stops high still lands */
@@ -32,8 +33,6 @@
  * what they can have done. */
 #define GAP_S 0.1
 #define GAP_ROOM_MPS2 30.0
-#define SETTLES_ROOM_M 1e4
-#define SETTLES_S 0.5 /* from the first solution on, in which others correct it, however far off it was */
 #define INERTIAL_MOST_S 30.0 /* without a solution that the unit vouches for */
 #define LOST_AFTER_S 2.0
 #define PREDICT_MAX_S 2.5
@@ -110,6 +109,8 @@ static void take(fk_nav_t *nav, const fk_if_nav_t *s)
         nav->held_pos_pad_m[i] = s->pos_pad_m[i];
         nav->held_vel_pad_mps[i] = s->vel_pad_mps[i];
     }
+    nav->dead_vel_mps[0] = s->vel_pad_mps[0];
+    nav->dead_vel_mps[1] = s->vel_pad_mps[1];
     for (int32_t i = 0; i < 4; i++) {
         nav->held_q[i] = s->q_pad_from_body[i];
     }
@@ -181,7 +182,9 @@ static void lean_by(double q[4], double x_rad, double y_rad)
  * It is taken off every solution's (alignment in motion; Groves 2013, section 15.2). */
 static void learn_lean(fk_nav_t *nav, const fk_if_nav_t *s, double cm_z_m, double dt)
 {
-    const double arm_rate_body[3] = {s->omega_body_radps[1] * cm_z_m, -s->omega_body_radps[0] * cm_z_m, 0.0};
+    const double turn[2] = {s->omega_body_radps[0] + nav->rate_error_radps[0],
+                            s->omega_body_radps[1] + nav->rate_error_radps[1]};
+    const double arm_rate_body[3] = {turn[1] * cm_z_m, -turn[0] * cm_z_m, 0.0};
     double arm_rate[3];
     double felt[3];
     double wrong[2];
@@ -191,7 +194,7 @@ static void learn_lean(fk_nav_t *nav, const fk_if_nav_t *s, double cm_z_m, doubl
     for (int32_t i = 0; i < 2; i++) {
         nav->dead_vel_mps[i] += dt * felt[i];
         const double off = s->vel_pad_mps[i] + arm_rate[i] - nav->dead_vel_mps[i];
-        const int32_t believed = off * off < VELOCITY_ROOM_MPS * VELOCITY_ROOM_MPS;
+        const int32_t believed = off * off < LEAN_ROOM_MPS * LEAN_ROOM_MPS;
         nav->dead_vel_mps[i] += believed ? VELOCITY_GAIN * off : off;
         wrong[i] = believed ? gain * off : 0.0;
     }
@@ -202,41 +205,12 @@ static void learn_lean(fk_nav_t *nav, const fk_if_nav_t *s, double cm_z_m, doubl
     nav->lean_rad[1] = y;
 }
 
-/* A component that repeats to the last bit, as noise never does, stands still: it is no measurement. */
-static int32_t stands_still(double *last, double measured)
-{
-    const int32_t same = !(measured < *last) && !(measured > *last);
-    *last = measured;
-    return same;
-}
-
-/* Draws position and velocity towards a solution's: each component where it is believable, and moves. */
-static void follow_motion(fk_nav_t *nav, const fk_if_nav_t *s, double dt)
-{
-    const int32_t apart = s->height_m > s->pos_pad_m[2] + HEIGHT_APART_M;
-    const int32_t stuck = stands_still(&nav->last_height_m, s->height_m);
-    const int32_t radar = s->height_m < RADAR_HEIGHT_M && !apart && !stuck;
-    const int32_t settles = nav->known_s < SETTLES_S;
-    nav->known_s += dt;
-    for (int32_t i = 0; i < 3; i++) {
-        const int32_t by_radar = i == 2 && radar;
-        const double pos = by_radar ? s->height_m : s->pos_pad_m[i];
-        const int32_t still = stands_still(&nav->last_pos_m[i], s->pos_pad_m[i]) && !by_radar;
-        if (settles) {
-            catch_up(&nav->held_pos_pad_m[i], pos, SETTLES_ROOM_M, &nav->doubt_pos_s[i]);
-        } else if (!still) {
-            follow(&nav->held_pos_pad_m[i], pos, by_radar ? HEIGHT_GAIN : POSITION_GAIN, POSITION_DRAW_MPS,
-                   POSITION_ROOM_M, POSITION_ROOM_MPS, dt, &nav->doubt_pos_s[i]);
-        }
-        if (!stands_still(&nav->last_vel_mps[i], s->vel_pad_mps[i])) {
-            follow(&nav->held_vel_pad_mps[i], s->vel_pad_mps[i], VELOCITY_GAIN, VELOCITY_DRAW_MPS2,
-                   VELOCITY_ROOM_MPS, VELOCITY_ROOM_MPS2, dt, &nav->doubt_vel_s[i]);
-        }
-    }
-}
-
 static void blend(fk_nav_t *nav, const fk_if_nav_t *s, double cm_z_m)
 {
+    const int32_t apart = s->height_m > s->pos_pad_m[2] + HEIGHT_APART_M;
+    const int32_t radar = s->height_m < RADAR_HEIGHT_M && !apart;
+    const double up_m = radar ? s->height_m : s->pos_pad_m[2];
+    const double up_gain = radar ? HEIGHT_GAIN : POSITION_GAIN;
     const double dt = (double)elapsed_ns(nav->valid_t_ns, s->valid_t_ns) * NS;
     advance(nav, nav->held_pos_pad_m, nav->held_vel_pad_mps, nav->held_q, dt);
     nav->unvouched_s = s->valid ? 0.0 : nav->unvouched_s + dt;
@@ -244,7 +218,14 @@ static void blend(fk_nav_t *nav, const fk_if_nav_t *s, double cm_z_m)
         take_after_gap(nav, s, dt);
     }
     learn_lean(nav, s, cm_z_m, dt);
-    follow_motion(nav, s, dt);
+    for (int32_t i = 0; i < 3; i++) {
+        const double pos_gain = i < 2 ? POSITION_GAIN : up_gain;
+        const double pos = i < 2 ? s->pos_pad_m[i] : up_m;
+        follow(&nav->held_pos_pad_m[i], pos, pos_gain, POSITION_DRAW_MPS, POSITION_ROOM_M, POSITION_ROOM_MPS,
+               dt, &nav->doubt_pos_s[i]);
+        follow(&nav->held_vel_pad_mps[i], s->vel_pad_mps[i], VELOCITY_GAIN, VELOCITY_DRAW_MPS2,
+               VELOCITY_ROOM_MPS, VELOCITY_ROOM_MPS2, dt, &nav->doubt_vel_s[i]);
+    }
     const double *q = nav->held_q;
     double m[4] = {s->q_pad_from_body[0], s->q_pad_from_body[1], s->q_pad_from_body[2],
                    s->q_pad_from_body[3]};

@@ -175,6 +175,7 @@ class Flight:
 
     config: Any
     pos: Vector = (0.0, 0.0, 2600.0)
+    """Of the body origin, as is the velocity."""
     vel: Vector = (0.0, 0.0, -280.0)
     wind: Vector = (0.0, 0.0, 0.0)
     latency: int = 5
@@ -287,12 +288,8 @@ class Flight:
         drag, moment = self.air(rotate(conjugate(self.q), against), thrust[2] > 0.0)
         self.force = tuple((a + b) / self.mass for a, b in zip(thrust, drag, strict=True))  # type: ignore[assignment]
         accel = rotate(self.q, self.force)
+        before = self.swing()
         self.mass -= flow * DT
-        self.vel = (
-            self.vel[0] + accel[0] * DT,
-            self.vel[1] + accel[1] * DT,
-            self.vel[2] + (accel[2] - G0) * DT,
-        )
         inertia = c.inertia_transverse_kgm2 * self.mass / c.mass_kg
         w = self.omega
         self.omega = (
@@ -300,8 +297,18 @@ class Flight:
             w[1] + (torque[1] + moment[1]) / inertia * DT,
             w[2] + (torque[2] + moment[2]) / c.inertia_axial_kgm2 * DT,
         )
-        self.pos = tuple(p + v * DT for p, v in zip(self.pos, self.vel, strict=True))  # type: ignore[assignment]
         self.turn()
+        after = self.swing()
+        self.vel = (
+            self.vel[0] + accel[0] * DT + before[0] - after[0],
+            self.vel[1] + accel[1] * DT + before[1] - after[1],
+            self.vel[2] + (accel[2] - G0) * DT + before[2] - after[2],
+        )
+        self.pos = tuple(p + v * DT for p, v in zip(self.pos, self.vel, strict=True))  # type: ignore[assignment]
+
+    def swing(self) -> Vector:
+        """Return the velocity of the centre of mass against the body origin, pad axes."""
+        return rotate(self.q, cross(self.omega, (0.0, 0.0, self.cm_z_m())))
 
     def turn(self) -> None:
         """Turn the attitude on by one frame."""
