@@ -231,14 +231,15 @@ def _mass(trial: Trial) -> Outcome:
 
 
 def _spare(trial: Trial) -> Outcome:
-    """The burn begins when the kernel's own margin is spent, no sooner and no later."""
+    """The burn begins when the kernel's own margin is spent or where it is planned to, and no later."""
     flight = trial.flown.flight
     if flight.ignition is None or trial.case.ignition.forced_at_s is not None or _computer_struck(trial.case):
         return Outcome(None, "no ignition of the kernel's own choice")
     if not flight.part("telemetry", "ignition_margin_known")[flight.ignition] or _struck(trial.case, "nav."):
         return Outcome(None, "the kernel knows no margin")
     left = float(flight.part("telemetry", "ignition_margin_s")[flight.ignition])
-    if SPARE_S[0] <= left <= SPARE_S[1]:
+    planned = float(flight.part("telemetry", "ignition_margin_m")[flight.ignition]) <= 0.0
+    if SPARE_S[0] <= left and (planned or left <= SPARE_S[1]):
         return _GOOD
     return _broken(f"the engines are lit with {left:.2f} s left (2.1 s are due)")
 

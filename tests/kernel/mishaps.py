@@ -316,12 +316,13 @@ def centre_weakens(flight: Flight) -> None:
 
 def uneven_weak() -> Flight:
     """It gets too weak in the finish, and is stopped for the others."""
-    return Flight(uneven_config(brake_throttle=0.6), tamper=in_finish_below(150.0, centre_weakens)).land()
+    config = uneven_config(brake_throttle=0.6, soft_finish_height_m=110.0)
+    return Flight(config, tamper=in_finish_below(150.0, centre_weakens)).land()
 
 
 def uneven_start() -> Flight:
     """The same, and the second start of one of the others takes far longer than that of any."""
-    config = uneven_config(brake_throttle=0.6)
+    config = uneven_config(brake_throttle=0.6, soft_finish_height_m=110.0)
     config.engine[1].start_s = 2.2
     return Flight(config, tamper=in_finish_below(150.0, centre_weakens)).land()
 

@@ -129,7 +129,7 @@ def two_out_early() -> Flight:
 
 def two_out() -> Flight:
     """Both outer engines die later: the last one brakes on, beside the keep-out."""
-    flight = Flight(make_config(), pos=(60.0, 20.0, 2600.0))
+    flight = Flight(make_config(), pos=(70.0, 25.0, 2600.0))
     flight.engines[1].dies_at_s = flight.engines[2].dies_at_s = 8.0
     return flight.land()
 

@@ -268,7 +268,7 @@ def test_the_error_of_a_turn_rate_is_learnt_from_the_attitude(error: float) -> N
 
 @pytest.mark.parametrize("tilt_deg", [2.0, -1.5])
 def test_an_attitude_that_steps_is_learnt_as_an_error(tilt_deg: float) -> None:
-    """What is felt would push a tilted stage aside; it does not, so the attitude is wrong, and no turn rate is."""
+    """What is felt would push a tilted stage aside; it does not: the attitude is wrong, no turn rate is."""
     tilt = math.radians(tilt_deg)
     soon, late = (upright(0.0, frames, tilt).out.fin_cmd_rad[0] for frames in (100, 2400))
     assert abs(late) < 0.03 * abs(soon)

@@ -146,8 +146,9 @@ void fk_if_step(void *state, const fk_if_input_t *in, fk_if_output_t *out)
     const double thrust = thrust_now(c, in, &firing);
     s->mass_kg = fmax(s->mass_kg - thrust / (c->engine[0].isp_vac_s * G) * c->frame_s, c->dry_mass_kg);
     const int32_t forced = c->ignition_forced && (double)in->t_ns * 1e-9 >= c->ignition_forced_t_s;
-    const double a = vertical(s, nav, n * full * c->brake_throttle / s->mass_kg,
-                              full * c->land_throttle / s->mass_kg, c->engine[0].start_s, forced);
+    const double gentle = fmin(c->land_throttle, 0.72); /* so that there is time to steer */
+    const double a = vertical(s, nav, n * full * c->brake_throttle / s->mass_kg, full * gentle / s->mass_kg,
+                              c->engine[0].start_s, forced);
     const int32_t burning = s->mode == FK_IF_BRAKING || s->mode == FK_IF_TERMINAL;
     const double most = 0.5 * c->tilt_limit_rad * clamp(1.5 - speed / 150.0, 0.1, 1.0);
     for (int32_t k = 0; k < 2; ++k) { /* lean against position and velocity, less where the air is fast */
