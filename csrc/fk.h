@@ -48,7 +48,10 @@ typedef struct {
     double dead_vel_mps[2];     /* of the centre of mass across, as it is felt, drawn to the solutions' */
     double lean_rad[2];         /* about the pad's x and y: what attitudes are off by, taken off them */
     double rate_error_radps[3]; /* added to the turn rate, body axes */
-    /* at the time of the solution */
+    double doubt_rate_s;        /* since it was last believed */
+    double arm_rate_mps[3];     /* of the centre of mass about the origin, as it lasts */
+    double last_q[4];           /* of the last solution */
+    /* at the time of the solution, position and velocity of the centre of mass as below */
     double held_pos_pad_m[3], held_vel_pad_mps[3], held_q[4], held_omega[3], held_force_body[3];
     /* now */
     double pos_pad_m[3]; /* body origin */

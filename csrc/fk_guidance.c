@@ -24,13 +24,15 @@
 #define END_HEIGHT_STRONG_M 0.08
 #define LEG_REACH                                                                                            \
     2.0 /* of the legs, about, over the root of the body's cross-section: one is first when tilted */
-#define FREEZE_BELOW_M 12.0 /* the finish's deceleration is no longer solved for, unless ... */
-#define NOT_ENOUGH 1.15     /* ... so much more is needed, ... */
-#define NEEDED_FILTER_S 0.2 /* ... for longer than chugging takes, ... */
-#define FROZEN_BELOW_M 1.0  /* ... and then down to here */
-#define STRONG_MPS2 3.0     /* net, of engines at their floor that stop the stage in a blink: ... */
-#define STRONG_BELOW_M 0.4  /* ... theirs is solved for down to here */
-#define SPEED_GAIN 1.6      /* 1/s, speed error to acceleration in the finish */
+#define FREEZE_BELOW_M 12.0   /* the finish's deceleration is no longer solved for, unless ... */
+#define NOT_ENOUGH 1.15       /* ... so much more is needed, ... */
+#define NEEDED_FILTER_S 0.2   /* ... for longer than chugging takes, ... */
+#define FROZEN_BELOW_M 1.0    /* ... and then down to here */
+#define STRONG_MPS2 3.0       /* net, of engines at their floor that stop the stage in a blink: ... */
+#define STRONG_BELOW_M 0.4    /* ... theirs is solved for down to here */
+#define GENTLE_BELOW_M 5.0    /* engines that can hover do the last of the finish at ... */
+#define GENTLE_DECEL_MPS2 3.6 /* ... this deceleration at most: heights err, and thrust lags */
+#define SPEED_GAIN 1.6        /* 1/s, speed error to acceleration in the finish */
 #define FINISH_DECEL_LEAST 3.5
 #define FINISH_DECEL_GENTLE 9.0  /* engines that can do much more leave it unused */
 #define FLOOR_ROOM 0.05          /* of throttle, to brake less with */
@@ -41,7 +43,7 @@
 #define SPARE_THROTTLE 0.93 /* that the engines but one may need */
 #define SPARE_GAIN 4.0
 #define TURN_RADPS 0.2
-#define TURN_ENDS_S 0.4 /* gimbals at their stop take half a second to change sides */
+#define TURN_ENDS_S 0.55 /* gimbals at their stop take half a second to change sides */
 #define ASIDE_TURN_RADPS 0.3
 #define ASIDE_TURN_ENDS_S 1.0
 #define ASIDE_TILT_SLOW 2.5
@@ -56,6 +58,7 @@
 /* Full thrust of a set of engines and what the atmosphere takes of it. */
 typedef struct {
     double vac_n, loss_n, flow_per_n, lag_s, floor;
+    double sound_sl_n; /* if none were weak */
     int32_t count;
 } engines_t;
 
@@ -68,12 +71,13 @@ typedef struct {
 static engines_t sum_engines(const fk_if_config_t *c, const fk_engine_t engine[FK_ENGINES],
                              const int32_t member[FK_ENGINES])
 {
-    engines_t s = {0.0, 0.0, 0.0, 0.0, 0.0, 0};
+    engines_t s = {0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0};
     for (int32_t i = 0; i < c->engine_count; i++) {
         if (member[i]) {
             const fk_if_engine_config_t *e = &c->engine[i];
             s.vac_n += e->thrust_vac_n * engine[i].efficiency;
             s.loss_n += e->thrust_vac_n - e->thrust_sl_n;
+            s.sound_sl_n += e->thrust_sl_n;
             s.flow_per_n = 1.0 / (e->isp_vac_s * FK_G0);
             s.lag_s = e->thrust_lag_s;
             s.floor = fk_max(s.floor, fk_least_thrust_sl_n(e) / e->thrust_sl_n);
@@ -172,9 +176,12 @@ static void plan_finish(fk_plan_t *plan, const fk_if_config_t *c, const fk_stage
         thrust_at(land, land->floor, 1.0) < mass * FK_G0 ? END_HEIGHT_M : END_HEIGHT_STRONG_M;
     plan->finish_decel_mps2 = plan->land_throttle * full / mass - FK_G0;
     find_strength(plan, stage, land);
-    plan->speed_in_mps = sqrt(v0 * v0
-                              + 2.0 * fk_max(plan->finish_decel_mps2, LEAST_DECEL_MPS2) * plan->soft_part
-                                    * c->soft_finish_height_m);
+    /* a weak engine takes no longer than a sound one: that would cost more propellant than there is */
+    const double decel = fk_max(plan->finish_decel_mps2, LEAST_DECEL_MPS2);
+    const double sound =
+        fk_clamp(c->land_throttle * land->sound_sl_n / mass - FK_G0, LEAST_DECEL_MPS2, FINISH_DECEL_GENTLE);
+    const double part = fk_min(plan->soft_part, decel / sound);
+    plan->speed_in_mps = sqrt(v0 * v0 + 2.0 * decel * part * c->soft_finish_height_m);
 }
 
 /* The whole descent backwards from the ground to speed v. */
@@ -291,15 +298,24 @@ static double finish_accel(fk_plan_t *plan, const fk_if_config_t *c, const fk_na
         nav->height_m - plan->end_height_m - leg + nav->vel_pad_mps[2] * lag + 0.5 * slowing * lag * lag;
     const double needed = fk_clamp((v * v - v0 * v0) / (2.0 * fk_max(h, 0.1)), 0.0, FINISH_ACCEL_MAX);
     const int32_t strong = plan->least_decel_mps2 > STRONG_MPS2;
+    const double last = strong ? 0.0 : GENTLE_BELOW_M;
+    const double low = fk_clamp(h, 0.0, last);
     const int32_t solved = h > FREEZE_BELOW_M || (strong && h > STRONG_BELOW_M);
     plan->needed_mean_mps2 += fk_min(c->frame_s / NEEDED_FILTER_S, 1.0) * (needed - plan->needed_mean_mps2);
     const int32_t short_of = plan->needed_mean_mps2 > NOT_ENOUGH * plan->land_accel_mps2;
-    if (solved || (short_of && h > FROZEN_BELOW_M)) {
-        plan->land_accel_mps2 = solved ? needed : plan->needed_mean_mps2;
+    if (solved) {
+        const double v1 = sqrt(v0 * v0 + 2.0 * GENTLE_DECEL_MPS2 * last);
+        plan->land_accel_mps2 = fk_clamp((v * v - v1 * v1) / (2.0 * (h - last)), 0.0, FINISH_ACCEL_MAX);
+    } else if (short_of && h > FROZEN_BELOW_M) {
+        plan->land_accel_mps2 = plan->needed_mean_mps2;
+    } else if (!strong && h < last) {
+        plan->land_accel_mps2 = fk_min(plan->land_accel_mps2, GENTLE_DECEL_MPS2);
     }
     plan->needed_decel_mps2 = h > FROZEN_BELOW_M ? needed : 0.0;
-    const double wanted = sqrt(v0 * v0 + 2.0 * plan->land_accel_mps2 * fk_max(h, 0.0));
-    const double feed = h > 0.0 && wanted > v0 ? plan->land_accel_mps2 : 0.0;
+    const double accel = plan->land_accel_mps2;
+    const double end = h < last ? accel : GENTLE_DECEL_MPS2;
+    const double wanted = sqrt(v0 * v0 + 2.0 * end * low + 2.0 * accel * (fk_max(h, 0.0) - low));
+    const double feed = h > 0.0 && wanted > v0 ? accel : 0.0;
     plan->time_to_go_s = fk_max(nav->height_m, 0.0) / fk_max(0.5 * (v + v0), 0.5 * v0);
     plan->margin_m = 0.0;
     plan->to_light_s = 0.0;

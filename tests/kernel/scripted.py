@@ -143,7 +143,7 @@ def stands() -> Flight:
     """A landing, and what comes after it."""
     flight = Flight(make_config()).land()
     flight.pos, flight.vel, flight.force = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 9.8)
-    for _ in range(250):
+    for _ in range(300):
         flight.frame += 1
         flight.sense()
         flight.run.step()
