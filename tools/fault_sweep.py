@@ -54,13 +54,41 @@ def turn_rates() -> Iterator[tuple[str, Fault]]:
         yield f"{at:g} s", {"kind": "nav.bias", "at_s": at, "what": "rate", "axis": axis, "bias": bias}
 
 
+def wrong_turn_rates() -> Iterator[tuple[str, Fault]]:
+    """Turn rates that are another number for a while, deg/s."""
+    for at, value, lasts in itertools.product((3.0, 8.0, 13.0, 18.0, 23.0), (12.0, -50.0), (0.5, 1.0, 2.5)):
+        fault = {"at_s": at, "what": "rate", "axis": "all", "value": value, "heals_after_s": lasts}
+        yield f"{at:g} s", {"kind": "nav.wrong", **fault}
+
+
+def attitudes() -> Iterator[tuple[str, Fault]]:
+    """Attitudes with a bias, deg."""
+    for at, axis, bias in itertools.product((4.0, 8.0, 12.0, 16.0, 20.0, 24.0), "xy", (-3.0, -2.0, 2.0, 3.0)):
+        yield f"{at:g} s", {"kind": "nav.bias", "at_s": at, "what": "attitude", "axis": axis, "bias": bias}
+
+
+def heights() -> Iterator[tuple[str, Fault]]:
+    """Heights with a bias, and climb rates with one."""
+    for bias in (-1.5, -0.9, -0.3, 0.3, 0.5, 0.65, 0.8, 2.0):
+        yield f"height, {bias:g} m", {"kind": "nav.bias", "at_s": 9.0, "what": "height", "bias": bias}
+    for bias in (-0.6, -0.4, 0.4, 0.6):
+        fault = {"at_s": 9.0, "what": "velocity", "axis": "up", "bias": bias}
+        yield f"climb rate, {bias:g} m/s", {"kind": "nav.bias", **fault}
+
+
 def old_solutions() -> Iterator[tuple[str, Fault]]:
     """Navigation that comes late, with its true time on it."""
     for at, late in itertools.product((3.0, 10.0, 16.0, 21.0, 25.0), (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)):
         yield f"{late:g} s late", {"kind": "nav.stale", "at_s": at, "late_s": late}
 
 
-GRIDS = {grid.__name__: grid for grid in (gimbals_aside, gimbals_misread, turn_rates, old_solutions)}
+GRIDS = {
+    grid.__name__: grid
+    for grid in (
+        *(gimbals_aside, gimbals_misread, turn_rates, wrong_turn_rates),
+        *(attitudes, heights, old_solutions),
+    )
+}
 """Name on the command line -> (group, fault) for each fault."""
 
 

@@ -249,10 +249,11 @@ def test_after_a_gap_what_no_engine_can_have_done_is_not_taken() -> None:
 
 
 def upright(error: float, frames: int, tilt: float = 0.0) -> Desk:
-    """Return a stage that stands still in its attitude and is told a turn rate about x all the same."""
+    """Return a stage that keeps its attitude but for noise and is told a turn rate about x all the same."""
     desk = gliding()
-    for _ in range(frames):
-        desk.nav.q_pad_from_body = (math.cos(0.5 * tilt), math.sin(0.5 * tilt), 0.0, 0.0)
+    for k in range(frames):
+        noise = 1e-9 * (k % 2)
+        desk.nav.q_pad_from_body = (math.cos(0.5 * tilt), math.sin(0.5 * tilt), 0.0, noise)
         desk.nav.omega_body_radps = (error, 0.0, 0.0)
         glide(desk, 1)
     return desk
@@ -272,3 +273,69 @@ def test_an_attitude_that_steps_is_learnt_as_an_error(tilt_deg: float) -> None:
     tilt = math.radians(tilt_deg)
     soon, late = (upright(0.0, frames, tilt).out.fin_cmd_rad[0] for frames in (100, 2400))
     assert abs(late) < 0.03 * abs(soon)
+
+
+def test_an_attitude_that_stands_still_to_the_last_bit_is_no_news() -> None:
+    """Its unit has stopped: the turn rate goes on to be believed, and turns the stage on."""
+    moving, stuck = gliding(), gliding()
+    for k in range(200):
+        for desk in (moving, stuck):
+            turned = 0.5 * 0.01 * DT * k if desk is moving else 0.0
+            desk.nav.q_pad_from_body = (math.cos(turned), math.sin(turned), 0.0, 0.0)
+            desk.nav.omega_body_radps = (0.01, 0.0, 0.0)
+            glide(desk, 1)
+    assert stuck.out.fin_cmd_rad[0] == pytest.approx(moving.out.fin_cmd_rad[0], rel=0.02)
+
+
+@pytest.mark.parametrize("wrong_radps", [-1.2, 0.7])
+def test_a_turn_rate_that_steps_is_not_believed(wrong_radps: float) -> None:
+    """While it is wrong, and after it, fins are told what they are told without it."""
+    for frames in (50, 100):
+        plain, fooled = gliding(), gliding()
+        for k in range(frames):
+            for desk in (plain, fooled):
+                desk.nav.q_pad_from_body = (1.0, 0.0, 0.0, 1e-9 * (k % 2))
+                desk.nav.omega_body_radps = (wrong_radps if desk is fooled and k < 50 else 0.0, 0.0, 0.0)
+                glide(desk, 1)
+        assert fooled.out.fin_cmd_rad[0] == pytest.approx(plain.out.fin_cmd_rad[0], abs=1e-6)
+
+
+def test_where_a_turn_rate_is_not_believed_the_attitude_tells_it() -> None:
+    """The stage begins to turn at a tenth of a radian a second: fins hold against it."""
+    seen, gyro = gliding(), gliding()
+    for k in range(60):
+        for desk in (seen, gyro):
+            turned = 0.5 * 0.1 * DT * k
+            desk.nav.q_pad_from_body = (math.cos(turned), math.sin(turned), 0.0, 0.0)
+            desk.nav.omega_body_radps = (5.0 if desk is seen else 0.1, 0.0, 0.0)
+            glide(desk, 1)
+    assert seen.out.fin_cmd_rad[0] == pytest.approx(gyro.out.fin_cmd_rad[0], rel=0.25)
+
+
+@pytest.mark.parametrize("gap_frames", [0, 30])
+def test_an_attitude_out_of_its_room_is_taken_after_a_gap_only(gap_frames: int) -> None:
+    plain, turned = gliding(), gliding()
+    for desk in (plain, turned):
+        desk.nav.fresh = 0
+        glide(desk, gap_frames)
+        desk.nav.fresh = 1
+    turned.nav.q_pad_from_body = (math.cos(math.radians(2.5)), math.sin(math.radians(2.5)), 0.0, 0.0)
+    for desk in (plain, turned):
+        glide(desk, 1)
+    moved = abs(turned.out.fin_cmd_rad[0] - plain.out.fin_cmd_rad[0])
+    assert moved > 0.01 if gap_frames else moved < 1e-9
+
+
+def test_what_a_doubted_velocity_is_wrong_by_shows_in_the_position() -> None:
+    """It is told to stand still, and sinks slower than before: believed is what its height does."""
+    told, doubted = gliding(), gliding()
+    for _ in range(300):
+        for desk in (told, doubted):
+            desk.nav.vel_pad_mps[2] = -98.6
+            desk.nav.pos_pad_m[2] += DT * desk.nav.vel_pad_mps[2]
+            desk.nav.height_m = desk.nav.pos_pad_m[2]
+            if desk is doubted:
+                desk.nav.vel_pad_mps[2] = 0.0
+            desk.step()
+    margins = [desk.telemetry.ignition_margin_m for desk in (told, doubted)]
+    assert margins[1] == pytest.approx(margins[0], abs=2.0)
