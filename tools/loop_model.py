@@ -180,7 +180,7 @@ class Loop:
         late = [f"{name}-{k}" for name in SENSED for k in range(1, NAV_FRAMES + 1)]
         held = [f"held {name}" for name in SENSED]
         body = ["x", "speed", "tilt", "rate", "gimbal", "gimbal speed", "fin"]
-        kept = ["bus", "turn", "wind", "rest", "integral", "turning"]
+        kept = ["lever", "bus", "turn", "wind", "rest", "integral", "turning"]
         return (*body, *slosh, *late, *held, *kept)
 
     @cached_property
@@ -295,23 +295,28 @@ class Loop:
                 after[f"{name}-{k + 1}"] = row[f"{name}-{k}"]
 
     def _navigate(self, row: Rows, after: Rows) -> Rows:
-        """fk_nav.c: smooth each solution at its own time, then reckon to now."""
+        """fk_nav.c: smooth each solution at its own time, for the centre of mass, then reckon to now."""
         axial, old = self.stage.axial_mps2, {name: row[f"held {name}"] for name in SENSED}
         told = {name: row[f"{name}-{NAV_FRAMES}"] for name in SENSED}
+        cm = self.stage.records[1].cm_z_m
+        turning = cm * told["rate"]
         went = self._reckon(old, DT, axial)
-        gains = {"place": "POSITION_GAIN", "speed": "VELOCITY_GAIN", "tilt": "ATTITUDE_GAIN"}
+        tilt = went["tilt"] + constant("fk_nav.c", "ATTITUDE_GAIN") * (told["tilt"] - went["tilt"])
+        found = {"place": told["place"] + cm * tilt, "speed": told["speed"] + turning}
+        gains = {"place": "POSITION_GAIN", "speed": "VELOCITY_GAIN"}
         held = {
-            name: went[name] + constant("fk_nav.c", gain) * (told[name] - went[name])
+            name: went[name] + constant("fk_nav.c", gain) * (found[name] - went[name])
             for name, gain in gains.items()
         }
-        held |= {"rate": told["rate"], "force": told["force"]}
+        held |= {"tilt": tilt, "rate": told["rate"], "force": told["force"]}
         after.update({f"held {name}": value for name, value in held.items()})
+        lever = row["lever"] + constant("fk_nav.c", "VELOCITY_GAIN") * (turning - row["lever"])
+        after["lever"] = lever
         seen = self._reckon(held, NAV_FRAMES * DT, axial)
-        cm = self.stage.records[1].cm_z_m
         return {
             **held,
-            "x": seen["place"] + cm * seen["tilt"],
-            "v": seen["speed"] + cm * seen["rate"],
+            "x": seen["place"],
+            "v": seen["speed"] + cm * seen["rate"] - lever,
             "tilt now": seen["tilt"],
         }
 
