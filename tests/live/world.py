@@ -296,6 +296,10 @@ def start(command: Sequence[str], folder: Path) -> subprocess.Popen[str]:
 
 def end_of(hil: subprocess.Popen[str], world: World, limit_s: float = 60.0) -> tuple[int, str]:
     """Live on until the bench has ended; return its exit status and what it said."""
-    world.turn_until(lambda: hil.poll() is not None, limit_s)
+    try:
+        world.turn_until(lambda: hil.poll() is not None, limit_s)
+    except AssertionError as never:
+        hil.kill()
+        raise AssertionError(f"{never}; it said: {hil.communicate()[1]}") from None
     _, err = hil.communicate()
     return int(hil.returncode), err
